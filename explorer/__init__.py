@@ -1,0 +1,1 @@
+"""Look inside a convolutional network: the public names, nothing else."""

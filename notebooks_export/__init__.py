@@ -1,0 +1,1 @@
+"""A session as a notebook, a PDF and a ZIP."""

@@ -1,0 +1,1 @@
+"""Train a small network, watch it, stop it, resume it, compare it."""
