@@ -83,7 +83,7 @@ def cases(draw: st.DrawFn) -> Case:
     )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(cases())
 def test_output_is_torchs(case: Case) -> None:
     expected = case.torch()
@@ -92,7 +92,7 @@ def test_output_is_torchs(case: Case) -> None:
     np.testing.assert_allclose(case.ours("relu").pre_activation, expected, atol=1e-12)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(cases())
 def test_every_window_adds_up_to_its_output_cell(case: Case) -> None:
     conv, expected, padded = case.ours("relu"), case.torch(), case.padded()[0].numpy()
