@@ -1,0 +1,324 @@
+"""A data set as four arrays: decoded once, kept on disk as ``uint8``, memory-mapped from then on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+from PIL import Image
+
+from explorer.errors import ExplorerError
+from explorer.images import read_image
+from training import shapes10
+from training.config import TrainConfig
+from training.downloads import OnDownload, adopt_archive, archives, load_torchvision
+from training.folder import Listing, Picture, open_folder
+
+Images = NDArray[np.uint8]
+Classes = NDArray[np.int64]
+OnDecode = Callable[[int, int], None]
+MAX_ARRAY_BYTES = 16 * 2**30
+_LAYOUT = 1
+"""Raise it when what is stored changes; older caches are then left alone."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images (n, S, S, 3) uint8 RGB with classes (n,) int64 in [0, len(labels)), by split.
+
+    ``fingerprint`` names the content; ``broken`` lists files left out because they cannot be decoded.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    train_images: Images
+    train_classes: Classes
+    test_images: Images
+    test_classes: Classes
+    fingerprint: str
+    broken: tuple[str, ...] = ()
+
+
+def cache_dir() -> Path:
+    """Where decoded arrays and downloads go: ``$CNN_EXPLORER_CACHE`` or ``~/.cache/cnn-explorer``."""
+    return Path(os.environ.get("CNN_EXPLORER_CACHE") or Path.home() / ".cache" / "cnn-explorer")
+
+
+def load_dataset(
+    config: TrainConfig, *, on_download: OnDownload | None = None, on_decode: OnDecode | None = None
+) -> Dataset:
+    """The data that ``config`` asks for: from the cache, else made, decoded or downloaded.
+
+    ``on_decode`` is called with (images done, images in all) while a folder is decoded.
+
+    Raises:
+        ExplorerError: see :mod:`training.folder` and :mod:`training.downloads`.
+    """
+    if config.dataset == "folder":
+        source = Path(config.data_dir or "").expanduser()
+        with open_folder(source) as (listing, read):
+            key = f"folder-{listing.fingerprint}-{'skip' if config.skip_broken else 'all'}"
+            make = partial(_from_folder, listing, read, config.image_size, config.skip_broken, on_decode)
+            data = _cached(key, config.image_size, source.stem, make)
+    elif config.dataset == "shapes10":
+        data = _cached(_shapes_key(), config.image_size, "shapes10", partial(_from_shapes, config.image_size))
+    else:
+        key = hashlib.sha256(repr(archives(config.dataset)).encode()).hexdigest()[:16]
+        make = partial(_from_torchvision, config, on_download)
+        data = _cached(f"{config.dataset}-{key}", config.image_size, config.dataset, make)
+    return _limited(data, config.max_train_images, config.max_test_images)
+
+
+def class_counts(data: Dataset) -> dict[str, tuple[int, int]]:
+    """Label → (training images, test images): the balance of the classes."""
+    train = np.bincount(data.train_classes, minlength=len(data.labels))
+    test = np.bincount(data.test_classes, minlength=len(data.labels))
+    return {label: (int(a), int(b)) for label, a, b in zip(data.labels, train, test, strict=True)}
+
+
+def channel_statistics(data: Dataset) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of R, G, B over the training pixels, in units of [0, 1]."""
+    total, squares = np.zeros(3), np.zeros(3)
+    for start in range(0, len(data.train_images), 4096):
+        pixels = data.train_images[start : start + 4096].reshape(-1, 3).astype(np.float64) / 255
+        total += pixels.sum(0)
+        squares += (pixels**2).sum(0)
+    count = data.train_images.size / 3
+    mean = total / count
+    deviation = np.sqrt((squares / count - mean**2).clip(min=0))
+    # A channel that never changes carries nothing; dividing by 1 keeps it at zero.
+    deviation[deviation < 1e-6] = 1.0
+    return tuple(map(float, mean)), tuple(map(float, deviation))
+
+
+def gallery(data: Dataset, per_class: int = 10, seed: int = 0) -> dict[str, Images]:
+    """Label → up to ``per_class`` training images (n, S, S, 3), drawn without replacement."""
+    random = np.random.default_rng(seed)
+    shown = {}
+    for index, label in enumerate(data.labels):
+        members = np.flatnonzero(data.train_classes == index)
+        picked = random.permutation(members)[:per_class]
+        shown[label] = np.array(data.train_images[np.sort(picked)])
+    return shown
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What a source delivers before it goes to disk: for each split an image iterator and its classes."""
+
+    labels: tuple[str, ...]
+    train: Iterator[Images | None]
+    train_classes: Classes
+    train_names: list[str]
+    test: Iterator[Images | None]
+    test_classes: Classes
+    test_names: list[str]
+
+
+def _cached(key: str, size: int, name: str, make: Callable[[], _Made]) -> Dataset:
+    folder = cache_dir() / f"arrays-{_LAYOUT}" / f"{key}-{size}px"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Several processes may start on the same data at once: one makes it, the others wait.
+        with FileLock(f"{folder}.lock"):
+            if not (folder / "about.json").exists():
+                _write(folder, make(), size)
+    except OSError as error:
+        raise ExplorerError(
+            f"the decoded images in {folder.parent}",
+            f"cannot be written ({error.strerror or error})",
+            "make room there or set CNN_EXPLORER_CACHE to another folder",
+        ) from error
+    about = json.loads((folder / "about.json").read_text())
+    arrays = {part: np.load(folder / f"{part}.npy", mmap_mode="r") for part in _PARTS}
+    labels, broken = tuple(about["labels"]), tuple(about["broken"])
+    return Dataset(name, labels, fingerprint=about["fingerprint"], broken=broken, **arrays)
+
+
+_PARTS = ("train_images", "train_classes", "test_images", "test_classes")
+
+
+def _write(folder: Path, made: _Made, size: int) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        part = Path(scratch) / "arrays"
+        part.mkdir()
+        broken = _write_split(part, "train", made.train, made.train_classes, made.train_names, size)
+        broken += _write_split(part, "test", made.test, made.test_classes, made.test_names, size)
+        about = {"labels": made.labels, "broken": broken, "fingerprint": _digest(part)}
+        (part / "about.json").write_text(json.dumps(about))
+        os.replace(part, folder)
+
+
+def _digest(folder: Path) -> str:
+    whole = hashlib.sha256()
+    for name in _PARTS:
+        with (folder / f"{name}.npy").open("rb") as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()[:16]
+
+
+def _write_split(
+    folder: Path, split: str, images: Iterator[Images | None], classes: Classes, names: list[str], size: int
+) -> list[str]:
+    if len(classes) * size * size * 3 > MAX_ARRAY_BYTES:
+        raise ExplorerError(
+            f"{len(classes):,} images of {size} px",
+            f"need over {MAX_ARRAY_BYTES // 2**30} GiB",
+            "lower image_size",
+        )
+    shape = (len(classes), size, size, 3)
+    array = np.lib.format.open_memmap(folder / f"{split}_images.npy", mode="w+", dtype=np.uint8, shape=shape)
+    kept: list[int] = []
+    broken: list[str] = []
+    for index, image in enumerate(images):
+        if image is None:
+            broken.append(names[index])
+        else:
+            array[len(kept)] = image
+            kept.append(index)
+    array.flush()
+    if broken:
+        np.save(folder / f"{split}_images.npy", np.array(array[: len(kept)]))
+    if not kept:
+        raise ExplorerError(f"the {split} images", "are all broken", "replace them")
+    np.save(folder / f"{split}_classes.npy", classes[kept])
+    return broken
+
+
+def _from_folder(
+    listing: Listing, read: Callable[[str], bytes], size: int, skip: bool, on_decode: OnDecode | None
+) -> _Made:
+    total = len(listing.train) + len(listing.test)
+    everything = _decode_all([*listing.train, *listing.test], read, size, on_decode)
+    if not skip:
+        everything = _refuse_broken(everything, [p.path for p in (*listing.train, *listing.test)])
+    both = iter(everything)
+    first = (next(both) for _ in range(len(listing.train)))
+    rest = (next(both) for _ in range(total - len(listing.train)))
+    return _Made(
+        listing.labels,
+        first,
+        np.array([p.label for p in listing.train], np.int64),
+        [p.path for p in listing.train],
+        rest,
+        np.array([p.label for p in listing.test], np.int64),
+        [p.path for p in listing.test],
+    )
+
+
+def _decode_all(
+    pictures: list[Picture], read: Callable[[str], bytes], size: int, on_decode: OnDecode | None
+) -> Iterator[Images | None]:
+    """Images in order; None for one that cannot be decoded. Decoding releases the GIL, so threads help."""
+
+    def decode(picture: Picture) -> Images | None:
+        try:
+            return fit_square(read_image(read(picture.path)), size)
+        except (ExplorerError, OSError):
+            return None
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        for start in range(0, len(pictures), 1024):
+            yield from pool.map(decode, pictures[start : start + 1024])
+            if on_decode:
+                on_decode(min(start + 1024, len(pictures)), len(pictures))
+
+
+def _refuse_broken(images: Iterator[Images | None], names: list[str]) -> Iterator[Images | None]:
+    """All images, or the error that counts and names the broken ones."""
+    broken = []
+    for name, image in zip(names, images, strict=True):
+        if image is None:
+            broken.append(name)
+        yield image
+    if broken:
+        shown = ", ".join(broken[:5]) + (f" and {len(broken) - 5} more" if len(broken) > 5 else "")
+        raise ExplorerError(
+            f"{len(broken)} of {len(names)} files ({shown})",
+            "cannot be decoded as images",
+            "remove or replace them, or set skip_broken=True to train without them",
+        )
+
+
+def fit_square(image: Images, size: int) -> Images:
+    """RGB (H, W, 3) → (size, size, 3): shorter side to ``size`` (antialiased), then the centre."""
+    height, width = image.shape[:2]
+    if (height, width) == (size, size):
+        return image
+    side = min(height, width)
+    left, top = (width - side) / 2, (height - side) / 2
+    box = (left, top, left + side, top + side)
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR, box=box))
+
+
+def _shapes_key() -> str:
+    source = Path(shapes10.__file__).read_bytes()
+    return f"shapes10-{hashlib.sha256(source).hexdigest()[:16]}"
+
+
+def _from_shapes(size: int) -> _Made:
+    train, train_classes = shapes10.make_shapes(shapes10.TRAIN_IMAGES, train=True)
+    test, test_classes = shapes10.make_shapes(shapes10.TEST_IMAGES, train=False)
+    resize = partial(map, partial(fit_square, size=size))
+    return _Made(shapes10.LABELS, resize(train), train_classes, [], resize(test), test_classes, [])
+
+
+def _from_torchvision(config: TrainConfig, on_download: OnDownload | None) -> _Made:
+    home = cache_dir() / "downloads"
+    folder = Path(config.data_dir).expanduser() if config.data_dir else home
+    if folder.is_file():
+        folder = adopt_archive(config.dataset, folder, home)
+    labels, (train, train_classes), (test, test_classes) = load_torchvision(
+        config.dataset, folder, on_download
+    )
+    fit = partial(map, partial(_fit_digit_or_photo, size=config.image_size))
+    return _Made(labels, fit(train), train_classes, [], fit(test), test_classes, [])
+
+
+def _fit_digit_or_photo(image: Images, size: int) -> Images:
+    """MNIST's grey 28 px get a border of 2 px at 32 px, as LeNet-5 had it; all else is resized."""
+    if image.ndim == 2:
+        margin = (size - image.shape[0]) // 2
+        if 0 < margin <= 4 and image.shape[0] + 2 * margin == size:
+            image = np.pad(image, margin)
+        image = np.repeat(image[..., None], 3, axis=2)
+    return fit_square(image, size)
+
+
+def _limited(data: Dataset, max_train: int | None, max_test: int | None) -> Dataset:
+    if max_train is None and max_test is None:
+        return data
+    train, test = _evenly(data.train_classes, max_train), _evenly(data.test_classes, max_test)
+    return Dataset(
+        data.name,
+        data.labels,
+        data.train_images[train],
+        data.train_classes[train],
+        data.test_images[test],
+        data.test_classes[test],
+        f"{data.fingerprint}-{len(train)}-{len(test)}",
+        data.broken,
+    )
+
+
+def _evenly(classes: Classes, limit: int | None) -> NDArray[np.intp]:
+    """The first ``limit`` positions in turns of one per class, ascending."""
+    if limit is None or limit >= len(classes):
+        return np.arange(len(classes))
+    rank = np.empty(len(classes), np.int64)
+    for index in np.unique(classes):
+        members = np.flatnonzero(classes == index)
+        rank[members] = np.arange(len(members))
+    return np.sort(np.lexsort((classes, rank))[:limit])

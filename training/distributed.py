@@ -1,0 +1,72 @@
+"""One run over several processes: who am I, and which part of each batch is mine.
+
+``torchrun`` starts the processes; every one of them prepares the same epoch plan from the same seed
+and takes its slice of each batch. Without ``torchrun`` there is one process, and all of this is free.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+def is_launched() -> bool:
+    """Whether ``torchrun`` started this process."""
+    return "WORLD_SIZE" in os.environ and "RANK" in os.environ
+
+
+def join(device_kind: str) -> torch.device:
+    """Join the other processes (NCCL on GPUs, gloo on CPUs); this process's device."""
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    device = torch.device("cuda", local) if device_kind == "cuda" else torch.device(device_kind)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return device
+
+
+def leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def rank() -> int:
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world_size() -> int:
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def my_slice(start: int, stop: int) -> slice:
+    """This process's part of positions ``start`` to ``stop``: contiguous, sizes differing by at most 1."""
+    count, world, me = stop - start, world_size(), rank()
+    return slice(start + count * me // world, start + count * (me + 1) // world)
+
+
+def wrap(network: nn.Module, device: torch.device) -> nn.Module:
+    """``network``, its gradients averaged over all processes after each backward pass."""
+    if world_size() == 1:
+        return network
+    return DistributedDataParallel(network, device_ids=[device] if device.type == "cuda" else None)
+
+
+def add_up(tensor: Tensor) -> Tensor:
+    """The sum over all processes, in place."""
+    if world_size() > 1:
+        dist.all_reduce(tensor)
+    return tensor
+
+
+def from_first(value: Any) -> Any:
+    """What process 0 has, in every process."""
+    if world_size() == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]

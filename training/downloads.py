@@ -1,0 +1,125 @@
+"""CIFAR and MNIST through torchvision, with our own download: progress, resume, hash check, or your archive."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torchvision.datasets as sets
+from numpy.typing import NDArray
+
+from explorer.download import Checksum, DownloadProgress, download
+from explorer.errors import ExplorerError
+
+OnDownload = Callable[[DownloadProgress], None]
+Split = tuple[NDArray[np.uint8], NDArray[np.int64]]
+CLASSES: Mapping[str, Any] = MappingProxyType(
+    {
+        "cifar10": sets.CIFAR10,
+        "cifar100": sets.CIFAR100,
+        "mnist": sets.MNIST,
+        "fashion_mnist": sets.FashionMNIST,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One file of a data set: where it is on the web, its MD5, and its path below the data folder."""
+
+    url: str
+    md5: str
+    path: str
+
+
+def archives(name: str) -> list[Archive]:
+    """The files that make up a data set, to torchvision's addresses and hashes."""
+    kind = CLASSES[name]
+    if hasattr(kind, "tgz_md5"):
+        return [Archive(kind.url, kind.tgz_md5, kind.filename)]
+    folder = f"{kind.__name__}/raw"
+    return [Archive(kind.mirrors[0] + file, md5, f"{folder}/{file}") for file, md5 in kind.resources]
+
+
+def load_torchvision(
+    name: str, data_dir: Path, on_download: OnDownload | None = None
+) -> tuple[tuple[str, ...], Split, Split]:
+    """Labels, training and test split of ``name``: images (n, H, W, 3) or (n, H, W) uint8, classes (n,).
+
+    ``data_dir`` holds, or will hold, the archive or what was unpacked from it.
+
+    Raises:
+        ExplorerError: no connection, or an archive whose MD5 is wrong.
+    """
+    kind = CLASSES[name]
+    if not _is_unpacked(kind, data_dir):
+        for archive in archives(name):
+            _fetch(archive, data_dir, on_download)
+    try:
+        train, test = (kind(data_dir, train=part, download=True) for part in (True, False))
+    except (OSError, RuntimeError, EOFError) as error:
+        raise ExplorerError(
+            f"{name} in {data_dir}",
+            f"cannot be unpacked ({error})",
+            "make room there, or delete it and try again",
+        ) from error
+    return tuple(train.classes), _arrays(train), _arrays(test)
+
+
+def adopt_archive(name: str, archive_path: Path, data_dir: Path) -> Path:
+    """Take an archive that the user already has; returns the folder that :func:`load_torchvision` wants."""
+    wanted = archives(name)
+    if len(wanted) != 1:
+        raise ExplorerError(
+            f"{archive_path}", f"is one file, but {name} has {len(wanted)}", "give their folder"
+        )
+    _check_md5(archive_path, wanted[0])
+    target = data_dir / wanted[0].path
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(archive_path, target)
+    return data_dir
+
+
+def _is_unpacked(kind: Any, data_dir: Path) -> bool:
+    try:
+        kind(data_dir, train=True, download=False)
+        kind(data_dir, train=False, download=False)
+    except (RuntimeError, OSError, EOFError):
+        return False
+    return True
+
+
+def _fetch(archive: Archive, data_dir: Path, on_download: OnDownload | None) -> None:
+    path = data_dir / archive.path
+    if path.exists():
+        _check_md5(path, archive)
+        return
+    try:
+        download(archive.url, path, checksum=Checksum("md5", archive.md5), on_progress=on_download)
+    except ExplorerError as error:
+        raise ExplorerError(
+            error.value,
+            error.rule,
+            f"{error.remedy}. The host is slow: CIFAR's 170 MB can take an hour, and a broken download goes on where "
+            f"it stopped. If you have {path.name} already, put it into {path.parent} or name it as data_dir; "
+            "dataset 'shapes10' needs no download",
+        ) from error
+
+
+def _check_md5(path: Path, archive: Archive) -> None:
+    if not Checksum("md5", archive.md5).matches(path):
+        raise ExplorerError(
+            f"{path}",
+            f"does not have the MD5 {archive.md5}",
+            "it is incomplete or another file: delete it to download it again, or replace it",
+        )
+
+
+def _arrays(data: Any) -> Split:
+    return np.asarray(data.data, dtype=np.uint8), np.asarray(data.targets, dtype=np.int64)

@@ -1,0 +1,122 @@
+"""What the process of a run does: hold the folder, wait for its turn, train, and say what it is doing."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from training import distributed, runs
+from training.checkpoint import CONFIG, read_history, write_whole
+from training.config import TrainConfig, config_from_json
+from training.loop import train
+from training.mirror import mirrored
+from training.results import EpochResult, Progress
+from training.slots import count_cores, own_folder, take_slot
+
+REPORT_S = 0.4
+
+
+class Stopped(Exception):
+    """Somebody asked this run to stop."""
+
+
+def work(folder: Path, *, slots: int | None = None, on_epoch: Callable[[EpochResult], None]) -> None:
+    """Train the run in ``folder`` to its end, whatever part of it is done already.
+
+    ``slots``: take part in the queue of the folder's root, that many runs at a time and the cores
+    shared among them; None trains at once, with all cores.
+
+    Raises:
+        ExplorerError: as ``train``; Stopped: by request. Either way status.json says so.
+    """
+    with ExitStack() as held:
+        if distributed.rank() == 0:
+            held.enter_context(own_folder(folder))
+        config = config_from_json((folder / CONFIG).read_text(encoding="utf-8"))
+        try:
+            if slots is not None:
+                held.enter_context(
+                    take_slot(
+                        folder.parent, slots, lambda: runs.is_next_in_line(folder), lambda: _heed_stop(folder)
+                    )
+                )
+                torch.set_num_threads(max(1, count_cores() // slots))
+            _tell(folder, runs.RUNNING)
+            _train(folder, config, on_epoch)
+        except (Stopped, KeyboardInterrupt):
+            _tell(folder, runs.STOPPED, "on request; resume goes on after the last complete epoch")
+            raise
+        except BaseException as error:
+            _tell(folder, runs.FAILED, str(error) or type(error).__name__)
+            raise
+        _tell(folder, runs.FINISHED)
+
+
+def _train(folder: Path, config: TrainConfig, on_epoch: Callable[[EpochResult], None]) -> None:
+    first = distributed.rank() == 0
+    if first:
+        write_whole(folder / "environment.json", json.dumps(describe_environment(), indent=2).encode())
+    epochs = train(config, folder, resume=True, on_progress=_reporter(folder) if first else None)
+    past = read_history(folder)
+    with mirrored(folder, config, past) if first else nullcontext(None) as log:
+        for result in epochs:
+            if log:
+                log(result)
+            on_epoch(result)
+
+
+def describe_environment() -> dict[str, object]:
+    """Versions and machine: what else, beside the recipe, decides the last digits."""
+    packages = ("torch", "torchvision", "numpy", "pillow", "safetensors")
+    device = (
+        torch.cuda.get_device_name()
+        if torch.cuda.is_available()
+        else platform.processor() or platform.machine()
+    )
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+        "platform": platform.platform(),
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "processes": distributed.world_size(),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def be_polite() -> None:
+    """Let the page's clicks go first: training takes what they leave."""
+    if hasattr(os, "nice"):
+        os.nice(10)
+
+
+def _reporter(folder: Path) -> Callable[[Progress], None]:
+    last = 0.0
+
+    def report(progress: Progress) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= REPORT_S:
+            last = now
+            _heed_stop(folder)
+            runs.write_progress(folder, progress)
+
+    return report
+
+
+def _heed_stop(folder: Path) -> None:
+    if (folder / runs.STOP).exists():
+        raise Stopped
+
+
+def _tell(folder: Path, status: str, message: str = "") -> None:
+    if distributed.rank() == 0:
+        runs.write_status(folder, status, message)
