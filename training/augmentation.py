@@ -44,6 +44,9 @@ class Draws:
         return Draws(**{name: None if part is None else part.to(device) for name, part in parts.items()})
 
 
+AUGMENT_NOTHING = Draws()
+
+
 def draw(names: tuple[str, ...], count: int, size_px: int, generator: torch.Generator) -> Draws:
     """Random numbers for ``count`` images of ``size_px`` × ``size_px``, for the changes in ``names``.
 

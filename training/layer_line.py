@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -26,7 +25,7 @@ from torch import nn
 from explorer.errors import ExplorerError, suggest
 
 Shape = tuple[int, ...]
-MAX_PARAMETERS = 500_000_000
+MAX_PARAMETERS = 100_000_000
 _MAX_NUMBER = 65_536
 
 
@@ -78,8 +77,8 @@ def build_layers(line: str, classes: int, image_size: int = 32) -> nn.Sequential
             raise ExplorerError(
                 str(layer), f"brings more than {MAX_PARAMETERS:,} parameters", "pool or shrink before it"
             )
-        module = KINDS[layer.kind].make(layer, shape)
-        shape = _output_shape(layer, module, shape)
+        out = _output_shape(layer, shape)
+        module, shape = KINDS[layer.kind].make(layer, shape), out
         seen[layer.kind] = seen.get(layer.kind, 0) + 1
         modules[f"{layer.kind}{seen[layer.kind]}"] = module
     if shape != (classes,):
@@ -237,12 +236,12 @@ def _count_ahead(layer: Layer, shape: Shape) -> int:
     return 0
 
 
-def _output_shape(layer: Layer, module: nn.Module, shape: Shape) -> Shape:
-    """By running a copy of the layer on torch's meta device: shapes without numbers."""
+def _output_shape(layer: Layer, shape: Shape) -> Shape:
+    """By running a twin of the layer on torch's meta device: shapes without numbers."""
     try:
-        with torch.no_grad():
-            twin = deepcopy(module).eval().to("meta")
-            return tuple(twin(torch.empty(1, *shape, device="meta")).shape[1:])
+        with torch.device("meta"), torch.no_grad():
+            twin = KINDS[layer.kind].make(layer, shape).eval()
+            return tuple(twin(torch.empty(1, *shape)).shape[1:])
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise ExplorerError(

@@ -1,0 +1,50 @@
+"""Small data and recipes that the training tests share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from training import Dataset, TrainConfig
+from training.checkpoint import weights_path
+from training.shapes10 import LABELS, make_shapes
+
+TINY = TrainConfig(dataset="shapes10", epochs=3, max_train_images=200, max_test_images=100, device="cpu")
+
+NORMED = "conv 8 5, batchnorm, relu, maxpool 4, flatten, dropout 0.3, linear"
+KITCHEN_SINK = replace(
+    TINY,
+    network=NORMED,
+    epochs=2,
+    optimizer="sgd",
+    learning_rate=0.02,
+    schedule="one_cycle",
+    weight_decay=1e-4,
+    label_smoothing=0.1,
+    mixup=0.4,
+    augmentation=("flip", "crop", "color_jitter", "cutout"),
+    normalization="measured",
+)
+
+
+def tiny_data(train: int = 200, test: int = 100) -> Dataset:
+    """A few Shapes-10 images, straight from memory."""
+    images, classes = make_shapes(1000, train=True)
+    other, others = make_shapes(500, train=False)
+    return Dataset(
+        "shapes10", LABELS, images[:train], classes[:train], other[:test], others[:test], f"tiny {train}"
+    )
+
+
+def read_weights(folder: Path, epoch: int) -> dict[str, torch.Tensor]:
+    return load_file(weights_path(folder, epoch))
+
+
+def assert_same_bits(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    for name in one:
+        assert np.array_equal(one[name].numpy(), other[name].numpy()), name
