@@ -7,12 +7,14 @@ decides how many it takes, and ReLU cuts off everything below.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from explorer.convolution import Floats, Mask, convolve
 from explorer.errors import ExplorerError
+from explorer.matrix_entry import format_number
 
 
 @dataclass(frozen=True)
@@ -47,28 +49,27 @@ class Reading:
 
     @property
     def rule(self) -> str:
-        """When it fires, in one sentence."""
+        """When it fires, in a sentence."""
+        bias, rest = format_number(self.bias), "the cells under its zeros don't matter."
         if self.needed is None:
             return (
-                f"Never: the most it can count is {self.ones}, and a bias of {self.bias:g} "
+                f"It never fires: the most it can count is {self.ones}, and a bias of {bias} "
                 "leaves nothing above zero."
             )
         if self.needed == 0:
-            return f"Always: a bias of {self.bias:g} is above zero even where no one is counted."
+            return f"It always fires: a bias of {bias} is above zero even where nothing is counted."
         if self.needed == self.ones:
-            ones = (
-                "its single one meets a one" if self.ones == 1 else f"all {self.ones} of its ones meet ones"
-            )
-            return f"Exactly where {ones}; the cells under its zeros don't matter."
-        return (
-            f"Where at least {self.needed} of its {self.ones} ones meet ones; "
-            "the cells under its zeros don't matter."
-        )
+            ones = {1: "its one meets a one", 2: "both of its ones meet ones"}
+            return f"It fires exactly where {ones.get(self.ones, f'all {self.ones} of its ones meet ones')}; {rest}"
+        return f"It fires where at least {self.needed} of its {self.ones} ones meet ones; {rest}"
 
-    def fires_on(self, x: ArrayLike, stride: int | tuple[int, int] = 1) -> Mask:
-        """Which windows of a 0/1 input fire, by counting alone. x: (H, W). Returns (output H, output W)."""
+    def fires_on(self, x: ArrayLike, **geometry: Any) -> Mask:
+        """Which windows of a 0/1 input (H, W) fire, by counting alone.
+
+        geometry: stride, padding and so on, as :func:`~explorer.convolve` takes them. Returns (output H, output W).
+        """
         _refuse_others(np.asarray(x, dtype=np.float64), "the input")
-        counted = convolve(x, self.stencil, stride=stride).output
+        counted = convolve(x, self.stencil, **geometry).output
         least = self.ones + 1 if self.needed is None else self.needed
         return counted >= least
 
@@ -96,7 +97,7 @@ def read_off(kernel: ArrayLike, bias: float = 0.0) -> Reading:
     """The rule for one 0/1 kernel (kh, kw) with ReLU. Raises ExplorerError for other weights.
 
     >>> read_off([[1, 0], [0, 1]], bias=-1).rule
-    "Exactly where all 2 of its ones meet ones; the cells under its zeros don't matter."
+    "It fires exactly where both of its ones meet ones; the cells under its zeros don't matter."
     """
     weights = np.asarray(kernel, dtype=np.float64)
     _refuse_others(weights, "the kernel")
