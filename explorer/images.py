@@ -22,7 +22,7 @@ MAX_BYTES = 20 * 2**20
 MAX_PIXELS = 25_000_000
 MIN_SIDE_PX = 8
 MAX_ASPECT_RATIO = 16
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO", "PPM")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")  # MPO is opened as JPEG
 
 ImageSource = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 _LIMITS = (
@@ -83,7 +83,7 @@ def read_image(source: ImageSource) -> np.ndarray:
         return pixels
     if isinstance(source, Image.Image):
         _check_size(*source.size, "the PIL image")
-        return _to_rgb(source)
+        return _unpacked(source, "the PIL image")
     data, name = (source, "the image") if isinstance(source, bytes) else _read_file(Path(source))
     return _decode(data, name)
 
@@ -117,12 +117,13 @@ def _read_file(path: Path) -> tuple[bytes, str]:
     name = f"the file {path.name!r}"
     try:
         size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise ExplorerError(f"{name} with {size:,} bytes", "is too large", _LIMITS)
-        return path.read_bytes(), name
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
+        data = path.read_bytes() if size <= MAX_BYTES else b""
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        reason = getattr(error, "strerror", None) or str(error)
         raise ExplorerError(name, f"can't be read ({reason})", "check its name and folder") from error
+    if size > MAX_BYTES:
+        raise ExplorerError(f"{name} with {size:,} bytes", "is too large", _LIMITS)
+    return data, name
 
 
 def _decode(data: bytes, name: str) -> np.ndarray:
@@ -133,19 +134,29 @@ def _decode(data: bytes, name: str) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
             _check_size(*opened.size, name)
-            return _to_rgb(opened)
+            return _unpacked(opened, name)
+    except ExplorerError:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ExplorerError(name, f"unpacks to too many pixels ({error})", _LIMITS) from error
     except UnidentifiedImageError as error:
         remedy = "choose a JPEG, PNG, WebP, GIF, BMP or TIFF file"
         raise ExplorerError(name, "is not a picture that can be read", remedy) from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        if isinstance(error, ExplorerError):
-            raise
-        # Pillow's decoders raise any of these on damaged files.
-        raise ExplorerError(
-            name, f"is damaged ({error})", "open and save it anew, or choose another"
-        ) from error
+    except Exception as error:
+        raise _damaged(name, error) from error
+
+
+def _unpacked(image: Image.Image, name: str) -> np.ndarray:
+    try:
+        return _to_rgb(image)
+    except Exception as error:
+        raise _damaged(name, error) from error
+
+
+def _damaged(name: str, error: Exception) -> ExplorerError:
+    """What to say of any error from Pillow's decoders, which raise nearly every kind on damaged files."""
+    reason = str(error) or type(error).__name__
+    return ExplorerError(name, f"is damaged ({reason})", "open and save it anew, or choose another")
 
 
 def _check_size(width: int, height: int, name: str) -> None:
@@ -170,8 +181,9 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
 
 def _from_deep(grey: np.ndarray) -> np.ndarray:
     """16-bit (or 32-bit, or float) grey → 8-bit by scaling; Pillow's own conversion clips at 255."""
-    top = 65535.0 if grey.dtype.kind in "ui" else max(float(np.nanmax(grey)), 1e-12)
-    eight = np.clip(np.nan_to_num(grey.astype(np.float64)) / top * 255 + 0.5, 0, 255).astype(np.uint8)
+    deep = np.nan_to_num(grey.astype(np.float64), posinf=0.0, neginf=0.0)
+    top = 65535.0 if grey.dtype.kind in "ui" else max(float(deep.max()), 1e-12)
+    eight = np.clip(deep / top * 255 + 0.5, 0, 255).astype(np.uint8)
     return np.repeat(eight[..., None], 3, axis=2)
 
 
