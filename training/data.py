@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -200,19 +201,15 @@ def _write_split(
 def _from_folder(
     listing: Listing, read: Callable[[str], bytes], size: int, skip: bool, on_decode: OnDecode | None
 ) -> _Made:
-    total = len(listing.train) + len(listing.test)
     everything = _decode_all([*listing.train, *listing.test], read, size, on_decode)
     if not skip:
         everything = _refuse_broken(everything, [p.path for p in (*listing.train, *listing.test)])
-    both = iter(everything)
-    first = (next(both) for _ in range(len(listing.train)))
-    rest = (next(both) for _ in range(total - len(listing.train)))
     return _Made(
         listing.labels,
-        first,
+        islice(everything, len(listing.train)),
         np.array([p.label for p in listing.train], np.int64),
         [p.path for p in listing.train],
-        rest,
+        everything,
         np.array([p.label for p in listing.test], np.int64),
         [p.path for p in listing.test],
     )
@@ -253,14 +250,14 @@ def _refuse_broken(images: Iterator[Images | None], names: list[str]) -> Iterato
 
 
 def fit_square(image: Images, size: int) -> Images:
-    """RGB (H, W, 3) → (size, size, 3): shorter side to ``size`` (antialiased), then the centre."""
+    """RGB (H, W, 3) → (size, size, 3): the middle square, resized (bilinear, antialiased)."""
     height, width = image.shape[:2]
-    if (height, width) == (size, size):
-        return image
     side = min(height, width)
-    left, top = (width - side) / 2, (height - side) / 2
-    box = (left, top, left + side, top + side)
-    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR, box=box))
+    top, left = (height - side) // 2, (width - side) // 2
+    middle = image[top : top + side, left : left + side]
+    if side == size:
+        return middle
+    return np.asarray(Image.fromarray(middle).resize((size, size), Image.Resampling.BILINEAR))
 
 
 def _shapes_key() -> str:

@@ -52,8 +52,8 @@ def open_folder(path: Path) -> Iterator[tuple[Listing, Callable[[str], bytes]]]:
         ExplorerError: missing, not a folder or zip, unsafe, too large, or not one folder per class.
     """
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        sizes = {p.relative_to(path).as_posix(): _stamp(p) for p in files}
+        files = {p.relative_to(path).as_posix(): p for p in sorted(path.rglob("*"))}
+        sizes = {name: _stamp(p) for name, p in files.items() if _is_picture(name) and p.is_file()}
         yield _list(path, sizes), lambda name: (path / name).read_bytes()
     elif path.is_file():
         try:
@@ -95,13 +95,15 @@ def _checked_members(path: Path, archive: ZipFile) -> list[ZipInfo]:
             f"is over {MAX_ZIP_BYTES // 2**30} GiB or {MAX_ZIP_RATIO} times its packed size",
             "give a zip of ordinary pictures",
         )
-    junk = ("__MACOSX", ".")
-    return [
-        m
-        for m in sorted(members, key=lambda m: m.filename)
-        if PurePosixPath(m.filename).suffix.lower() in SUFFIXES
-        and not any(part.startswith(junk) for part in PurePosixPath(m.filename).parts)
-    ]
+    return [m for m in sorted(members, key=lambda m: m.filename) if _is_picture(m.filename)]
+
+
+def _is_picture(name: str) -> bool:
+    """By its suffix, and not among what macOS and file managers leave behind."""
+    path = PurePosixPath(name)
+    return path.suffix.lower() in SUFFIXES and not any(
+        part.startswith(("__MACOSX", ".")) for part in path.parts
+    )
 
 
 def _list(root: Path, sizes: dict[str, str]) -> Listing:

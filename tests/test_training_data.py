@@ -1,0 +1,349 @@
+"""Data sets: what goes in comes out, and bad input gets value, rule and remedy."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import pickle
+import struct
+import tarfile
+import threading
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from torchvision.datasets import CIFAR10, MNIST
+
+from explorer.download import DownloadProgress
+from explorer.errors import ExplorerError
+from tests.training_samples import tiny_data
+from training import Dataset, TrainConfig, channel_statistics, class_counts, gallery, load_dataset
+from training.data import fit_square
+from training.folder import open_folder
+from training.shapes10 import LABELS, make_shapes
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CNN_EXPLORER_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def picture(color: tuple[int, int, int], size: tuple[int, int] = (40, 40)) -> bytes:
+    out = BytesIO()
+    Image.new("RGB", size, color).save(out, "PNG")
+    return out.getvalue()
+
+
+RED, BLUE = (255, 0, 0), (0, 0, 255)
+
+
+def make_folder(root: Path, names: dict[str, bytes]) -> Path:
+    for name, content in names.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return root
+
+
+def make_zip(path: Path, names: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in names.items():
+            archive.writestr(name, content)
+    return path
+
+
+TEN = {
+    f"{label}/{i}.png": picture(color) for label, color in (("sea", BLUE), ("rose", RED)) for i in range(5)
+}
+
+
+def of_folder(path: Path, **more: Any) -> Dataset:
+    return load_dataset(TrainConfig(dataset="folder", data_dir=str(path), image_size=16, **more))
+
+
+def test_shapes10_is_balanced_deterministic_and_a_prefix_of_itself() -> None:
+    images, classes = make_shapes(700, train=True)
+    assert images.shape == (700, 32, 32, 3)
+    assert images.dtype == np.uint8
+    assert np.bincount(classes).tolist() == [70] * len(LABELS)
+    again, _ = make_shapes(30, train=True)
+    assert np.array_equal(images[:30], again)
+    other, _ = make_shapes(30, train=False)
+    assert not np.array_equal(again, other)
+    assert len({image.tobytes() for image in images}) == 700
+
+
+def test_arrays_are_made_once_and_memory_mapped_afterwards(cache: Path) -> None:
+    config = TrainConfig(dataset="shapes10")
+    first = load_dataset(config)
+    stamps = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npy")}
+    again = load_dataset(config)
+    assert isinstance(again.train_images, np.memmap)
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.npy")} == stamps
+    assert again.fingerprint == first.fingerprint
+    assert np.array_equal(again.train_images[:500], make_shapes(500, train=True)[0])
+    small = load_dataset(TrainConfig(dataset="shapes10", max_train_images=25, max_test_images=10))
+    assert sorted(np.bincount(small.train_classes)) == [2] * 5 + [3] * 5
+    assert small.fingerprint != first.fingerprint
+
+
+@pytest.mark.parametrize("as_zip", [False, True], ids=["folder", "zip"])
+@pytest.mark.parametrize("prefix", ["", "pets/"])
+def test_one_subfolder_per_class_as_folder_and_as_zip(as_zip: bool, prefix: str, tmp_path: Path) -> None:
+    names = {prefix + name: content for name, content in TEN.items()} | {
+        "notes.txt": b"x",
+        "__MACOSX/._0.png": b"",
+    }
+    data = of_folder(make_zip(tmp_path / "a.zip", names) if as_zip else make_folder(tmp_path / "a", names))
+    assert data.labels == ("rose", "sea")
+    assert class_counts(data) == {"rose": (4, 1), "sea": (4, 1)}
+    for images, classes in ((data.train_images, data.train_classes), (data.test_images, data.test_classes)):
+        for image, index in zip(images, classes, strict=True):
+            assert (image == (RED, BLUE)[index]).all()
+
+
+def test_train_and_test_folders_are_kept_apart(tmp_path: Path) -> None:
+    names = {f"Train/{name}": content for name, content in TEN.items()} | {
+        "val/rose/9.png": picture((9, 9, 9))
+    }
+    data = of_folder(make_folder(tmp_path / "a", names))
+    assert class_counts(data) == {"rose": (5, 1), "sea": (5, 0)}
+    assert (data.test_images == 9).all()
+
+
+def test_a_changed_folder_is_read_anew(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "a", TEN)
+    before = of_folder(folder)
+    (folder / "rose" / "0.png").write_bytes(picture((200, 10, 10)))
+    after = of_folder(folder)
+    assert before.fingerprint != after.fingerprint
+
+
+def test_broken_files_are_counted_and_named_and_skipped_on_request(tmp_path: Path) -> None:
+    broken = {"rose/bad1.png": b"not a picture", "sea/0bad2.png": TEN["sea/0.png"][:30]}
+    folder = make_folder(tmp_path / "a", TEN | broken)
+    with pytest.raises(ExplorerError) as caught:
+        of_folder(folder)
+    for words in ("2 of 12 files", "rose/bad1.png", "sea/0bad2.png", "skip_broken=True"):
+        assert words in str(caught.value)
+    data = of_folder(folder, skip_broken=True)
+    assert set(data.broken) == set(broken)
+    assert len(data.train_images) + len(data.test_images) == 10
+    assert all(
+        (image == (RED, BLUE)[c]).all()
+        for image, c in zip(data.train_images, data.train_classes, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ({}, "holds no images"),
+        ({"a.txt": b"x"}, "holds no images"),
+        ({"cats/1.png": picture(RED), "cats/2.png": picture(RED)}, "only the class 'cats'"),
+        ({"1.png": picture(RED), "2.png": picture(RED)}, "no subfolders"),
+        ({"a/1.png": picture(RED), "b/1.png": picture(RED)}, "no test images; each class needs at least 5"),
+    ],
+)
+def test_folders_that_cannot_be_learnt_from(names: dict[str, bytes], words: str, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(ExplorerError, match=words):
+        of_folder(make_folder(tmp_path / "a", names))
+
+
+@pytest.mark.parametrize("name", ["../out/1.png", "/abs/1.png", "a/../../1.png", "a\\..\\1.png"])
+def test_a_zip_that_points_outside_is_refused(name: str, tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", TEN | {name: picture(RED)})
+    with pytest.raises(ExplorerError, match="points outside the zip"):
+        of_folder(path)
+
+
+def test_a_zip_bomb_and_a_file_that_is_no_zip_are_refused(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", TEN | {"rose/bomb.png": bytes(50_000_000)})
+    with pytest.raises(ExplorerError, match=r"50,0\d\d,\d\d\d bytes unpacked .*100 times its packed size"):
+        of_folder(path)
+    (tmp_path / "b.zip").write_bytes(b"no zip")
+    with pytest.raises(ExplorerError, match="is not a zip file"):
+        of_folder(tmp_path / "b.zip")
+    with pytest.raises(ExplorerError, match="does not exist"):
+        of_folder(tmp_path / "nowhere")
+
+
+def test_a_zip_whose_link_leaves_it_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        link = zipfile.ZipInfo("rose/1.png")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+    with pytest.raises(ExplorerError, match="points outside"), open_folder(path):
+        pass
+
+
+def test_pictures_keep_their_middle_and_their_proportions() -> None:
+    wide = np.zeros((20, 60, 3), np.uint8)
+    wide[:, 20:40] = RED  # the middle square
+    assert (fit_square(wide, 10) == RED).all()
+    assert (fit_square(wide.swapaxes(0, 1).copy(), 10) == RED).all()
+    exact = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    assert np.array_equal(fit_square(exact, 16), exact)
+
+
+def test_mean_and_deviation_are_numpys_and_a_flat_channel_divides_by_one() -> None:
+    data = tiny_data()
+    mean, std = channel_statistics(data)
+    pixels = data.train_images.reshape(-1, 3) / 255
+    np.testing.assert_allclose(mean, pixels.mean(0), rtol=1e-9)
+    np.testing.assert_allclose(std, pixels.std(0), rtol=1e-9)
+    flat = Dataset(
+        "x", ("a", "b"), np.full((4, 8, 8, 3), 51, np.uint8), np.array([0, 1, 0, 1]), *in_test(tiny_data())
+    )
+    assert channel_statistics(flat) == (pytest.approx((0.2,) * 3), (1.0,) * 3)
+
+
+def test_the_gallery_shows_ten_of_each_class_without_repeats() -> None:
+    data = tiny_data(150)
+    shown = gallery(data, per_class=10, seed=3)
+    assert tuple(shown) == data.labels
+    for index, images in enumerate(shown.values()):
+        own = {image.tobytes() for image in data.train_images[data.train_classes == index]}
+        assert len({image.tobytes() for image in images}) == 10
+        assert {image.tobytes() for image in images} <= own
+    assert {len(images) for images in gallery(data, per_class=99).values()} == {15}
+
+
+def in_test(data: Dataset) -> tuple[Any, ...]:
+    return data.test_images, data.test_classes, data.fingerprint
+
+
+def md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+@pytest.fixture
+def small_cifar(monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, np.ndarray]:
+    """An archive like CIFAR-10's with 20 images, and torchvision told its hashes."""
+    pixels = np.random.default_rng(1).integers(0, 256, (20, 3, 32, 32), np.uint8)
+    out, files = BytesIO(), {}
+    for name, part in (("data_batch_1", slice(0, 15)), ("test_batch", slice(15, 20))):
+        labels = [i % 10 for i in range(20)][part]
+        files[name] = pickle.dumps({"data": pixels[part].reshape(-1, 3072), "labels": labels})
+    files["batches.meta"] = pickle.dumps({"label_names": [f"class {i}" for i in range(10)]})
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            info.size = len(content)
+            archive.addfile(info, BytesIO(content))
+    monkeypatch.setattr(CIFAR10, "tgz_md5", md5(out.getvalue()))
+    monkeypatch.setattr(CIFAR10, "train_list", [["data_batch_1", md5(files["data_batch_1"])]])
+    monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", md5(files["test_batch"])]])
+    monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": md5(files["batches.meta"])})
+    monkeypatch.setattr(CIFAR10, "url", "http://127.0.0.1:9/cifar-10-python.tar.gz")  # nobody listens there
+    return out.getvalue(), pixels.transpose(0, 2, 3, 1)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    (tmp_path / "served").mkdir()
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    web = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "served")))
+    thread = threading.Thread(target=web.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{web.server_port}/"
+    web.shutdown()
+    thread.join()
+    web.server_close()
+
+
+def check_cifar(data: Dataset, pixels: np.ndarray) -> None:
+    assert data.labels[3] == "class 3"
+    assert np.array_equal(data.train_images, pixels[:15])
+    assert np.array_equal(data.test_images, pixels[15:])
+    assert data.train_classes.tolist() == [i % 10 for i in range(15)]
+
+
+def test_cifar10_is_downloaded_with_progress(
+    small_cifar: tuple[bytes, np.ndarray], server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive, pixels = small_cifar
+    (tmp_path / "served" / "cifar-10-python.tar.gz").write_bytes(archive)
+    monkeypatch.setattr(CIFAR10, "url", f"{server}cifar-10-python.tar.gz")
+    seen: list[DownloadProgress] = []
+    check_cifar(load_dataset(TrainConfig(), on_download=seen.append), pixels)
+    assert seen[-1] == DownloadProgress(len(archive), len(archive))
+
+
+@pytest.mark.parametrize("how", ["in its folder", "by name"])
+def test_an_archive_that_one_has_already_is_used(
+    how: str, small_cifar: tuple[bytes, np.ndarray], tmp_path: Path
+) -> None:
+    archive, pixels = small_cifar
+    own = tmp_path / "own"
+    own.mkdir()
+    path = own / ("cifar-10-python.tar.gz" if how == "in its folder" else "my copy.tgz")
+    path.write_bytes(archive)
+    check_cifar(load_dataset(TrainConfig(data_dir=str(own if how == "in its folder" else path))), pixels)
+
+
+@pytest.mark.parametrize("how", ["in its folder", "by name"])
+def test_an_archive_with_the_wrong_md5_is_refused(
+    how: str, small_cifar: tuple[bytes, np.ndarray], tmp_path: Path
+) -> None:
+    archive, _ = small_cifar
+    path = tmp_path / "cifar-10-python.tar.gz"
+    path.write_bytes(archive[:-100])
+    with pytest.raises(ExplorerError, match=rf"does not have the MD5 {md5(archive)}.*incomplete"):
+        load_dataset(TrainConfig(data_dir=str(tmp_path if how == "in its folder" else path)))
+    assert path.read_bytes() == archive[:-100]
+
+
+def test_without_a_connection_the_user_learns_what_to_put_where(
+    small_cifar: tuple[bytes, np.ndarray], cache: Path
+) -> None:
+    with pytest.raises(ExplorerError) as caught:
+        load_dataset(TrainConfig())
+    for words in ("cifar-10-python.tar.gz", str(cache / "downloads"), "slow", "shapes10"):
+        assert words in str(caught.value)
+
+
+def test_the_hash_that_cifar10s_archive_must_have_is_the_published_one() -> None:
+    assert CIFAR10.tgz_md5 == "c58f30108f718f92721af3b95e74349a"
+
+
+def test_mnist_digits_get_a_border_and_three_channels(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(2).integers(1, 256, (12, 28, 28), np.uint8)
+    classes = np.arange(12, dtype=np.uint8) % 10
+    resources = []
+    for prefix, part in (("train", slice(0, 10)), ("t10k", slice(10, 12))):
+        count = len(classes[part])
+        for name, content in (
+            (
+                f"{prefix}-images-idx3-ubyte",
+                struct.pack(">4i", 0x803, count, 28, 28) + pixels[part].tobytes(),
+            ),
+            (f"{prefix}-labels-idx1-ubyte", struct.pack(">2i", 0x801, count) + classes[part].tobytes()),
+        ):
+            packed = gzip.compress(content)
+            (tmp_path / "MNIST" / "raw").mkdir(parents=True, exist_ok=True)
+            (tmp_path / "MNIST" / "raw" / f"{name}.gz").write_bytes(packed)
+            resources.append((f"{name}.gz", md5(packed)))
+    monkeypatch.setattr(MNIST, "resources", resources)
+    data = load_dataset(TrainConfig(dataset="mnist", data_dir=str(tmp_path)))
+    assert data.train_images.shape == (10, 32, 32, 3)
+    assert np.array_equal(data.train_images[:, 2:30, 2:30, 1], pixels[:10])
+    border = data.train_images.copy()
+    border[:, 2:30, 2:30] = 0
+    assert not border.any()
+    assert data.test_classes.tolist() == [0, 1]
