@@ -14,6 +14,8 @@ import numpy as np
 from explorer.errors import ExplorerError
 
 Method = Literal["pca", "component", "mean", "max", "energy", "channel", "nmf"]
+# Float32 arithmetic leaves some 1e-14 of the variance along a direction in which nothing varies.
+_ROUNDING_SHARE = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +88,7 @@ def reduce(
         ExplorerError: unknown method, a number out of range, a basis for another number of channels, PCA of a
             single position.
     """
-    values = np.asarray(getattr(activation, "values", activation))
+    values = np.asarray(getattr(activation, "values", activation), dtype=np.float32)
     if values.ndim != 3 or 0 in values.shape:
         raise ExplorerError(
             f"an array of shape {values.shape}", "is not (C, H, W)", "give one image's activation"
@@ -100,9 +102,9 @@ def reduce(
     about = {"layer": getattr(activation, "layer", ""), "placement": getattr(activation, "placement", None)}
     count = values.shape[0]
     if method == "pca":
-        return _pca(values, range(min(3, count)), method, basis, about)
+        return _pca(values, None, basis, about)
     if method == "component":
-        return _pca(values, [_checked("principal component", component, count)], method, basis, about)
+        return _pca(values, _checked("principal component", component, count), basis, about)
     if method == "nmf":
         return _nmf(values, about)
     if method == "mean":
@@ -119,7 +121,7 @@ def reduce(
     if method == "max":
         return _single(values.max(axis=0), method, f"largest of {count} channels", about)
     if method == "energy":
-        energy = np.sqrt(np.einsum("chw,chw->hw", values, values, dtype=np.float32))
+        energy = np.sqrt(np.einsum("chw,chw->hw", values, values))
         return _single(energy, method, f"energy: root of the sum of squares of {count} channels", about)
     number = _checked("channel", channel, count)
     return _single(values[number], method, f"channel {number} of {count}", about)
@@ -127,8 +129,8 @@ def reduce(
 
 def strongest_channels(activation: Any, count: int = 16) -> list[int]:
     """The numbers of the ``count`` channels with the largest mean of squares, the strongest first."""
-    values = np.asarray(getattr(activation, "values", activation))
-    energy = np.einsum("chw,chw->c", values, values, dtype=np.float32)
+    values = np.asarray(getattr(activation, "values", activation), dtype=np.float32)
+    energy = np.einsum("chw,chw->c", values, values)
     return [int(i) for i in np.argsort(-energy, kind="stable")[:count]]
 
 
@@ -171,26 +173,22 @@ def find_basis(values: np.ndarray, count: int) -> PCABasis:
     more than it takes. The sign makes the sum of the cubed loadings positive; of the rules we tried,
     this one flips least from an image to a slightly shifted one.
     """
-    positions = _positions(values)
-    mean = positions.mean(axis=0)
-    centred = positions - mean
+    return _basis_of(*_centred(_positions(values)), count)
+
+
+def _basis_of(centred: np.ndarray, mean: np.ndarray, count: int) -> PCABasis:
     if centred.shape[0] >= centred.shape[1]:
         _, vectors = np.linalg.eigh((centred.T @ centred).astype(np.float64))
         components = vectors[:, ::-1][:, :count].T
     else:
         _, vectors = np.linalg.eigh((centred @ centred.T).astype(np.float64))
-        components = (centred.T @ vectors[:, ::-1][:, :count]).T
-        lengths = np.linalg.norm(components, axis=1, keepdims=True)
-        components = components / np.maximum(lengths, np.finfo(np.float32).tiny)
+        # Behind the last real component comes rounding, which may repeat an earlier one: QR prevents that.
+        components = np.linalg.qr(centred.T.astype(np.float64) @ vectors[:, ::-1][:, :count])[0].T
     signs = np.where((components**3).sum(axis=1) < 0, -1.0, 1.0)
     components = (components * signs[:, None]).astype(np.float32)
-    scores = centred @ components.T
-    total = float(np.square(centred, dtype=np.float64).sum())
-    shares = (
-        np.square(scores, dtype=np.float64).sum(axis=0) / total if total > 0 else np.zeros(len(components))
-    )
+    scores, shares = _scores(centred, components)
     limits = np.stack([scores.min(axis=0), scores.max(axis=0)], axis=1)
-    return PCABasis(mean, components, limits, tuple(float(s) for s in shares))
+    return PCABasis(mean, components, limits, shares)
 
 
 def _positions(values: np.ndarray) -> np.ndarray:
@@ -198,62 +196,84 @@ def _positions(values: np.ndarray) -> np.ndarray:
     return values.reshape(values.shape[0], -1).T.astype(np.float32, copy=False)
 
 
+def _centred(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions less their mean, and the mean."""
+    # The mean of equal values isn't always that value in floating point, and a PCA would find the difference.
+    # Seen from the first position they are all 0, and so is their mean.
+    first = positions[0]
+    centred = positions - first
+    shift = centred.mean(axis=0)
+    centred -= shift
+    return centred, first + shift
+
+
+def _scores(centred: np.ndarray, components: np.ndarray) -> tuple[np.ndarray, tuple[float, ...]]:
+    """How far each of the positions ``(N, C)`` lies along each component, ``(N, k)``, and their shares of the variance.
+
+    Along a direction in which nothing varies but rounding, all positions get the same score.
+    """
+    scores = centred @ components.T
+    flat = centred.ravel(order="K")
+    total = float(np.dot(flat, flat))
+    spread = np.square(scores, dtype=np.float64).sum(axis=0)
+    shares = np.minimum(spread / total, 1.0) if total > 0 else np.zeros(len(components))
+    rounding = shares < _ROUNDING_SHARE
+    scores[:, rounding] = 0.0
+    shares[rounding] = 0.0
+    return scores, tuple(float(s) for s in shares)
+
+
 def _pca(
     values: np.ndarray,
-    which: Any,
-    method: Method,
+    component: int | None,
     basis: PCABasis | None,
     about: dict[str, Any],
 ) -> Reduction:
+    """Three principal components as colours, or one of them."""
     count, height, width = values.shape
     if height * width < 2:
         remedy = "choose a layer with a map, or the view of a single channel"
         raise ExplorerError(f"a layer of {height}×{width} positions", "has no principal components", remedy)
-    numbers = list(which)
-    kept = basis is not None
+    centred, mean = _centred(_positions(values))
+    said = ""
     if basis is None:
-        basis = find_basis(values, max(3, numbers[-1] + 1))
+        basis = _basis_of(centred, mean, 3 if component is None else max(3, component + 1))
     elif len(basis.mean) != count:
         remedy = "keep a basis from the same layer of the same network"
         raise ExplorerError(f"a basis of {len(basis.mean)} channels", f"doesn't fit {count} channels", remedy)
-    missing = [n for n in numbers if n >= len(basis.components)]
-    if missing:
-        remedy = f"choose from 0 to {len(basis.components) - 1}"
-        raise ExplorerError(f"principal component {missing[0]}", "isn't in the basis", remedy)
-    centred = _positions(values) - basis.mean
-    scores = (centred @ basis.components[numbers].T).astype(np.float32)
-    own_mean = centred.mean(axis=0)
-    total = float(np.square(centred - own_mean, dtype=np.float64).sum()) if kept else 0.0
-    if kept:
-        spread = np.square(scores - scores.mean(axis=0), dtype=np.float64).sum(axis=0)
-        shares = tuple(float(s) for s in spread / total) if total > 0 else (0.0,) * len(numbers)
     else:
-        shares = tuple(basis.explained_variance[n] for n in numbers)
-    said = ", ".join(f"PC{n + 1} {share:.1%}" for n, share in zip(numbers, shares, strict=True))
-    said = f"principal components of {count} channels: {said} of the variance"
-    said += ", in the colours of a kept basis" if kept else ""
-    constant = float(np.ptp(scores)) == 0.0
-    if method == "component":
-        low, high = basis.limits[numbers[0]]
-        reach = float(max(-low, high))
-        map_ = scores[:, 0].reshape(height, width)
-        limits: tuple[tuple[float, float], ...] = ((-reach, reach),)
-    else:
-        map_ = np.zeros((height, width, 3), np.float32)
-        map_[..., : len(numbers)] = scores.reshape(height, width, -1)
-        pairs = [(float(low), float(high)) for low, high in basis.limits[numbers]]
-        limits = (*pairs, *[(0.0, 0.0)] * (3 - len(pairs)))
+        said = ", in the colours of a kept basis"
+    found = len(basis.components)
+    if component is not None and component >= found:
+        remedy = f"choose from 0 to {found - 1}"
+        raise ExplorerError(f"principal component {component}", f"isn't among the {found} found", remedy)
+    numbers = list(range(min(3, found))) if component is None else [component]
+    scores, shares = _scores(centred, basis.components[numbers])
+    scores += basis.components[numbers] @ (mean - basis.mean)
+    parts = ", ".join(f"PC{n + 1} {share:.1%}" for n, share in zip(numbers, shares, strict=True))
     return Reduction(
-        values=map_,
-        limits=limits,
-        signed=method == "component",
-        method=method,
-        description=said,
+        **_painted(scores.reshape(height, width, -1), basis.limits[numbers], component is not None),
+        signed=component is not None,
+        method="pca" if component is None else "component",
+        description=f"principal components of {count} channels: {parts} of the variance{said}",
         explained_variance=shares,
         basis=basis,
-        constant=constant,
+        constant=not any(shares),
         **about,
     )
+
+
+def _painted(scores: np.ndarray, limits: np.ndarray, single: bool) -> dict[str, Any]:
+    """The ``values`` and ``limits`` of a view of scores ``(H, W, k)``; colours without a component stay 0."""
+    pairs = [(float(low), float(high)) for low, high in limits]
+    if single:
+        reach = max(-pairs[0][0], pairs[0][1])
+        return {"values": scores[..., 0], "limits": ((-reach, reach),)}
+    missing = 3 - len(pairs)
+    return {
+        "values": np.pad(scores, ((0, 0), (0, 0), (0, missing))),
+        "limits": (*pairs, *[(0.0, 0.0)] * missing),
+    }
 
 
 def _nmf(values: np.ndarray, about: dict[str, Any]) -> Reduction:
@@ -269,7 +289,8 @@ def _nmf(values: np.ndarray, about: dict[str, Any]) -> Reduction:
     map_ = np.zeros((height * width, 3), np.float32)
     said = f"{parts} parts that add up (NMF) of {count} channels"
     if positions.any():
-        model = NMF(parts, init="nndsvda", max_iter=200, tol=1e-3)
+        # The start is found by a randomised SVD: unseeded, each call would colour the map anew.
+        model = NMF(parts, init="nndsvda", max_iter=200, tol=1e-3, random_state=0)
         with warnings.catch_warnings():
             # Stopping early is fine here: how much of the map is rebuilt is said in the description.
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -288,6 +309,6 @@ def _nmf(values: np.ndarray, about: dict[str, Any]) -> Reduction:
         signed=False,
         method="nmf",
         description=said,
-        constant=float(np.ptp(map_.reshape(-1, 3), axis=0).max()) == 0.0,
+        constant=bool((positions == positions[0]).all()),
         **about,
     )
