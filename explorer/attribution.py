@@ -32,7 +32,7 @@ Method = Literal[
     "occlusion",
 ]
 Objective = Literal["logit", "loss", "probability"]
-PIXEL_QUANTILE = 0.995
+PIXEL_QUANTILE = 0.99
 CAM_METHODS = ("grad_cam", "hires_cam")
 
 
@@ -186,14 +186,19 @@ def compare_classes(
     Raises:
         ExplorerError: as :func:`attribute`; or both classes are the same.
     """
-    first, second = (model.class_index(target) for target in targets)
-    if first == second:
-        raise ExplorerError(
-            f"class {first} twice", "leaves nothing to compare", "choose two different classes"
-        )
-    a = attribute(model, image, first, method, **options)
-    b = attribute(model, image, second, method, **options)
-    difference = replace(
+    a = attribute(model, image, targets[0], method, **options)
+    return difference(a, attribute(model, image, targets[1], method, **options))
+
+
+def difference(a: Attribution, b: Attribution) -> ClassComparison:
+    """Two attributions of one image by one method, and the first less the second.
+
+    Raises:
+        ExplorerError: both explain the same class.
+    """
+    if a.target == b.target:
+        raise ExplorerError(f"class {a.target} twice", "leaves nothing to compare", "choose two different classes")
+    less = replace(
         a,
         values=a.values - b.values,
         raw=a.raw - b.raw,
@@ -203,7 +208,7 @@ def compare_classes(
         logit=a.logit - b.logit,
         probability=a.probability - b.probability,
     )
-    return ClassComparison(a, b, difference)
+    return ClassComparison(a, b, less)
 
 
 def default_cam_layer(model: LoadedModel) -> Layer:

@@ -149,7 +149,7 @@ def ensure_weights(
         checksum = Checksum("sha256", file.stem.rpartition("-")[2])
         return download(info.download_url, file, checksum=checksum, on_progress=on_progress)
     except ExplorerError as error:
-        raise ExplorerError(error.value, error.rule, f"{error.remedy}; or {by_hand}") from error
+        raise ExplorerError(error.value, error.rule, f"try again, or {by_hand}") from error
 
 
 def _load_own(

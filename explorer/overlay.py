@@ -105,6 +105,7 @@ def overlay(
     colormap: str | None = None,
     interpolation: Interpolation = "linear",
     limits: tuple[tuple[float, float], ...] | None = None,
+    fade: bool = False,
 ) -> np.ndarray:
     """Lay a Reduction or an Attribution over the image that it was made from.
 
@@ -114,6 +115,8 @@ def overlay(
         alpha: opacity in [0, 1]; 0 is the image, 1 the map.
         colormap: for single values; by default viridis, or RdBu_r for signed values.
         limits: a colour scale instead of the view's own, for instance one shared by several maps.
+        fade: for single values: the opacity grows with the distance from zero, up to ``alpha`` at the end of the
+            scale, so that the image shows where the map says nothing.
 
     Returns:
         RGB ``uint8`` ``(H, W, 3)`` at the image's own resolution. Pixels that the network never saw, outside
@@ -131,9 +134,17 @@ def overlay(
         # An Attribution's values are on the image's grid already; its map is what is to be placed.
         cells = getattr(view, "map", view.values)
         placed = place(cells, view.placement, height, width, interpolation, view.placement.seen)
-        coloured = colourise(placed, limits or view.limits, colormap or default_colormap(view))
+        scale = limits or view.limits
+        coloured = colourise(placed, scale, colormap or default_colormap(view))
         seen = result[top:bottom, left:right]
-        seen[...] = cv2.addWeighted(np.ascontiguousarray(seen), 1 - alpha, coloured, alpha, 0)
+        if fade and placed.ndim == 2:
+            reach = max(abs(scale[0][0]), abs(scale[0][1]))
+            strength = _unit(np.abs(placed), 0, reach) if reach > 0 else np.zeros_like(placed)
+            seen[...] = cv2.blendLinear(
+                coloured, np.ascontiguousarray(seen), alpha * strength, 1 - alpha * strength
+            )
+        else:
+            seen[...] = cv2.addWeighted(np.ascontiguousarray(seen), 1 - alpha, coloured, alpha, 0)
     return result
 
 

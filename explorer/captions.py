@@ -1,0 +1,108 @@
+"""What a picture shows, in a plain sentence with its numbers: the same words on screen and in what is handed in."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from explorer.activations import Activation
+from explorer.attribution import PIXEL_QUANTILE, Attribution, ClassComparison
+from explorer.reduction import Reduction
+
+_METHODS = {
+    "gradient": "Gradient of {objective} with respect to the input",
+    "input_x_gradient": "Input times the gradient of {objective}",
+    "smooth_grad": "SmoothGrad: mean gradient of {objective} over noisy copies of the input",
+    "integrated_gradients": "Integrated gradients of {objective}, on the way from a black picture to this one",
+    "grad_cam": "Grad-CAM of {objective} at layer {layer}",
+    "hires_cam": "HiResCAM of {objective} at layer {layer}",
+    "occlusion": "Occlusion: how far {objective} falls when a grey square covers the place",
+}
+_OBJECTIVES = {
+    "logit": "the logit (score)",
+    "loss": "the cross-entropy loss",
+    "probability": "the probability",
+}
+
+
+def describe_activation(activation: Activation, view: Reduction) -> str:
+    """Layer, shape, what was done to its channels, and the range of its values."""
+    channels, height, width = activation.shape
+    values = activation.values
+    said = (
+        f"{activation.layer} ({activation.kind}), {channels} × {height} × {width}: {view.description}. "
+        f"Activations lie between {number(float(values.min()))} and {number(float(values.max()))}."
+    )
+    if view.constant:
+        said += " Every position has the same value, so there is nothing to see."
+    return said
+
+
+def describe_vector(activation: Activation) -> str:
+    """The same for a layer that has values and no positions."""
+    values = activation.values
+    return (
+        f"{activation.layer} ({activation.kind}) has {values.shape[0]} values and no positions, so nothing can be "
+        f"laid over the picture. They lie between {number(float(values.min()))} and {number(float(values.max()))}; "
+        "shown are the largest."
+    )
+
+
+def describe_attribution(attribution: Attribution) -> str:
+    """What was computed, for which class, what the colours mean, and all numbers."""
+    objective = f"{_OBJECTIVES[attribution.objective]} of class {named(attribution)}"
+    said = _METHODS[attribution.method].format(objective=objective, layer=attribution.layer) + ". "
+    said += _colours(attribution) + " "
+    said += (
+        f"The network gives this class a logit of {number(attribution.logit)} and a probability of "
+        f"{attribution.probability:.1%}. "
+    )
+    reach = attribution.limits[0][1]
+    largest = float(np.abs(attribution.map).max())
+    if largest == 0:
+        return said + "Every value is 0: nothing on this picture moves it."
+    if largest > reach:
+        said += (
+            f"Colours end at {number(reach)}, which {PIXEL_QUANTILE:.1%} of the pixels stay below; "
+            f"the largest is {number(largest)}."
+        )
+    else:
+        said += f"The strongest place has {number(largest)}."
+    return said
+
+
+def describe_comparison(comparison: ClassComparison) -> str:
+    """What separates two classes, with the scale that all three maps share."""
+    a, b, difference = comparison.a, comparison.b, comparison.difference
+    reach = number(comparison.limits[0][1])
+    said = (
+        f"All three maps on one scale from −{reach} to {reach}. In the difference, red speaks for {named(a)} rather "
+        f"than {named(b)}, blue the other way round; it lies between {number(float(difference.map.min()))} and "
+        f"{number(float(difference.map.max()))}. "
+    )
+    weaker, stronger = sorted((a, b), key=lambda view: float(np.abs(view.map).max()))
+    low, high = float(np.abs(weaker.map).max()), float(np.abs(stronger.map).max())
+    if low > 0 and high / low >= 1.5:
+        said += f"The map of {stronger.label} is {high / low:.1f} times as strong as that of {weaker.label}."
+    return said
+
+
+def named(attribution: Attribution) -> str:
+    """``243 (bull mastiff)``."""
+    return f"{attribution.target} ({attribution.label})"
+
+
+def number(value: float) -> str:
+    """Three significant digits, with a true minus sign."""
+    return f"{value:.3g}".replace("-", "−")
+
+
+def _colours(attribution: Attribution) -> str:
+    if not attribution.signed:
+        return "The brighter, the more it matters; the sign is left out."
+    if attribution.method in ("gradient", "smooth_grad"):
+        what = {"logit": "the score", "loss": "the loss", "probability": "the probability"}[
+            attribution.objective
+        ]
+        return f"Red: a brighter pixel would raise {what}; blue: it would lower it."
+    what = "for a larger loss" if attribution.objective == "loss" else "for the class"
+    return f"Red speaks {what}, blue against it."

@@ -1,0 +1,192 @@
+"""The page: what is looked at on the left, the screens on the right, addresses that reproduce a view."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import gradio as gr
+
+from explorer.catalogue import BUNDLED
+from explorer.errors import ExplorerError
+from explorer.images import sample_images
+from explorer.layers import find_layer, list_layers
+from explorer.tabs import (
+    activations,
+    convolution,
+    endpoints,
+    network,
+    saliency,
+    side_by_side,
+    sidebar,
+    two_classes,
+)
+from explorer.tabs.components import QUIET, class_choices, layer_choices, warn
+from explorer.workbench import Look, Workbench
+
+CONVOLUTION = "convolution"
+TABS = (
+    activations.NAME,
+    side_by_side.NAME,
+    saliency.NAME,
+    two_classes.NAME,
+    network.NAME,
+    CONVOLUTION,
+)
+# Written by the browser itself, so that changing a control costs no round trip.
+_WRITE_ADDRESS = """(...values) => {
+  const names = ["tab", "model", "image", "framing", "layer", "view", "class", "method", "a", "b"];
+  const defaults = {tab: "activations", framing: "crop", view: "pca", method: "gradient"};
+  const address = new URL(window.location);
+  names.forEach((name, i) => {
+    const value = values[i];
+    const keep = value !== null && value !== undefined && value !== "" && defaults[name] !== value
+      && !String(value).includes(":");
+    keep ? address.searchParams.set(name, value) : address.searchParams.delete(name);
+  });
+  window.history.replaceState(null, "", address);
+  document.body.dataset.wide = values[0] === "convolution";
+}"""
+
+
+def build_app(bench: Workbench, *, model: str | None = None) -> gr.Blocks:
+    """The whole page, not yet served; it opens with ``model`` if the address names none."""
+    with gr.Blocks(title="CNN Explorer", analytics_enabled=False, delete_cache=(600, 3600)) as app:
+        active = gr.Textbox(activations.NAME, visible=False)
+        gr.HTML(
+            '<header class="app-title"><h1>CNN Explorer</h1>'
+            "<p>See what a convolutional network looks at</p></header>",
+            padding=False,
+        )
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=2, min_width=280, elem_id="sidebar"):
+                left = sidebar.build(bench)
+            with gr.Column(scale=7, min_width=320), gr.Tabs(elem_id="tabs") as tabs:
+                with gr.Tab("Activations", id=activations.NAME) as tab:
+                    main = activations.build(bench, left.look, active, tab)
+                with gr.Tab("Layers side by side", id=side_by_side.NAME) as tab:
+                    side_by_side.build(bench, left.look, active, tab)
+                with gr.Tab("Saliency", id=saliency.NAME) as tab:
+                    one = saliency.build(bench, left.look, active, tab)
+                with gr.Tab("Two classes", id=two_classes.NAME) as tab:
+                    two = two_classes.build(bench, left.look, active, tab)
+                with gr.Tab("Network", id=network.NAME) as tab:
+                    network.build(bench, left.look, active, tab)
+                with gr.Tab("Convolution", id=CONVOLUTION) as tab:
+                    convolution.build()
+                    tab.select(lambda: CONVOLUTION, None, active, **QUIET)
+
+        endpoints.build(bench)
+
+        def start(request: gr.Request) -> tuple[Any, ...]:
+            wanted = dict(request.query_params) if request else {}
+            if model:
+                wanted.setdefault("model", model)
+            look, title = sidebar.first_look(bench, wanted)
+            where = wanted.get("tab", "")
+            where = where if where in TABS else activations.NAME
+            return (
+                look,
+                look.model,
+                sidebar.shown_picture(bench, look),
+                look.framing,
+                title,
+                *sidebar.describe(bench, look),
+                where,
+                gr.update(selected=where),
+                *wanted_layer(bench, look, wanted),
+                *wanted_classes(bench, look, wanted),
+            )
+
+        app.load(
+            start,
+            None,
+            [
+                *(
+                    left.look,
+                    left.model,
+                    left.image,
+                    left.framing,
+                    left.sample,
+                    left.status,
+                    left.predictions,
+                ),
+                *(active, tabs, main.layer, main.view),
+                *(one.target, one.method, one.seen, two.first, two.second, two.seen),
+            ],
+            **QUIET,
+        )
+        address: list[Any] = [
+            *(active, left.model, left.sample, left.framing, main.layer, main.view),
+            *(one.target, one.method, two.first, two.second),
+        ]
+        gr.on([part.change for part in address], None, address, None, js=_WRITE_ADDRESS, **QUIET)
+    return app
+
+
+def wanted_layer(bench: Workbench, look: Look, wanted: dict[str, str]) -> tuple[Any, Any]:
+    """Updates for the activation tab's (layer, view) from the address; what isn't known is said and left out."""
+    layer, view = gr.skip(), gr.skip()
+    if "layer" in wanted:
+        model = bench.model(look.model)
+        try:
+            name = find_layer(model, wanted["layer"]).name
+            layer = gr.update(choices=layer_choices(list_layers(model)), value=name)
+        except ExplorerError as error:
+            warn(error)
+    if "view" in wanted:
+        views = [value for _, value in activations.VIEWS]
+        if wanted["view"] in views:
+            view = wanted["view"]
+        else:
+            warn(ExplorerError(f"view {wanted['view']!r}", "is unknown", f"choose one of {', '.join(views)}"))
+    return layer, view
+
+
+def wanted_classes(bench: Workbench, look: Look, wanted: dict[str, str]) -> tuple[Any, ...]:
+    """Updates for (class, method, chosen for) and (class A, class B, chosen for) from the address."""
+    model = bench.model(look.model)
+    choices = class_choices(model.labels)
+
+    def chosen(name: str) -> Any:
+        try:
+            return gr.update(choices=choices, value=model.class_index(wanted[name]))
+        except ExplorerError as error:
+            warn(error)
+            return gr.skip()
+
+    one: tuple[Any, ...] = (gr.skip(), gr.skip(), gr.skip())
+    two: tuple[Any, ...] = (gr.skip(), gr.skip(), gr.skip())
+    if "class" in wanted:
+        one = (chosen("class"), gr.skip(), saliency.chosen_for(look))
+    if wanted.get("method") in [value for _, value in saliency.METHODS]:
+        one = (one[0], wanted["method"], one[2])
+    if "a" in wanted and "b" in wanted:
+        two = (chosen("a"), chosen("b"), saliency.chosen_for(look))
+    return (*one, *two)
+
+
+def warm_up(bench: Workbench, model: str | None = None) -> threading.Thread:
+    """Load the opening network and run it once beside the server, so that the first page finds it ready."""
+
+    def run() -> None:
+        try:
+            look = bench.look(model or BUNDLED, str(next(iter(sample_images().values()))))
+            bench.capture(look)
+        except ExplorerError:
+            return  # the page will say so to whoever opens it
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+def pick_device(device: str) -> str:
+    """``auto`` → the fastest device there is."""
+    if device != "auto":
+        return device
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -1,0 +1,267 @@
+"""The left side of the app: which network, which picture, and what the network says it is."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from explorer.catalogue import BUNDLED, catalogue, model_info
+from explorer.download import DownloadProgress
+from explorer.errors import ExplorerError
+from explorer.images import sample_images
+from explorer.models import ensure_weights, load_model
+from explorer.predictions import ranked
+from explorer.preprocessing import Framing
+from explorer.tabs.components import (
+    QUIET,
+    note,
+    on_screen,
+    path_only,
+    picture_file,
+    prediction_bars,
+    progress_bar,
+    stepwise,
+    warn,
+)
+from explorer.workbench import Look, Workbench
+
+FRAMINGS: list[tuple[str, Framing]] = [
+    ("Centre crop, as in training", "crop"),
+    ("Whole picture, squeezed", "stretch"),
+]
+
+
+@dataclass(frozen=True)
+class Sidebar:
+    """The components that other screens listen to. ``look`` changes whenever there is something new to see."""
+
+    look: gr.State
+    model: gr.Dropdown
+    image: gr.Image
+    framing: gr.Radio
+    sample: gr.Textbox
+    status: gr.HTML
+    predictions: gr.HTML
+
+
+def build(bench: Workbench) -> Sidebar:
+    """Lay out the sidebar inside an open column and connect it."""
+    samples = sample_images()
+    look = gr.State(None)
+    model = gr.Dropdown(model_choices(), value=BUNDLED, label="Network", elem_id="model", filterable=True)
+    status = gr.HTML(note("Loading the network …"), padding=False, elem_id="status")
+    stop = gr.Button("Cancel the download", size="sm", visible=False, elem_id="cancel-download")
+    image = path_only(
+        gr.Image(
+            type="filepath",
+            label="Picture",
+            sources=["upload", "clipboard", "webcam"],
+            height=210,
+            buttons=[],
+            elem_id="image",
+            alt_text="The picture that the network looks at",
+        )
+    )
+    gallery = gr.Gallery(
+        [(str(path), title) for title, path in samples.items()],
+        label="Sample pictures",
+        columns=len(samples),
+        height=56,
+        object_fit="cover",
+        allow_preview=False,
+        buttons=[],
+        show_label=False,
+        elem_id="samples",
+        interactive=False,
+    )
+    predictions = gr.HTML(padding=False, elem_id="predictions")
+    sample = gr.Textbox(visible=False)
+    with gr.Accordion("Framing and your own weights", open=False):
+        framing = gr.Radio(FRAMINGS, value="crop", label="What the network sees of the picture")
+        _own_weights(bench, look, model, status, predictions)
+    sidebar = Sidebar(look, model, image, framing, sample, status, predictions)
+    _connect(bench, sidebar, stop, gallery, list(samples.items()))
+    return sidebar
+
+
+def model_choices() -> list[tuple[str, str]]:
+    """(text, name) of every network: parameters, accuracy, and what choosing it would download."""
+    choices = []
+    for info in catalogue().values():
+        text = f"{info.name}  ·  {info.parameters / 1e6:.1f} M parameters"
+        text += f"  ·  {info.top1:.1%} top-1" if info.top1 else ""
+        text += "" if info.on_disk else f"  ·  downloads {info.size_bytes / 1e6:.0f} MB"
+        choices.append((text, info.name))
+    return choices
+
+
+def _connect(
+    bench: Workbench, sidebar: Sidebar, stop: gr.Button, gallery: gr.Gallery, samples: list[tuple[str, Path]]
+) -> None:
+    look, model, image = sidebar.look, sidebar.model, sidebar.image
+    outputs = [look, model, image, sidebar.status, sidebar.predictions, stop]
+
+    def choose_model(name: str, before: Look | None) -> Iterator[Any]:
+        if before is not None and name != before.model:
+            yield from _looking(bench, replace(before, model=name), before)
+
+    def choose_image(path: str | None, before: Look) -> Iterator[Any]:
+        if path and path != before.image_path:
+            yield from _looking(bench, replace(before, image_path=path), before, keep_image=True)
+
+    def choose_sample(before: Look, event: gr.SelectData) -> Iterator[Any]:
+        chosen = str(samples[event.index][1])
+        for update in _looking(bench, replace(before, image_path=chosen), before):
+            yield (*update, samples[event.index][0])
+
+    def choose_framing(framing: Framing, before: Look) -> Iterator[Any]:
+        yield from _looking(bench, replace(before, framing=framing), before, keep_image=True)
+
+    chosen = model.input(on_screen(choose_model), [model, look], outputs, concurrency_limit=4, **QUIET)
+    stop.click(
+        lambda before: (
+            before.model,
+            note("The download was stopped; what has come is kept."),
+            gr.update(visible=False),
+        ),
+        [look],
+        [model, sidebar.status, stop],
+        cancels=[chosen],
+        **QUIET,
+    )
+    image.input(on_screen(choose_image), [image, look], outputs, concurrency_limit=4, **QUIET).then(
+        lambda: "", None, sidebar.sample, **QUIET
+    )
+    gallery.select(on_screen(choose_sample), [look], [*outputs, sidebar.sample], concurrency_limit=4, **QUIET)
+    sidebar.framing.input(
+        on_screen(choose_framing), [sidebar.framing, look], outputs, concurrency_limit=4, **QUIET
+    )
+
+
+def first_look(bench: Workbench, wanted: dict[str, str]) -> tuple[Look, str]:
+    """The look that a page opens with, and its sample's title; ``wanted`` are the address's parameters.
+
+    What the address asks for and can't be had is said, and the default shown.
+    """
+    samples = sample_images()
+    title = wanted.get("image", next(iter(samples)))
+    if title not in samples:
+        warn(ExplorerError(f"sample {title!r}", "is unknown", f"choose one of {', '.join(samples)}"))
+        title = next(iter(samples))
+    name = wanted.get("model", BUNDLED)
+    try:
+        if not model_info(name).on_disk:
+            # A link must not start a download by being opened: the user chooses that in the list.
+            raise ExplorerError(
+                f"the weights of {name}",
+                "aren't on this computer yet",
+                "choose it in the list to download them",
+            )
+        bench.model(name)
+    except ExplorerError as error:
+        warn(error)
+        name = BUNDLED
+    framing: Framing = "stretch" if wanted.get("framing") == "stretch" else "crop"
+    return bench.look(name, str(samples[title]), framing), title
+
+
+def describe(bench: Workbench, look: Look) -> tuple[str, str]:
+    """(status line, prediction bars) as HTML for a look whose network is loaded."""
+    model = bench.model(look.model)
+    pixels = bench.picture(look.image_path).pixels
+    seen = "the centre" if look.framing == "crop" else "all"
+    px = model.preprocess.crop_px
+    status = (
+        f'<p class="note subdued">{html.escape(model.name)}: {model.parameters:,} parameters, weights '
+        f"{html.escape(model.weights)}. It sees {seen} of the {pixels.shape[1]}×{pixels.shape[0]} px picture "
+        f"at {px}×{px} px.</p>"
+    )
+    return status, prediction_bars(ranked(model, bench.capture(look).logits, top=5))
+
+
+def _looking(
+    bench: Workbench, wanted: Look, before: Look, keep_image: bool = False
+) -> Iterator[tuple[Any, ...]]:
+    """Go from one look to another, with progress; on failure say why and put everything back."""
+    skip = gr.skip()
+    try:
+        picture = bench.picture(wanted.image_path)
+        wanted = replace(wanted, image_digest=picture.digest)
+        yield from _download_if_needed(bench, wanted.model)
+        status, predictions = describe(bench, wanted)
+    except ExplorerError as error:
+        warn(error)
+        status, predictions = describe(bench, before)
+        yield (
+            before,
+            before.model,
+            shown_picture(bench, before),
+            status,
+            predictions,
+            gr.update(visible=False),
+        )
+        return
+    image = skip if keep_image or wanted.image_path == before.image_path else shown_picture(bench, wanted)
+    yield wanted, skip, image, status, predictions, gr.update(visible=False)
+
+
+def shown_picture(bench: Workbench, look: Look) -> str:
+    """The picture of a look as a file that the page may fetch; sample pictures lie outside what it may."""
+    return picture_file(bench.picture(look.image_path).pixels)
+
+
+def _download_if_needed(bench: Workbench, name: str) -> Iterator[tuple[Any, ...]]:
+    if name not in catalogue() or model_info(name).on_disk:
+        return
+    info = model_info(name)
+    last = -1
+    for progress in stepwise(lambda report: ensure_weights(info, offline=bench.offline, on_progress=report)):
+        assert isinstance(progress, DownloadProgress)
+        total = progress.total_bytes or info.size_bytes
+        percent = 100 * progress.done_bytes // max(1, total)
+        if percent > last:
+            last = percent
+            what = f"Downloading {info.name}: {progress.done_bytes / 1e6:.0f} of {total / 1e6:.0f} MB"
+            skip = gr.skip()
+            yield skip, skip, skip, progress_bar(percent / 100, what), skip, gr.update(visible=True)
+
+
+def _own_weights(
+    bench: Workbench, look: gr.State, model: gr.Dropdown, status: gr.HTML, predictions: gr.HTML
+) -> None:
+    """Form for a checkpoint of the user's own."""
+    architecture = gr.Dropdown(list(catalogue()), value="resnet18", label="Architecture of your weights")
+    file = gr.File(
+        label="State dict (.safetensors or .pth)",
+        file_types=[".safetensors", ".pth", ".pt"],
+        height=90,
+        elem_id="own-weights",
+    )
+    labels = gr.Textbox(label="Class names, one per line (optional)", lines=2, max_lines=6)
+    load = gr.Button("Load these weights", size="sm", variant="primary")
+
+    def load_own(architecture: str, path: str | None, text: str, before: Look) -> tuple[Any, ...]:
+        if not path:
+            raise ExplorerError("no file", "was given", "choose a .safetensors or .pth file first")
+        names = [line.strip() for line in text.splitlines() if line.strip()] or None
+        loaded = load_model(architecture, Path(path), labels=names, device=bench.device)
+        with open(path, "rb") as opened:
+            content = hashlib.file_digest(opened, "sha256").hexdigest()[:16]
+        name = bench.add_model(loaded, content)
+        now = replace(before, model=name)
+        choices = [(f"{loaded.name}  ·  your {loaded.weights}", name), *model_choices()]
+        return now, gr.update(choices=choices, value=name), *describe(bench, now)
+
+    load.click(
+        on_screen(load_own),
+        [architecture, file, labels, look],
+        [look, model, status, predictions],
+        api_visibility="private",
+        show_progress="minimal",
+    )

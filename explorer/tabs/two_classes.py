@@ -1,0 +1,169 @@
+"""Two classes on one picture, side by side on one scale, and what separates them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from explorer.attribution import CAM_METHODS, Attribution
+from explorer.captions import describe_comparison, named, number
+from explorer.overlay import DIVERGING, overlay
+from explorer.predictions import ranked
+from explorer.tabs.components import (
+    QUIET,
+    class_choices,
+    colour_bar,
+    note,
+    on_screen,
+    picture_file,
+    question,
+)
+from explorer.tabs.saliency import (
+    METHODS,
+    OBJECTIVES,
+    cam_layers,
+    chosen_for,
+    explanation,
+    scale_label,
+    while_working,
+)
+from explorer.workbench import Look, Workbench
+
+NAME = "two-classes"
+
+
+@dataclass(frozen=True)
+class TwoClassesTab:
+    """What the app itself needs of this tab: for addresses that reproduce a view."""
+
+    first: gr.Dropdown
+    second: gr.Dropdown
+    seen: gr.State
+
+
+def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> TwoClassesTab:
+    """Lay the tab out inside an open ``gr.Tab`` and connect it to the look."""
+    question("What makes it this class rather than that one?")
+    with gr.Row():
+        first = gr.Dropdown([], label="Class A", elem_id="class-a", filterable=True)
+        second = gr.Dropdown([], label="Class B", elem_id="class-b", filterable=True)
+        method = gr.Dropdown(
+            METHODS, value="grad_cam", label="Method", filterable=False, elem_id="compare-method"
+        )
+    with gr.Row():
+        panes = [_third(label, elem_id) for label, elem_id in zip(("A", "B", "A − B"), IDS, strict=True)]
+    scale = gr.HTML(padding=False, elem_id="compare-scale")
+    caption = gr.HTML(padding=False, elem_id="compare-caption")
+    with gr.Row():
+        layer = gr.Dropdown([], label="Layer of the map", elem_id="compare-layer")
+        objective = gr.Radio(OBJECTIVES, value="logit", label="Explain its")
+        alpha = gr.Slider(0, 1, 0.9, step=0.05, label="Opacity")
+    working = gr.HTML(padding=False)
+    stop = gr.Button("Cancel", size="sm", visible=False)
+
+    settings = [first, second, method, objective, layer, alpha]
+    results = [*(component for pane in panes for component in pane), scale, caption, working, stop]
+    seen = gr.State("")
+
+    def compare(look: Look, where: str, *given: Any) -> Iterator[Any]:
+        if look is None or where != NAME or given[0] is None or given[1] is None:
+            return
+        yield from draw(bench, look, *given)
+
+    def meet(
+        look: Look | None, where: str, a: int | None, b: int | None, layer: str | None, before: str
+    ) -> Any:
+        """Fill the lists; a new picture starts with the two classes that the network holds most probable."""
+        if look is None or where != NAME:
+            return (gr.skip(),) * 4
+        model = bench.model(look.model)
+        now = chosen_for(look)
+        if now != before or a is None or b is None:
+            a, b = (p.index for p in ranked(model, bench.capture(look).logits, 2))
+        choices = class_choices(model.labels)
+        return (
+            gr.update(choices=choices, value=a),
+            gr.update(choices=choices, value=b),
+            cam_layers(bench, look, layer),
+            now,
+        )
+
+    comparing: dict[str, Any] = {
+        "fn": on_screen(compare),
+        "inputs": [look, active, *settings],
+        "outputs": results,
+        "concurrency_limit": 4,
+        "trigger_mode": "always_last",
+        **QUIET,
+    }
+    meeting: dict[str, Any] = {
+        "fn": on_screen(meet),
+        "inputs": [look, active, first, second, layer, seen],
+        "outputs": [first, second, layer, seen],
+        **QUIET,
+    }
+    tab.select(lambda: NAME, None, active, **QUIET).then(**meeting).then(**comparing)
+    running = [
+        look.change(**meeting).then(**comparing),
+        method.input(lambda name: gr.update(visible=name in CAM_METHODS), method, layer, **QUIET).then(
+            **comparing
+        ),
+        gr.on([c.input for c in (first, second, objective, layer)] + [alpha.release], **comparing),
+    ]
+    stop.click(lambda: ("", gr.update(visible=False)), None, [working, stop], cancels=running, **QUIET)
+    return TwoClassesTab(first, second, seen)
+
+
+IDS = ("compare-a", "compare-b", "compare-difference")
+
+
+def draw(
+    bench: Workbench,
+    look: Look,
+    first: int,
+    second: int,
+    method: str,
+    objective: str,
+    layer: str | None,
+    alpha: float,
+) -> Iterator[tuple[Any, ...]]:
+    """Updates for the three pictures with captions, the scale, the caption, the progress, the cancel button."""
+    asked = [explanation(target, method, objective, "signed", layer) for target in (first, second)]
+    found = yield from while_working(
+        lambda report: bench.comparison(look, asked[0], asked[1], report),
+        f"Comparing classes {first} and {second}",
+        pane_outputs=8,
+    )
+    pixels = bench.picture(look.image_path).pixels
+    updates: list[Any] = []
+    for view in (found.a, found.b, found.difference):
+        updates += [
+            picture_file(overlay(pixels, view, alpha, limits=found.limits, fade=True)),
+            note(_under(view, found.a)),
+        ]
+    bar = colour_bar(found.limits, colormap=DIVERGING[0], what=scale_label(found.a))
+    yield (*updates, bar, note(describe_comparison(found)), "", gr.update(visible=False))
+
+
+def _third(label: str, elem_id: str) -> tuple[gr.Image, gr.HTML]:
+    with gr.Column(min_width=220):
+        picture = gr.Image(
+            label=label,
+            height=270,
+            interactive=False,
+            buttons=["download", "fullscreen"],
+            elem_id=elem_id,
+            elem_classes="result",
+            alt_text=f"Map for {label} laid over the picture; described in the caption below",
+        )
+        return picture, gr.HTML(padding=False)
+
+
+def _under(view: Attribution, a: Attribution) -> str:
+    low, high = number(float(view.map.min())), number(float(view.map.max()))
+    if view is a or view.target != a.target:
+        return f"{named(view)}: logit {number(view.logit)}, {view.probability:.1%}. Values {low} to {high}."
+    return f"{view.label}. Values {low} to {high}."

@@ -1,0 +1,166 @@
+"""What all screens share: loaded networks and results, kept under byte budgets. Nothing of any one user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from explorer.activations import ActivationCache, Capture
+from explorer.attribution import Attribution, ClassComparison, Method, Objective, attribute, difference
+from explorer.caches import ByteBudgetCache
+from explorer.download import DownloadProgress
+from explorer.errors import ExplorerError
+from explorer.images import digest, read_image
+from explorer.models import LoadedModel, load_model
+from explorer.preprocessing import Framing
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A decoded image ``(H, W, 3) uint8`` (read-only) and the name of its content."""
+
+    pixels: np.ndarray
+    digest: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one user looks at: a network, a picture, and how the picture is framed for it."""
+
+    model: str
+    image_path: str
+    image_digest: str
+    framing: Framing
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What is asked of an attribution; with a :class:`Look` it says everything about the result."""
+
+    target: int
+    method: Method = "gradient"
+    objective: Objective = "logit"
+    signed: bool = True
+    layer: str | None = None
+
+
+class Workbench:
+    """Loads each network once, decodes each picture once, runs each forward pass once; then remembers.
+
+    Keys name contents, so users who share a key share only what they both have.
+    """
+
+    def __init__(
+        self,
+        *,
+        device: str = "cpu",
+        offline: bool = False,
+        models_bytes: int = 2 * 2**30,
+        activations_bytes: int = 512 * 2**20,
+    ) -> None:
+        self.device = device
+        self.offline = offline
+        self.activations = ActivationCache(activations_bytes)
+        self._models: ByteBudgetCache[str, LoadedModel] = ByteBudgetCache(
+            models_bytes, lambda model: 4 * model.parameters
+        )
+        self._pictures: ByteBudgetCache[tuple[str, int], Picture] = ByteBudgetCache(
+            256 * 2**20, lambda picture: picture.pixels.nbytes
+        )
+        self._attributions: ByteBudgetCache[tuple[int, str, Framing, Explanation], Attribution] = (
+            ByteBudgetCache(
+                128 * 2**20, lambda found: found.values.nbytes + found.raw.nbytes + found.map.nbytes
+            )
+        )
+
+    def model(self, name: str, on_progress: Callable[[DownloadProgress], None] | None = None) -> LoadedModel:
+        """A network of the catalogue, or one that :meth:`add_model` was given.
+
+        Raises:
+            ExplorerError: as :func:`explorer.load_model`.
+        """
+
+        def load() -> LoadedModel:
+            if ":" in name:
+                raise ExplorerError(f"network {name!r}", "is no longer in memory", "load its file again")
+            return load_model(name, device=self.device, offline=self.offline, on_progress=on_progress)
+
+        return self._models.get_or_make(name, load)
+
+    def add_model(self, model: LoadedModel, content: str) -> str:
+        """Keep a network that isn't in the catalogue; ``content`` names its weights. Returns its name here."""
+        name = f"{model.name}:{content}"
+        self._models.put(name, model)
+        return name
+
+    def picture(self, path: str) -> Picture:
+        """A decoded picture; ``path`` is one that the server itself wrote.
+
+        Raises:
+            ExplorerError: not a picture that can be read.
+        """
+        file = Path(path)
+        # A file that was replaced since is another picture.
+        changed = file.stat().st_mtime_ns if file.exists() else 0
+
+        def decode() -> Picture:
+            pixels = read_image(path)
+            pixels.flags.writeable = False
+            return Picture(pixels, digest(pixels))
+
+        return self._pictures.get_or_make((path, changed), decode)
+
+    def look(self, model: str, image_path: str, framing: Framing = "crop") -> Look:
+        """Name what is to be looked at; decodes the picture, and does not load the network."""
+        return Look(model, image_path, self.picture(image_path).digest, framing)
+
+    def capture(self, look: Look, layers: tuple[str, ...] = ()) -> Capture:
+        """The forward pass that shows everything about a look: run once, then remembered."""
+        return self.activations.capture(
+            self.model(look.model),
+            self.picture(look.image_path).pixels,
+            layers,
+            framing=look.framing,
+            image_digest=look.image_digest,
+        )
+
+    def attribution(
+        self, look: Look, explanation: Explanation, on_progress: Callable[[float], None] | None = None
+    ) -> Attribution:
+        """An attribution: computed once, then remembered.
+
+        Raises:
+            ExplorerError: as :func:`explorer.attribute`.
+        """
+        model = self.model(look.model)
+        key = (model.serial, look.image_digest, look.framing, explanation)
+        return self._attributions.get_or_make(
+            key,
+            lambda: attribute(
+                model,
+                self.picture(look.image_path).pixels,
+                explanation.target,
+                explanation.method,
+                objective=explanation.objective,
+                signed=explanation.signed,
+                layer=explanation.layer,
+                framing=look.framing,
+                on_progress=on_progress,
+            ),
+        )
+
+    def comparison(
+        self,
+        look: Look,
+        first: Explanation,
+        second: Explanation,
+        on_progress: Callable[[float], None] | None = None,
+    ) -> ClassComparison:
+        """Two classes and what separates them, from attributions that are remembered one by one."""
+        report = on_progress or (lambda share: None)
+        a = self.attribution(look, first, lambda share: report(share / 2))
+        b = self.attribution(look, second, lambda share: report((1 + share) / 2))
+        return difference(a, b)

@@ -1,0 +1,111 @@
+"""Open the explorer in the browser: ``python launch.py``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import sys
+from typing import Any
+
+MAX_UPLOAD = "600mb"  # a checkpoint of the largest usual networks; pictures have their own, smaller limit
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options; reading them loads nothing heavy, so that ``--help`` answers at once."""
+    options = argparse.ArgumentParser(description="See what a convolutional network does, in the browser.")
+    options.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: this computer only)"
+    )
+    options.add_argument("--port", type=int, help="port to listen on (default: the first free one from 7860)")
+    options.add_argument("--share", action="store_true", help="also open a public link, with a login")
+    options.add_argument("--auth", metavar="USER:PASS", help="login to ask for")
+    options.add_argument("--no-auth", action="store_true", help="let a public link be open to everybody")
+    options.add_argument("--model", metavar="NAME", help="network to open with")
+    options.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    options.add_argument("--data-dir", metavar="DIR", help="where data sets and training runs are kept")
+    options.add_argument("--offline", action="store_true", help="never try to download anything")
+    options.add_argument("--no-browser", action="store_true", help="don't open a browser window")
+    options.add_argument("--mcp", action="store_true", help="offer the endpoints to MCP clients, too")
+    return options
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build the app, serve it until it is interrupted."""
+    options = parser().parse_args(arguments)
+    try:
+        auth = login(options.auth, share=options.share, open_to_all=options.no_auth)
+    except ValueError as error:
+        print(f"launch.py: {error}", file=sys.stderr)
+        return 2
+    # Before gradio is imported: nothing is sent to anybody.
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    return serve(options, auth)
+
+
+def login(given: str | None, *, share: bool, open_to_all: bool) -> tuple[str, str] | None:
+    """The login to ask for: as given; generated for a public link; else none.
+
+    Raises:
+        ValueError: not ``USER:PASS``, or a login together with ``--no-auth``.
+    """
+    if given is not None:
+        user, separator, password = given.partition(":")
+        if not (user and separator and password):
+            raise ValueError(f"--auth {given!r} is not USER:PASS; give both, for example --auth ada:secret")
+        if open_to_all:
+            raise ValueError("--auth and --no-auth exclude each other; give one of them")
+        return user, password
+    if share and not open_to_all:
+        return "guest", secrets.token_urlsafe(9)
+    return None
+
+
+def serve(options: argparse.Namespace, auth: tuple[str, str] | None) -> int:
+    """Start the server, say where it is, and wait."""
+    from explorer.tabs.app import build_app, pick_device, warm_up
+    from explorer.tabs.components import CSS, theme
+    from explorer.workbench import Workbench
+
+    bench = Workbench(device=pick_device(options.device), offline=options.offline)
+    app = build_app(bench, model=options.model)
+    app.queue(api_open=False, max_size=64, default_concurrency_limit=4)
+    settings: dict[str, Any] = {
+        "theme": theme(),
+        "css": CSS,
+        "footer_links": ["api", "settings"],
+        "run_history": False,
+        "enable_monitoring": False,
+        "max_file_size": MAX_UPLOAD,
+        "ssr_mode": False,
+        "app_kwargs": {"openapi_url": None},
+        "mcp_server": options.mcp,
+    }
+    app.launch(
+        server_name=options.host,
+        server_port=options.port,
+        share=options.share,
+        auth=auth,
+        inbrowser=not options.no_browser,
+        prevent_thread_lock=True,
+        quiet=True,
+        **settings,
+    )
+    warm_up(bench, options.model)
+    print(f"The explorer is at {app.local_url}", flush=True)
+    if options.share:
+        print(
+            f"Public link: {app.share_url}"
+            if app.share_url
+            else "No public link could be made: there is no connection. The address above goes on working.",
+            flush=True,
+        )
+    if auth:
+        print(f"Login: {auth[0]}   password: {auth[1]}", flush=True)
+    app.block_thread()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
