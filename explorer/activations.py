@@ -11,7 +11,7 @@ import torch
 from explorer.caches import ByteBudgetCache
 from explorer.hooks import evaluating
 from explorer.images import Placement, digest
-from explorer.layers import Layer, channels_first, find_layer, stages, trace
+from explorer.layers import Layer, channels_first, find_layer, not_reached, stages, trace
 from explorer.models import LoadedModel
 from explorer.preprocessing import Framing
 from explorer.receptive_field import receptive_fields
@@ -68,11 +68,13 @@ def capture_activations(
     Raises:
         ExplorerError: no such layer.
     """
-    known = trace(model).layers
-    wanted = {name: find_layer(model, name) for name in (known if layers is None else layers)}
-    outputs = _run(model, image, [layer.name for layer in wanted.values()], framing)
-    placement = model.preprocess.placement(image.shape[0], image.shape[1], framing)
-    return {name: _activation(model, layer, outputs[layer.name], placement) for name, layer in wanted.items()}
+    if layers is None:
+        return dict(capture_all(model, image, framing=framing).activations)
+    wanted = {name: find_layer(model, name).name for name in layers}
+    found, _ = _read(model, image, list(wanted.values()), framing)
+    if missing := [name for name in wanted.values() if name not in found]:
+        raise not_reached(missing[0])
+    return {name: found[layer] for name, layer in wanted.items()}
 
 
 class ActivationCache:
@@ -98,18 +100,24 @@ class ActivationCache:
         image: np.ndarray,
         layers: Iterable[str] = (),
         *,
-        framing: Framing = "crop",
+        framing: Framing | None = None,
         image_digest: str | None = None,
     ) -> Capture:
-        """A forward pass of ``model`` on ``image`` with at least ``layers``; ``image_digest`` if it is known."""
+        """A forward pass of ``model`` on ``image`` with at least ``layers``; ``image_digest`` if it is known.
+
+        Raises:
+            ExplorerError: no such layer.
+        """
+        framing = framing or model.preprocess.framing
         key = (model.serial, image_digest or digest(image), framing)
         wanted = [find_layer(model, name).name for name in layers]
         found = self._captures.get_or_make(key, lambda: self._capture(model, image, wanted, framing))
         missing = [name for name in wanted if name not in found.activations]
         if missing:
-            more = self._capture(model, image, [*found.activations, *missing], framing)
-            self._captures.put(key, more)
-            return more
+            found = self._capture(model, image, [*found.activations, *missing], framing)
+            self._captures.put(key, found)
+            if missing := [name for name in wanted if name not in found.activations]:
+                raise not_reached(missing[0])
         return found
 
     def _capture(self, model: LoadedModel, image: np.ndarray, wanted: list[str], framing: Framing) -> Capture:
@@ -124,20 +132,29 @@ class ActivationCache:
 def capture_all(
     model: LoadedModel, image: np.ndarray, layers: Iterable[str] | None = None, framing: Framing | None = None
 ) -> Capture:
-    """One forward pass with the logits and the activations of ``layers`` (``None``: of all)."""
+    """One forward pass with the logits and the activations of ``layers`` (``None``: of all that are run)."""
     traced = trace(model)
     names = list(traced.layers) if layers is None else list(layers)
-    outputs = _run(model, image, [*names, traced.output], framing)
-    placement = model.preprocess.placement(image.shape[0], image.shape[1], framing)
-    activations = {name: _activation(model, traced.layers[name], outputs[name], placement) for name in names}
+    activations, outputs = _read(model, image, names, framing, also=traced.output)
     return Capture(activations, outputs[traced.output][0].float().cpu().numpy())
 
 
-def _run(
-    model: LoadedModel, image: np.ndarray, names: list[str], framing: Framing | None
-) -> dict[str, torch.Tensor]:
+def _read(
+    model: LoadedModel, image: np.ndarray, names: list[str], framing: Framing | None, also: str = ""
+) -> tuple[dict[str, Activation], dict[str, torch.Tensor]]:
+    """One forward pass up to the last of these layers: their activations, and the raw outputs with that of ``also``."""
+    traced = trace(model)
     with evaluating(model.module), torch.inference_mode():
-        return trace(model).run(model.preprocess(image, framing), dict.fromkeys(names))
+        wanted = dict.fromkeys([*names, also] if also else names)
+        outputs = traced.run(model.preprocess(image, framing), wanted)
+    placement = model.preprocess.placement(image.shape[0], image.shape[1], framing)
+    # A network whose path depends on its input may leave some layers out.
+    activations = {
+        name: _activation(model, traced.layers[name], outputs[name], placement)
+        for name in names
+        if name in outputs
+    }
+    return activations, outputs
 
 
 def _activation(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
@@ -21,6 +22,8 @@ class _EvalMode:
 
 _EVAL_MODES: WeakKeyDictionary[nn.Module, _EvalMode] = WeakKeyDictionary()
 _EVAL_LOCK = threading.Lock()
+# torch numbers hooks by a plain counter, on which two threads may meet.
+_HOOK_LOCK = threading.Lock()
 
 
 @contextmanager
@@ -63,6 +66,19 @@ def as_leaf(output: torch.Tensor) -> torch.Tensor:
     return output.detach().requires_grad_()
 
 
+def call_name(path: str, call: int, paths: Collection[str]) -> str:
+    """The name of a module's call number ``call``, counted from 0: ``relu``, ``relu_1``, ``relu_2``, …
+
+    ``paths``: of all modules; what is a module's own name is never given to another's call.
+    """
+    name, number = path, 0
+    for _ in range(call):
+        number += 1
+        while (name := f"{path}_{number}") in paths:
+            number += 1
+    return name
+
+
 @contextmanager
 def start_gradients_at(module: nn.Module, name: str) -> Iterator[dict[str, torch.Tensor]]:
     """Make one call of a submodule the point to which gradients flow back, while the body runs the module.
@@ -71,28 +87,16 @@ def start_gradients_at(module: nn.Module, name: str) -> Iterator[dict[str, torch
     its output after the run. Only calls by this thread are touched.
     """
     seen: dict[str, torch.Tensor] = {}
-    modules = dict(module.named_modules())
-    base, _, number = name.rpartition("_")
-    path, call = (name, 0) if name in modules else (base, int(number))
-    calls = 0
-    owner = threading.get_ident()
 
-    def replace(_module: nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor | None:
-        nonlocal calls
-        if threading.get_ident() != owner:
+    def replace(called: str, output: object) -> torch.Tensor | None:
+        if called != name or not isinstance(output, torch.Tensor):
             return None
-        calls += 1
-        if calls - 1 != call:
-            return None
-        # A copy goes on, since the code after this module may still write into it.
         seen[name] = as_leaf(output)
+        # A copy goes on, since the code after this module may still write into it.
         return seen[name].clone()
 
-    handle = modules[path].register_forward_hook(replace)
-    try:
+    with _told_of_calls(module, replace):
         yield seen
-    finally:
-        handle.remove()
 
 
 @contextmanager
@@ -105,26 +109,37 @@ def capture(module: nn.Module, names: set[str] | None = None) -> Iterator[dict[s
     can't be traced; the others are captured without any hook.
     """
     seen: dict[str, torch.Tensor] = {}
-    calls: dict[str, int] = {}
+
+    def remember(called: str, output: object) -> None:
+        if isinstance(output, torch.Tensor) and (names is None or called in names):
+            # A copy, since the code after this module may still write into its output.
+            seen[called] = output.clone()
+
+    with _told_of_calls(module, remember):
+        yield seen
+
+
+@contextmanager
+def _told_of_calls(module: nn.Module, told: Callable[[str, object], torch.Tensor | None]) -> Iterator[None]:
+    """Have ``told(name, output)`` called after each call of a submodule by this thread; a tensor it returns goes on."""
+    submodules = {path: m for path, m in module.named_modules() if path}
+    calls: Counter[str] = Counter()
     owner = threading.get_ident()
 
-    def remember(name: str, output: object) -> None:
-        if threading.get_ident() != owner or not isinstance(output, torch.Tensor):
-            return
-        count = calls.get(name, 0)
-        calls[name] = count + 1
-        key = f"{name}_{count}" if count else name
-        if names is None or key in names:
-            # A copy, since the code after this module may still write into its output.
-            seen[key] = output.clone()
+    def after(path: str, output: object) -> torch.Tensor | None:
+        if threading.get_ident() != owner:
+            return None
+        calls[path] += 1
+        return told(call_name(path, calls[path] - 1, submodules), output)
 
-    handles = [
-        m.register_forward_hook(lambda _m, _inputs, output, name=name: remember(name, output))
-        for name, m in module.named_modules()
-        if name
-    ]
+    with _HOOK_LOCK:
+        handles = [
+            m.register_forward_hook(lambda _m, _inputs, output, path=path: after(path, output))
+            for path, m in submodules.items()
+        ]
     try:
-        yield seen
+        yield
     finally:
-        for handle in handles:
-            handle.remove()
+        with _HOOK_LOCK:
+            for handle in handles:
+                handle.remove()

@@ -2,26 +2,27 @@
 
 A *layer* is a node of the traced graph: every call of a module, and every function between modules such as
 ``add``; a module that is called twice is two layers (``relu``, ``relu_1``). Names are those of torchvision's
-``get_graph_node_names``. Networks that can't be traced are read by forward hooks, module by module.
+``get_graph_node_names``, except that a name which is also a module's always means that module. Networks that
+can't be traced are read by forward hooks, module by module.
 """
 
 from __future__ import annotations
 
-import operator
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
 from typing import Literal, Protocol
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import fx, nn
-from torch.fx.passes.shape_prop import ShapeProp, TensorMetadata
-from torchvision.models.feature_extraction import NodePathTracer
+from torch.fx.passes.shape_prop import TensorMetadata
 
 from explorer.errors import ExplorerError, suggest
 from explorer.hooks import as_leaf, capture, evaluating, start_gradients_at
 from explorer.models import LoadedModel
+from explorer.tracing import Untraceable, traced_graph
 
 Layout = Literal["channels_first", "channels_last", "tokens", "class_and_tokens", "vector"]
 
@@ -77,15 +78,8 @@ class GraphTrace:
         self.module = module
         self.graph = graph
         self.nodes = {name: node for node, name in names.items()}
-        from_input = _nodes_fed_by_the_input(graph)
-        outputs = (
-            (name, _kind(module, node), _shape(node))
-            for name, node in self.nodes.items()
-            if node in from_input and not _is_identity(module, node)
-        )
-        layers = _spatial_layers(outputs, input_px)
-        self.layers = {layer.name: layer for layer in layers}
         self.input_px = input_px
+        self.layers = _graph_layers(module, graph, names, input_px)
         returned = next(n for n in reversed(graph.nodes) if n.op == "output").all_input_nodes[0]
         self.output = names[returned]
         self._extractors: dict[tuple[tuple[str, ...], str | None], fx.GraphModule] = {}
@@ -125,31 +119,41 @@ class GraphTrace:
 class HookTrace:
     """A network that can't be traced (its path depends on the data): read by forward hooks."""
 
-    def __init__(self, module: nn.Module, input_px: int, device: torch.device | str) -> None:
+    def __init__(self, module: nn.Module, batch: torch.Tensor) -> None:
         self.module = module
-        self.output = "output"
-        seen = self.run(torch.zeros(1, 3, input_px, input_px, device=device), None)
-        modules = dict(module.named_modules())
-
-        def kind(name: str) -> str:
-            if name == self.output:
-                return type(module).__name__
-            return type(modules[name] if name in modules else modules[name.rpartition("_")[0]]).__name__
-
-        layers = _spatial_layers(((name, kind(name), tuple(t.shape)) for name, t in seen.items()), input_px)
-        self.layers = {layer.name: layer for layer in layers}
+        self._paths = {path: type(m).__name__ for path, m in module.named_modules()}
+        # The network's own output, under a name that none of its modules has.
+        self.output = next(n for n in (f"output{i or ''}" for i in count()) if n not in self._paths)
+        seen = self.run(batch, None)
+        self.layers = _called_layers([(n, self._kind(n), tuple(t.shape)) for n, t in seen.items()], batch)
 
     def run(self, batch: torch.Tensor, names: Iterable[str] | None) -> dict[str, torch.Tensor]:
-        """See :class:`Trace`."""
+        """See :class:`Trace`. A layer that this input's path doesn't lead to is missing."""
         with capture(self.module, None if names is None else set(names)) as seen:
-            seen[self.output] = self.module(batch)
-        return seen
+            output = self.module(batch)
+        return seen | {self.output: output}
 
     def run_from(self, batch: torch.Tensor, name: str) -> tuple[torch.Tensor, torch.Tensor]:
         """See :class:`Trace`."""
+        if name == self.output:
+            logits = as_leaf(self.module(batch))
+            return logits, logits
         with start_gradients_at(self.module, name) as seen:
             logits = self.module(batch)
+        if name not in seen:
+            raise not_reached(name)
         return seen[name], logits
+
+    def _kind(self, name: str) -> str:
+        if name == self.output:
+            return self._paths[""]
+        return self._paths.get(name) or self._paths[name.rpartition("_")[0]]
+
+
+def not_reached(name: str) -> ExplorerError:
+    """The error for a layer that exists but that the network's path for this image leaves out."""
+    rule = "is not run for this image: the network's path depends on its input"
+    return ExplorerError(f"layer {name!r}", rule, "choose another layer or another image")
 
 
 _TRACES: WeakKeyDictionary[LoadedModel, Trace] = WeakKeyDictionary()
@@ -162,8 +166,8 @@ def trace(model: LoadedModel) -> Trace:
         return known
     with _TRACE_LOCK:
         if model not in _TRACES:
-            # Not inference_mode: tensors made while tracing must serve gradients later.
-            with evaluating(model.module), torch.no_grad():
+            # Not inference_mode, ours or a caller's: tensors made while tracing must serve gradients later.
+            with evaluating(model.module), torch.inference_mode(False), torch.no_grad():
                 _TRACES[model] = _trace(model.module, model.preprocess.crop_px, model.preprocess.device)
         return _TRACES[model]
 
@@ -223,44 +227,13 @@ def stages(model: LoadedModel, at_most: int = 8) -> list[Layer]:
 
 
 def _trace(module: nn.Module, input_px: int, device: torch.device | str) -> Trace:
-    # The tracer inside torchvision's create_feature_extractor, used directly: that function traces in train
-    # mode, too, and leaves every submodule's mode set to the root's.
-    tracer = NodePathTracer(leaf_modules=_own_leaves(module))
+    noise = torch.rand(1, 3, input_px, input_px, generator=torch.Generator().manual_seed(0))
+    batch = noise.to(device, memory_format=torch.channels_last)
     try:
-        graph = tracer.trace(module)
-    except (fx.proxy.TraceError, TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError):
-        return HookTrace(module, input_px, device)
-    _write_nothing_in_place(graph)
-    batch = torch.zeros(1, 3, input_px, input_px, device=device).to(memory_format=torch.channels_last)
-    ShapeProp(fx.GraphModule(module, graph)).propagate(batch)
-    names = {node: name for node, name in tracer.node_to_qualname.items() if node.op != "placeholder"}
+        graph, names = traced_graph(module, batch)
+    except Untraceable:
+        return HookTrace(module, batch)
     return GraphTrace(module, graph, names, input_px)
-
-
-def _own_leaves(module: nn.Module) -> list[type[nn.Module]]:
-    """Modules that hold weights themselves and no others are one step, whoever wrote them."""
-    return list(
-        {type(m) for m in module.modules() if not list(m.children()) and list(m.parameters(recurse=False))}
-    )
-
-
-_IN_PLACE_OPERATORS = {
-    operator.iadd: operator.add,
-    operator.isub: operator.sub,
-    operator.imul: operator.mul,
-    operator.itruediv: operator.truediv,
-}
-
-
-def _write_nothing_in_place(graph: fx.Graph) -> None:
-    """Rewrite ``out += identity``, ``F.relu(x, inplace=True)`` and ``x.add_(y)`` to leave their input alone."""
-    for node in graph.nodes:
-        if node.op == "call_function":
-            node.target = _IN_PLACE_OPERATORS.get(node.target, node.target)
-            if node.kwargs.get("inplace"):
-                node.update_kwarg("inplace", False)
-        elif node.op == "call_method" and node.target.endswith("_") and not node.target.endswith("__"):
-            node.target = node.target.removesuffix("_")
 
 
 def _nodes_fed_by_the_input(graph: fx.Graph) -> set[fx.Node]:
@@ -293,27 +266,55 @@ def _shape(node: fx.Node) -> tuple[int, ...] | None:
     return tuple(meta.shape) if isinstance(meta, TensorMetadata) else None
 
 
-def _spatial_layers(outputs: Iterable[tuple[str, str, tuple[int, ...] | None]], input_px: int) -> list[Layer]:
-    """Decide for each output how it is arranged; leave out what is neither a map nor a vector."""
-    layers = []
-    grid = (input_px, input_px)
-    for name, kind, shape in outputs:
-        found = None if shape is None or shape[0] != 1 else _arrangement(shape, grid)
-        if found is None:
+def _graph_layers(
+    module: nn.Module, graph: fx.Graph, names: dict[fx.Node, str], input_px: int
+) -> dict[str, Layer]:
+    """The layers of a graph. What a map's size is compared with is the largest map that its step was given."""
+    from_input = _nodes_fed_by_the_input(graph)
+    grids: dict[fx.Node, tuple[int, int]] = {}
+    layers = {}
+    for node in graph.nodes:
+        if node not in from_input:
             continue
-        layers.append(Layer(name, kind, *found))
-        if layers[-1].is_map:
-            grid = layers[-1].shape[1:]
+        grid = max((grids[n] for n in node.all_input_nodes if n in grids), default=(input_px, input_px))
+        found = _arrangement(_shape(node), grid)
+        grids[node] = _grid_after(found, grid)
+        if found and node in names and not _is_identity(module, node):
+            layers[names[node]] = Layer(names[node], _kind(module, node), *found)
     return layers
 
 
-def _arrangement(shape: tuple[int, ...], grid: tuple[int, int]) -> tuple[tuple[int, int, int], Layout] | None:
-    """``(C, H, W)`` and the layout of an output, given the grid of the last map before it.
+def _called_layers(outputs: list[tuple[str, str, tuple[int, ...]]], batch: torch.Tensor) -> dict[str, Layer]:
+    """The layers of (name, kind, shape) in the order of calls, where nobody says what was given to which."""
+    grid: tuple[int, int] = (batch.shape[2], batch.shape[3])
+    layers = {}
+    earlier = {grid}
+    for name, kind, shape in outputs:
+        # A branch may go back to a map of before: one of exactly that size.
+        back = shape[2:] if len(shape) == 4 and shape[2:] in earlier else grid
+        found = _arrangement(shape, back)
+        grid = _grid_after(found, grid)
+        earlier.add(grid)
+        if found:
+            layers[name] = Layer(name, kind, *found)
+    return layers
+
+
+def _grid_after(found: tuple[tuple[int, int, int], Layout] | None, grid: tuple[int, int]) -> tuple[int, int]:
+    return found[0][1:] if found and found[0][1] * found[0][2] > 1 else grid
+
+
+def _arrangement(
+    shape: tuple[int, ...] | None, grid: tuple[int, int]
+) -> tuple[tuple[int, int, int], Layout] | None:
+    """``(C, H, W)`` and the layout of an output, given the grid of the map before it; ``None`` for what is neither.
 
     The input is square, so all maps are: equal sides tell (N, C, H, W) from (N, H, W, C). Maps never grow
     in a classifier, which tells them from attention's matrices. Tokens of a transformer are a map if
-    there are as many as the last map had positions.
+    there are as many as the map before had positions.
     """
+    if shape is None or shape[0] != 1:
+        return None
     positions = grid[0] * grid[1]
     if len(shape) == 4 and shape[2] == shape[3] <= grid[0]:
         return (shape[1], shape[2], shape[3]), "channels_first"
