@@ -45,16 +45,14 @@ def _step(module: nn.Module, node: fx.Node, field: Field, name: str) -> Field:
     return field if function in _POINTWISE_FUNCTIONS else _mixed(field, name)
 
 
-_POINTWISE_FUNCTIONS = frozenset(
-    """
-    add sub mul truediv neg clamp cat concat stack chunk split getitem
-    relu relu6 hardtanh leaky_relu elu sigmoid hardsigmoid silu hardswish gelu tanh
-    dropout stochastic_depth contiguous clone to float type_as expand
-    mean view reshape permute transpose flatten unflatten squeeze unsqueeze getattr
-    """.split()
-)
-"""Functions that treat every position by itself. Those of the last line may also mix or drop positions: then
-the map's grid changes, which is compared after every step."""
+_POINTWISE_FUNCTIONS = {
+    *("add", "sub", "mul", "truediv", "neg", "pow", "abs", "exp", "clamp", "cat", "concat", "stack"),
+    *("relu", "relu6", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "hardtanh", "hardsigmoid"),
+    *("hardswish", "dropout", "stochastic_depth", "contiguous", "clone", "to", "float", "type_as", "expand"),
+    # These may also mix or drop positions: then the map's grid changes, which is compared after every step.
+    *("mean", "view", "reshape", "permute", "transpose", "flatten", "unflatten", "squeeze", "unsqueeze"),
+    *("chunk", "split", "getitem", "getattr"),
+}
 
 
 def _mixed(field: Field, name: str) -> Field:

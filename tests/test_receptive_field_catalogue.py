@@ -171,6 +171,24 @@ def scales_the_input(layer: Layer) -> bool:
 
 
 @pytest.fixture(autouse=True)
+def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights are replaced by ones: to draw random numbers for them first would take most of the time."""
+
+    def zero(tensor: torch.Tensor, *args: object, **kwargs: object) -> torch.Tensor:
+        with torch.no_grad():
+            return tensor.zero_()
+
+    def reset(self: nn.Conv2d | nn.Linear) -> None:
+        for parameter in self.parameters():
+            zero(parameter)
+
+    for layer in (nn.Conv2d, nn.Linear):
+        monkeypatch.setattr(layer, "reset_parameters", reset)
+    for fill in ("normal_", "kaiming_normal_", "trunc_normal_", "uniform_", "kaiming_uniform_"):
+        monkeypatch.setattr(nn.init, fill, zero)
+
+
+@pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Hundreds of small steps: threads would wait for each other more than they work."""
     threads = torch.get_num_threads()
