@@ -20,22 +20,13 @@ from explorer.errors import ExplorerError
 from tests.training_samples import KITCHEN_SINK, TINY, assert_same_bits, read_weights, tiny_data
 from training import checkpoint, load_trained, train
 from training.checkpoint import list_epochs, read_history, weights_path
-from training.config import TrainConfig
 
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def in_a_process(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run ``code`` with our imports at hand."""
-    head = "import sys, torch; torch.set_num_threads(1)\nfrom tests.training_samples import *\n"
+    head = "import sys\nfrom tests.training_samples import *\n"
     head += "from training import train\n"
     command = [sys.executable, "-c", head + code, *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
@@ -46,18 +37,14 @@ import os, signal
 def kill(progress):
     if progress.epoch == 2 and progress.step > 3:
         os.kill(os.getpid(), signal.SIGKILL)
-config = KITCHEN_SINK if sys.argv[2] == "sink" else TINY
-list(train(config, sys.argv[1], data=tiny_data(600), on_progress=kill))
+list(train(KITCHEN_SINK, sys.argv[1], data=tiny_data(600), on_progress=kill))
 """
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
-@pytest.mark.parametrize(("name", "config"), [("sheet", TINY), ("sink", KITCHEN_SINK)])
-def test_killed_in_the_middle_of_an_epoch_and_resumed_equals_uninterrupted(
-    name: str, config: TrainConfig, tmp_path: Path
-) -> None:
-    data = tiny_data(600)
-    killed = in_a_process(KILL, str(tmp_path / "killed"), name)
+def test_killed_in_the_middle_of_an_epoch_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
+    config, data = KITCHEN_SINK, tiny_data(600)
+    killed = in_a_process(KILL, str(tmp_path / "killed"))
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert list_epochs(tmp_path / "killed") == [0, 1]
     rest = list(train(config, tmp_path / "killed", resume=True, data=data))

@@ -13,7 +13,9 @@ from training import Dataset, TrainConfig
 from training.checkpoint import weights_path
 from training.shapes10 import LABELS, make_shapes
 
-TINY = TrainConfig(dataset="shapes10", epochs=3, max_train_images=200, max_test_images=100, device="cpu")
+TINY = TrainConfig(
+    dataset="shapes10", epochs=3, max_train_images=200, max_test_images=100, device="cpu", threads=1
+)
 
 NORMED = "conv 8 5, batchnorm, relu, maxpool 4, flatten, dropout 0.3, linear"
 KITCHEN_SINK = replace(

@@ -2,7 +2,7 @@
 
 python -m training --dataset shapes10 --epochs 3
 python -m training --dataset cifar10 --augmentation flip crop --normalization 0.5 0.5
-python -m training --run runs/NAME                    go on with a run that was stopped or killed
+python -m training --folder runs/NAME                    go on with a run that was stopped or killed
 torchrun --nproc-per-node 2 -m training --dataset cifar10 --batch-size 512
 """
 
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _list(options.runs_dir)
         return _run(options)
     except (Stopped, KeyboardInterrupt):
-        print("stopped; --run goes on after the last complete epoch", file=sys.stderr)
+        print("stopped; --folder goes on after the last complete epoch", file=sys.stderr)
         return 130
     except ExplorerError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -57,13 +57,18 @@ def _print(result: object) -> None:
 
 def _folder(options: argparse.Namespace) -> Path:
     given = _given(options)
-    if options.run is None:
-        return runs.create(replace(RECIPES[options.recipe], **given), options.runs_dir, options.name)
-    folder = Path(options.run)
+    if options.folder is None:
+        return runs.create(
+            replace(RECIPES[options.recipe], **given),
+            options.runs_dir,
+            options.name,
+            side_by_side=options.slots or distributed.processes_here(),
+        )
+    folder = Path(options.folder)
     config = runs.read_run(folder).config
     if given and replace(config, **given) != config:
         raise ExplorerError(
-            f"--run with {', '.join(given)}", "changes the recipe", "start a new run, or leave them out"
+            f"--folder with {', '.join(given)}", "changes the recipe", "start a new run, or leave them out"
         )
     return folder
 
@@ -108,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
         "--runs-dir", default=str(runs.DEFAULT_ROOT), help="where runs are kept (default: runs)"
     )
     parser.add_argument("--name", help="the run's name; default: network, data and time")
-    parser.add_argument("--run", metavar="FOLDER", help="train, or go on with, the run in this folder")
+    parser.add_argument("--folder", metavar="FOLDER", help="train, or go on with, the run in this folder")
     parser.add_argument(
         "--slots", type=int, help="wait in the queue of the runs folder, with so many at a time"
     )
@@ -129,7 +134,7 @@ def _kind(knob: Field[Any]) -> dict[str, Any]:
         return {"nargs": "+", "metavar": "NUMBER"}
     if isinstance(knob.default, bool):
         return {"action": "store_const", "const": True}
-    if isinstance(knob.default, int) or knob.name.startswith("max_"):
+    if isinstance(knob.default, int) or knob.name in ("threads", "max_train_images", "max_test_images"):
         return {"type": int, "metavar": "N"}
     return {"type": float, "metavar": "X"} if isinstance(knob.default, float) else {"metavar": "NAME"}
 

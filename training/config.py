@@ -51,6 +51,9 @@ class TrainConfig:
     mixup: float = _knob(0.0, "alpha of the Beta distribution that blends pairs of images; 0 is off")
     precision: str = _knob("float32", f"one of {', '.join(PRECISIONS)}")
     device: str = _knob("auto", f"one of {', '.join(DEVICES)}")
+    threads: int | None = _knob(
+        None, "CPU threads; another number changes the last digits. None: as torch is set"
+    )
     image_size: int = _knob(32, "images are cropped and resized to this many pixels a side")
     max_train_images: int | None = _knob(None, "use only so many training images, evenly from all classes")
     max_test_images: int | None = _knob(None, "use only so many test images, evenly from all classes")
@@ -124,9 +127,9 @@ def _check_numbers(config: TrainConfig) -> None:
     _check_range("momentum", config.momentum, 0.0, 0.9999)
     _check_range("label_smoothing", config.label_smoothing, 0.0, 0.99)
     _check_range("mixup", config.mixup, 0.0, 10.0)
-    for knob in ("max_train_images", "max_test_images"):
+    for knob in ("max_train_images", "max_test_images", "threads"):
         if getattr(config, knob) is not None:
-            _check_range(knob, getattr(config, knob), 1, 10**9, whole=True)
+            _check_range(knob, getattr(config, knob), 1, 1024 if knob == "threads" else 10**9, whole=True)
 
 
 def _check_range(knob: str, value: object, low: float, high: float, *, whole: bool = False) -> None:
@@ -143,7 +146,9 @@ def _check_range(knob: str, value: object, low: float, high: float, *, whole: bo
 
 def _default(knob: str) -> object:
     default = next(f.default for f in fields(TrainConfig) if f.name == knob)
-    return 1000 if default is None else default
+    if default is None:
+        return 1 if knob == "threads" else 1000
+    return default
 
 
 def _check_normalization(value: object) -> None:

@@ -20,6 +20,11 @@ def is_launched() -> bool:
     return "WORLD_SIZE" in os.environ and "RANK" in os.environ
 
 
+def processes_here() -> int:
+    """How many processes of this run share this machine's cores."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
 def join(device_kind: str) -> torch.device:
     """Join the other processes (NCCL on GPUs, gloo on CPUs); this process's device."""
     local = int(os.environ.get("LOCAL_RANK", "0"))

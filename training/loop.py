@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,8 @@ def train(
     place = Path(folder) if folder is not None else None
     trainee = prepare(config, data if data is not None else load_dataset(config), place, resume)
     for epoch in range(trainee.epochs_done + 1, config.epochs + 1):
-        result = _one_epoch(trainee, epoch, on_progress)
+        with _threads(config.threads):
+            result = _one_epoch(trainee, epoch, on_progress)
         if place and distributed.rank() == 0:
             save_epoch(trainee, place, result)
         yield result
@@ -191,6 +192,17 @@ def _not_a_number(value: float, what: str, step: int, epoch: int) -> ExplorerErr
 def _dropout_seed(run: Trainee, epoch: int) -> int:
     # Processes must differ here: the same mask on every part of a batch would not be dropout.
     return batches.seed_for(run.config.seed, epoch, batches.MODULES) + distributed.rank()
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """torch computes with ``count`` threads inside, and as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _autocast(run: Trainee) -> AbstractContextManager[Any]:

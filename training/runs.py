@@ -29,7 +29,7 @@ from explorer.errors import ExplorerError
 from training.checkpoint import CONFIG, read_history, write_whole
 from training.config import TrainConfig, config_from_json
 from training.results import EpochResult, Progress
-from training.slots import default_slots, is_owned
+from training.slots import count_cores, default_slots, is_owned
 
 DEFAULT_ROOT = Path("runs")
 WAITING, RUNNING = "waiting", "running"
@@ -104,9 +104,17 @@ def history(folder: str | Path, after: int = 0) -> list[EpochResult]:
     return read_history(Path(folder), after)
 
 
-def create(config: TrainConfig, root: str | Path = DEFAULT_ROOT, name: str | None = None) -> Path:
-    """A new folder for a run of ``config``, waiting to be trained."""
+def create(
+    config: TrainConfig, root: str | Path = DEFAULT_ROOT, name: str | None = None, *, side_by_side: int = 1
+) -> Path:
+    """A new folder for a run of ``config``, waiting to be trained.
+
+    ``side_by_side`` processes share the cores. The number of threads that follows is written down
+    with the recipe, because it decides the last digits of every sum: a resumed run keeps it.
+    """
     root = Path(root)
+    if config.threads is None:
+        config = replace(config, threads=max(1, count_cores() // side_by_side))
     if name is not None and not re.fullmatch(r"[\w][\w .,+=-]{0,99}", name):
         raise ExplorerError(
             f"run name {name!r}", "is not 1 to 100 letters, digits or ' .,+=-_'", "choose a plain name"
@@ -133,7 +141,7 @@ def start(
     config: TrainConfig, root: str | Path = DEFAULT_ROOT, *, name: str | None = None, slots: int | None = None
 ) -> Path:
     """Train ``config`` in a process of its own, as soon as one of ``slots`` is free; the run's folder."""
-    folder = create(config, root, name)
+    folder = create(config, root, name, side_by_side=slots or default_slots())
     _spawn(folder, slots)
     return folder
 
@@ -214,7 +222,7 @@ def _spawn(folder: Path, slots: int | None) -> None:
     write_status(folder, WAITING, started_at=time.time())
     home = str(Path(__file__).resolve().parents[1])
     path = os.pathsep.join(p for p in (home, os.environ.get("PYTHONPATH")) if p)
-    command = [sys.executable, "-m", "training", "--run", str(folder.resolve())]
+    command = [sys.executable, "-m", "training", "--folder", str(folder.resolve())]
     command += ["--slots", str(slots or default_slots()), "--background"]
     with (folder / LOG).open("ab") as log:
         process = subprocess.Popen(  # noqa: S603

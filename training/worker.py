@@ -19,7 +19,7 @@ from training.config import TrainConfig, config_from_json
 from training.loop import train
 from training.mirror import mirrored
 from training.results import EpochResult, Progress
-from training.slots import count_cores, own_folder, take_slot
+from training.slots import own_folder, take_slot
 
 REPORT_S = 0.4
 
@@ -31,8 +31,7 @@ class Stopped(Exception):
 def work(folder: Path, *, slots: int | None = None, on_epoch: Callable[[EpochResult], None]) -> None:
     """Train the run in ``folder`` to its end, whatever part of it is done already.
 
-    ``slots``: take part in the queue of the folder's root, that many runs at a time and the cores
-    shared among them; None trains at once, with all cores.
+    ``slots``: take part in the queue of the folder's root, that many runs at a time; None trains at once.
 
     Raises:
         ExplorerError: as ``train``; Stopped: by request. Either way status.json says so.
@@ -48,7 +47,6 @@ def work(folder: Path, *, slots: int | None = None, on_epoch: Callable[[EpochRes
                         folder.parent, slots, lambda: runs.is_next_in_line(folder), lambda: _heed_stop(folder)
                     )
                 )
-                torch.set_num_threads(max(1, count_cores() // slots))
             _tell(folder, runs.RUNNING)
             _train(folder, config, on_epoch)
         except (Stopped, KeyboardInterrupt):
@@ -63,7 +61,7 @@ def work(folder: Path, *, slots: int | None = None, on_epoch: Callable[[EpochRes
 def _train(folder: Path, config: TrainConfig, on_epoch: Callable[[EpochResult], None]) -> None:
     first = distributed.rank() == 0
     if first:
-        write_whole(folder / "environment.json", json.dumps(describe_environment(), indent=2).encode())
+        write_whole(folder / "environment.json", json.dumps(describe_environment(config), indent=2).encode())
     epochs = train(config, folder, resume=True, on_progress=_reporter(folder) if first else None)
     past = read_history(folder)
     with mirrored(folder, config, past) if first else nullcontext(None) as log:
@@ -73,7 +71,7 @@ def _train(folder: Path, config: TrainConfig, on_epoch: Callable[[EpochResult], 
             on_epoch(result)
 
 
-def describe_environment() -> dict[str, object]:
+def describe_environment(config: TrainConfig) -> dict[str, object]:
     """Versions and machine: what else, beside the recipe, decides the last digits."""
     packages = ("torch", "torchvision", "numpy", "pillow", "safetensors")
     device = (
@@ -86,7 +84,7 @@ def describe_environment() -> dict[str, object]:
         **{name: version(name) for name in packages},
         "platform": platform.platform(),
         "device": device,
-        "threads": torch.get_num_threads(),
+        "threads": config.threads or torch.get_num_threads(),
         "processes": distributed.world_size(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
