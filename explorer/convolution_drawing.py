@@ -46,6 +46,7 @@ def draw_input(conv: Convolution, window: Window | None) -> str:
                 padded=padded if top or left else None,
                 unread=unread if conv.unreached_count else None,
                 boxes=_window_boxes(conv, window) if reads and window is not None else (),
+                small=len(conv.padded) > 1,
             )
         )
     return _stack([draw_matrix(drawing) for drawing in drawings], "channel")
@@ -64,7 +65,12 @@ def draw_output(conv: Convolution, window: Window, *, small: bool = False) -> st
         lit=now,
         faint=later,
         boxes=(Box(window.row, window.column, 1, 1, "cv-window"),),
-        data={"goto": "", "kernel": str(window.kernel_index)},
+        data={
+            "goto": "",
+            "kernel": str(window.kernel_index),
+            "row": str(window.row),
+            "column": str(window.column),
+        },
         small=small,
     )
     return draw_matrix(drawing)
@@ -157,7 +163,7 @@ def input_caption(conv: Convolution) -> str:
     text = f"<b>1 · Input {height}×{width}</b>"
     if conv.padding != (0, 0):
         text += f", padded with {conv.padding_mode} to {size_text(conv.padded[0])}"
-    text += "."
+    text += ". The frame is what the kernel sees."
     if conv.padded[0].size > MOST_TEXT_CELLS:
         text += " " + grey_caption(conv.padded)
     return text + unread_caption(conv)
@@ -203,6 +209,10 @@ def grey_caption(values: Floats) -> str:
 
 def kernel_name(index: int) -> str:
     return f"w{index + 1}"
+
+
+def kernel_names(conv: Convolution) -> list[str]:
+    return [kernel_name(index) for index in range(len(conv.maps))]
 
 
 def size_text(values: Floats) -> str:

@@ -12,12 +12,13 @@ from gradio.events import api as endpoint
 from PIL import Image
 
 from explorer.convolution import PADDING_MODES, Convolution, convolve
-from explorer.convolution_drawing import draw_outputs, draw_step, kernel_name
+from explorer.convolution_drawing import draw_outputs, draw_step, kernel_name, kernel_names
 from explorer.convolution_presets import CLASSIC_KERNELS, Preset, presets, with_classic_kernel
+from explorer.convolution_snippet import as_python
 from explorer.errors import ExplorerError
 from explorer.images import read_image
 from explorer.tabs import convolution_api, convolution_practice, convolution_sections
-from explorer.tabs.components import QUIET, note, on_screen, question
+from explorer.tabs.components import QUIET, on_screen, question
 from explorer.tabs.convolution_sections import alert
 from explorer.tabs.matrix_editor import (
     fit_channels,
@@ -33,8 +34,10 @@ _STEPPER = (Path(__file__).parent / "convolution_stepper.js").read_text(encoding
 _PRESETS = presets()
 _FIRST = next(iter(_PRESETS.values()))
 _LARGEST_PICTURE_PX = 64
+_SECONDS_A_STEP = 0.6
 _MOST_PLAYED = 80  # steps of one play through; larger outputs are played in strides
 _AT_ONCE: dict[str, Any] = QUIET | {"queue": False, "trigger_mode": "always_last"}
+_EACH = _AT_ONCE | {"trigger_mode": "multiple"}  # "always_last" would repeat an older event's data
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class Stage:
     picture: gr.HTML
     outputs: gr.HTML
     size: gr.HTML
+    code: gr.Code
 
     @property
     def all(self) -> set[Any]:
@@ -82,16 +86,17 @@ def build() -> None:
     """The tab's content, inside the caller's ``gr.Tab``."""
     gr.HTML(f"<style>{_STYLE}</style>", padding=False, elem_classes="cv-style")
     question("What does a convolution compute, and how can you check it by hand?")
-    convolution = gr.State(_FIRST.convolve())
+    first = _FIRST.convolve()
+    convolution = gr.State(first)
     with gr.Tabs(elem_id="convolution-lab"):
         with gr.Tab("Step through", id="step"):
             _step_through(convolution)
         with gr.Tab("Stride and pooling", id="pooling") as tab:
-            convolution_sections.downsampling(convolution, tab)
+            convolution_sections.downsampling(convolution, first, tab)
         with gr.Tab("Output size", id="size") as tab:
-            convolution_sections.size(convolution, tab)
+            convolution_sections.size(convolution, first, tab)
         with gr.Tab("Read it off", id="reading") as tab:
-            convolution_sections.reading(convolution, tab)
+            convolution_sections.reading(convolution, first, tab)
         with gr.Tab("Practice", id="practice"):
             convolution_practice.build()
     endpoint(convolution_api.convolve, api_name="convolve")
@@ -99,7 +104,7 @@ def build() -> None:
 
 
 def _step_through(convolution: gr.State) -> None:
-    with gr.Row():
+    with gr.Row(elem_classes="cv-result-first"):
         with gr.Column(scale=4, min_width=320):
             settings, upload = _settings()
         with gr.Column(scale=8, min_width=320):
@@ -157,7 +162,7 @@ def _numbers(*labels: str) -> tuple[gr.Number, ...]:
 
 def _stage(conv: Convolution) -> Stage:
     message = gr.HTML("", padding=False, elem_classes="cv-message")
-    names = [kernel_name(i) for i in range(len(conv.maps))]
+    names = kernel_names(conv)
     with gr.Row(elem_classes="cv-bottom"):
         kernel = gr.Radio(names, value=names[0], label="Kernel", scale=2, min_width=150)
         index = gr.Slider(1, step=1, scale=4, min_width=220, **_slider_range(conv))
@@ -179,7 +184,10 @@ def _stage(conv: Convolution) -> Stage:
         elem_id="cv-outputs",
     )
     size = gr.HTML(_size_note(conv), padding=False)
-    return Stage(message, kernel, index, play, gr.Timer(0.6, active=False), picture, outputs, size)
+    with gr.Accordion("The same in Python", open=False):
+        code = gr.Code(as_python(conv), language="python", interactive=False, show_label=False)
+    timer = gr.Timer(_SECONDS_A_STEP, active=False)
+    return Stage(message, kernel, index, play, timer, picture, outputs, size, code)
 
 
 def _wire_settings(
@@ -195,11 +203,11 @@ def _wire_settings(
             return {stage.message: alert(error, "What you see is still the last result.")}
         kernel = min(_kernel_index(data[stage.kernel]), len(conv.maps) - 1)
         index = min(int(data[stage.index]), conv.maps[0].size)
-        names = [kernel_name(i) for i in range(len(conv.maps))]
+        names = kernel_names(conv)
         shown = _show(stage, conv, kernel, index) | {convolution: conv, stage.message: ""}
         shown[stage.index] = gr.Slider(**_slider_range(conv) | {"value": index})
         shown[stage.kernel] = gr.Radio(names, value=names[kernel], visible=len(names) > 1)
-        shown[stage.size] = _size_note(conv)
+        shown |= {stage.size: _size_note(conv), stage.code: as_python(conv)}
         return shown if kernels is data[settings.kernels] else shown | {settings.kernels: kernels}
 
     edits = [settings.x.edit, settings.kernels.edit]
@@ -222,10 +230,9 @@ def _wire_stage(stage: Stage, convolution: gr.State) -> None:
     def show(conv: Convolution, kernel: str, index: float) -> dict[Any, Any]:
         return _show(stage, conv, _kernel_index(kernel), int(index))
 
-    def go(conv: Convolution, kernel: str, index: float, event: gr.EventData) -> dict[Any, Any]:
-        chosen, target = _target(conv, _kernel_index(kernel), int(index), event)
-        moved = {stage.kernel: kernel_name(chosen), stage.index: target}
-        return _show(stage, conv, chosen, target) | moved
+    def go(conv: Convolution, event: gr.EventData) -> dict[Any, Any]:
+        kernel, index = _target(conv, event)
+        return _show(stage, conv, kernel, index) | {stage.kernel: kernel_name(kernel), stage.index: index}
 
     def tick(conv: Convolution, kernel: str, index: float) -> dict[Any, Any]:
         last = conv.maps[0].size
@@ -241,7 +248,7 @@ def _wire_stage(stage: Stage, convolution: gr.State) -> None:
         return shown | _playing(stage, True)
 
     gr.on([stage.kernel.input, stage.index.input], show, where, outputs, **_AT_ONCE)
-    gr.on([stage.picture.select, stage.outputs.select], go, where, outputs, **_AT_ONCE)
+    gr.on([stage.picture.select, stage.outputs.select], go, convolution, outputs, **_EACH)
     stage.timer.tick(tick, where, outputs, **_AT_ONCE)
     stage.play.click(toggle, [stage.play, *where], outputs, **_AT_ONCE)
 
@@ -256,15 +263,11 @@ def _show(stage: Stage, conv: Convolution, kernel: int, index: int) -> dict[Any,
     }
 
 
-def _target(conv: Convolution, kernel: int, index: int, wish: gr.EventData) -> tuple[int, int]:
-    """(kernel, index) after an arrow key or a click on an output cell; index counts from 1."""
-    rows, columns = conv.maps.shape[1:]
-    if wish.key:
-        moves = {"ArrowLeft": -1, "ArrowRight": 1, "ArrowUp": -columns, "ArrowDown": columns}
-        target = {"Home": 1, "End": rows * columns}.get(wish.key, index + moves.get(wish.key, 0))
-        return kernel, target if 1 <= target <= rows * columns else index
-    kernel = min(max(int(wish.kernel), 0), len(conv.maps) - 1)
-    row, column = min(max(int(wish.row), 0), rows - 1), min(max(int(wish.column), 0), columns - 1)
+def _target(conv: Convolution, wish: gr.EventData) -> tuple[int, int]:
+    """(kernel, index) of the output cell that the page asks for; index counts from 1."""
+    kernels, rows, columns = conv.maps.shape
+    wanted = zip((wish.kernel, wish.row, wish.column), (kernels, rows, columns), strict=True)
+    kernel, row, column = (min(max(int(value), 0), count - 1) for value, count in wanted)
     return kernel, row * columns + column + 1
 
 
@@ -320,4 +323,5 @@ def _kernel_index(name: str | None) -> int:
 
 
 def _size_note(conv: Convolution) -> str:
-    return note(f"Size: {conv.size_formula}.")
+    lines = "<br>".join(f"{axis}." for axis in conv.size_formula.split(", "))
+    return f'<p class="note">Output {lines}</p>'

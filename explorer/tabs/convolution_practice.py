@@ -22,6 +22,7 @@ from explorer.tabs.matrix_editor import answer_value, cells_of, matrix_editor
 _AT_ONCE: dict[str, Any] = QUIET | {"queue": False, "trigger_mode": "always_last"}
 _LEVEL_CHOICES = [(f"{n} · {level.title}", n) for n, level in enumerate(LEVELS, start=1)]
 _ASKED_CHOICES = [(text, name) for name, text in ASKED.items()]
+_SIZES = ("Rows", "Columns", "Kernel rows", "Kernel columns", "Stride", "Padding", "Dilation")
 _MOST_ON_A_SHEET = 40
 
 
@@ -56,13 +57,16 @@ def build() -> None:
             behind = gr.HTML("", apply_default_css=False, padding=False, elem_id="cv-behind")
     after = [answer, result, behind, sheet, table, marking]
     shown = [exercise, message, task, given, *after]
-    changes = [component.input for component in (*choice, *own)]
+    changes = [component.input for component in (*choice[1:], *own)]
     gr.on(changes, _new_exercise, [*choice, *own], shown, **_AT_ONCE)
+    choice[0].input(_level_sizes, choice[0], own, **_AT_ONCE).then(
+        _new_exercise, [*choice, *own], shown, **_AT_ONCE
+    )
     following.click(lambda seed: int(seed or 0) + 1, choice[2], choice[2], **_AT_ONCE).then(
         _new_exercise, [*choice, *own], shown, **_AT_ONCE
     )
     check.click(on_screen(_check), [exercise, answer], after, **_AT_ONCE)
-    answer.select(_inspect, marking, behind, **_AT_ONCE)
+    answer.select(_inspect, marking, behind, **_AT_ONCE | {"trigger_mode": "multiple"})
 
 
 def _choices() -> list[Any]:
@@ -76,11 +80,9 @@ def _choices() -> list[Any]:
 def _teacher(choice: list[Any]) -> list[gr.Number]:
     """Sizes of the teacher's choosing, and worksheets of many exercises."""
     with gr.Accordion("For teachers: sizes and worksheets", open=False):
-        gr.Markdown("Leave a field empty for the level's own size.", elem_classes="note")
+        fields = zip(_SIZES, _level_sizes(1), strict=True)
         with gr.Row():
-            sizes = [_optional(label) for label in ("Rows", "Columns", "Kernel rows", "Kernel columns")]
-        with gr.Row():
-            sizes += [_optional(label) for label in ("Stride", "Padding", "Dilation")]
+            sizes = [gr.Number(value, label=label, precision=0, min_width=80) for label, value in fields]
         count = gr.Slider(1, _MOST_ON_A_SHEET, 5, step=1, label="Exercises on a sheet, from this seed on")
         make = gr.Button("Make worksheets", size="sm")
         with gr.Row():
@@ -90,35 +92,24 @@ def _teacher(choice: list[Any]) -> list[gr.Number]:
     return sizes
 
 
-def _optional(label: str) -> gr.Number:
-    return gr.Number(None, label=label, precision=0, min_width=80)
-
-
-def _exercise_from(
-    level: int,
-    asked: Any,
-    seed: float | None,
-    height: Any,
-    width: Any,
-    kernel_height: Any,
-    kernel_width: Any,
-    *rest: Any,
-) -> Exercise:
-    rules = LEVELS[level - 1]
-    stride, padding, dilation = rest
+def _exercise_from(level: int, asked: Any, seed: float | None, *sizes: Any) -> Exercise:
+    height, width, kernel_height, kernel_width, stride, padding, dilation = sizes
     return make_exercise(
-        seed if seed is not None else 1,  # type: ignore[arg-type]
+        1 if seed is None else int(seed),
         level,
         asked,
-        size=(rules.size[0] if height is None else height, rules.size[1] if width is None else width),
-        kernel=(
-            rules.kernel[0] if kernel_height is None else kernel_height,
-            rules.kernel[1] if kernel_width is None else kernel_width,
-        ),
+        size=(height, width),
+        kernel=(kernel_height, kernel_width),
         stride=stride,
         padding=padding,
         dilation=dilation,
     )
+
+
+def _level_sizes(level: int) -> list[int]:
+    """What the teacher's fields show: the sizes that this level would take."""
+    rules = LEVELS[level - 1]
+    return [*rules.size, *rules.kernel, rules.stride, rules.padding, rules.dilation]
 
 
 def _new_exercise(*choices: Any) -> list[Any]:

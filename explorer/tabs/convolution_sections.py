@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from explorer.convolution import Convolution
-from explorer.convolution_drawing import kernel_name
+from explorer.convolution_drawing import kernel_names
 from explorer.convolution_reading import read_off
 from explorer.convolution_size import derive_size
 from explorer.convolution_views import draw_downsampling, draw_reading
@@ -20,6 +20,13 @@ from explorer.tabs.components import QUIET, note
 
 _AT_ONCE: dict[str, Any] = QUIET | {"queue": False, "trigger_mode": "always_last"}
 _MINE, _HEIGHT, _WIDTH = "my own numbers", "the height of Step through", "the width of Step through"
+_AXIS_RANGES = (
+    ("Input size n", 1, 32),
+    ("Kernel size k", 1, 11),
+    ("Stride s", 1, 8),
+    ("Padding p", 0, 8),
+    ("Dilation d", 1, 5),
+)
 _SHARED = "Input and kernels are those of Step through; change them there."
 
 
@@ -32,97 +39,97 @@ def alert(error: ExplorerError, after: str = "") -> str:
     )
 
 
-def downsampling(convolution: gr.State, tab: gr.Tab) -> None:
+def downsampling(convolution: gr.State, first: Convolution, tab: gr.Tab) -> None:
     """Stride 2, max-pooling and average-pooling on the same input."""
     with gr.Row():
         with gr.Column(scale=3, min_width=260):
             gr.HTML(note("What is a stride of 2 for, and what else makes a map smaller?"), padding=False)
-            kernel = _kernel_choice()
+            kernel = _kernel_choice(first)
             factor = gr.Slider(2, 4, 2, step=1, label="Smaller by")
             gr.HTML(note(_SHARED), padding=False)
         with gr.Column(scale=9, min_width=320):
-            view = _view("cv-downsampling")
+            view = _view(_downsampling_view(first, 0, 2), "cv-downsampling")
 
     def show(conv: Convolution, name: str, times: float) -> tuple[Any, str]:
-        choice, index = _chosen(conv, name)
-        try:
-            return choice, draw_downsampling(compare_downsampling(conv, int(times), index), int(times))
-        except ExplorerError as error:
-            return choice, alert(error)
+        index = _kernel_index(conv, name)
+        return _kernel_update(conv, index), _downsampling_view(conv, index, int(times))
 
-    gr.on(
-        [tab.select, kernel.input, factor.input],
-        show,
-        [convolution, kernel, factor],
-        [kernel, view],
-        **_AT_ONCE,
-    )
+    events = [tab.select, kernel.input, factor.input]
+    gr.on(events, show, [convolution, kernel, factor], [kernel, view], **_AT_ONCE)
 
 
-def size(convolution: gr.State, tab: gr.Tab) -> None:
+def size(convolution: gr.State, first: Convolution, tab: gr.Tab) -> None:
     """The output-size formula, derived with a number line."""
+    start = _axis(first, 1)
     with gr.Row():
         with gr.Column(scale=3, min_width=260):
             gr.HTML(note("How many places are there for the kernel along one axis?"), padding=False)
             source = gr.Dropdown([_WIDTH, _HEIGHT, _MINE], value=_WIDTH, label="Take the numbers from")
-            ranges = {
-                "Input size n": (1, 32, 6),
-                "Kernel size k": (1, 11, 2),
-                "Stride s": (1, 8, 1),
-                "Padding p": (0, 8, 0),
-                "Dilation d": (1, 5, 1),
-            }
             numbers = [
-                gr.Slider(low, high, start, step=1, label=label)
-                for label, (low, high, start) in ranges.items()
+                gr.Slider(low, high, value, step=1, label=label)
+                for (label, low, high), value in zip(_AXIS_RANGES, start, strict=True)
             ]
         with gr.Column(scale=9, min_width=320):
-            view = _view("cv-size")
+            view = _view(_size_view(*start), "cv-size")
 
-    gr.on([slider.input for slider in numbers], _size_view, numbers, view, **_AT_ONCE)
-    gr.on([slider.input for slider in numbers], lambda: _MINE, None, source, **_AT_ONCE)
-    taken = gr.on(
-        [tab.select, source.input], _axis_numbers, [convolution, source, *numbers], numbers, **_AT_ONCE
-    )
+    moves = [slider.input for slider in numbers]
+    gr.on(moves, _size_view, numbers, view, **_AT_ONCE)
+    gr.on(moves, lambda: _MINE, None, source, **_AT_ONCE)
+    inputs = [convolution, source, *numbers]
+    taken = gr.on([tab.select, source.input], _axis_sliders, inputs, numbers, **_AT_ONCE)
     taken.then(_size_view, numbers, view, **_AT_ONCE)
 
 
-def reading(convolution: gr.State, tab: gr.Tab) -> None:
+def reading(convolution: gr.State, first: Convolution, tab: gr.Tab) -> None:
     """When does a kernel of zeros and ones fire?"""
+    start = _reading_view(first, 0)
     with gr.Row():
         with gr.Column(scale=3, min_width=260):
             gr.HTML(note("When does a kernel of zeros and ones fire, without computing?"), padding=False)
-            kernel = _kernel_choice()
-            rule = gr.HTML("", padding=False)
+            kernel = _kernel_choice(first)
+            rule = gr.HTML(start[0], padding=False)
             gr.HTML(note(_SHARED), padding=False)
         with gr.Column(scale=9, min_width=320):
-            view = _view("cv-reading")
+            view = _view(start[1], "cv-reading")
 
     def show(conv: Convolution, name: str) -> tuple[Any, str, str]:
-        choice, index = _chosen(conv, name)
-        try:
-            if len(conv.channels) > 1:
-                raise ExplorerError(
-                    f"an input of {len(conv.channels)} channels", "is too much to read off", "use one channel"
-                )
-            told = read_off(conv.kernels[index, 0], float(conv.bias[index]))
-            drawn = draw_reading(told, conv, index)
-        except ExplorerError as error:
-            return choice, "", alert(error)
-        return choice, note(told.rule), drawn
+        index = _kernel_index(conv, name)
+        return _kernel_update(conv, index), *_reading_view(conv, index)
 
     gr.on([tab.select, kernel.input], show, [convolution, kernel], [kernel, rule, view], **_AT_ONCE)
 
 
-def _axis_numbers(conv: Convolution, source: str, *current: float) -> list[Any]:
-    """n, k, s, p, d of one axis of the lab's convolution, or the sliders' own."""
+def _downsampling_view(conv: Convolution, kernel_index: int, factor: int) -> str:
+    try:
+        return draw_downsampling(compare_downsampling(conv, factor, kernel_index), factor)
+    except ExplorerError as error:
+        return alert(error)
+
+
+def _reading_view(conv: Convolution, kernel_index: int) -> tuple[str, str]:
+    """The rule, and the drawing or what stands in its way."""
+    try:
+        if len(conv.channels) > 1:
+            value = f"an input of {len(conv.channels)} channels"
+            raise ExplorerError(value, "is too much to read off", "use one channel")
+        told = read_off(conv.kernels[kernel_index, 0], float(conv.bias[kernel_index]))
+        return note(told.rule), draw_reading(told, conv, kernel_index)
+    except ExplorerError as error:
+        return "", alert(error)
+
+
+def _axis(conv: Convolution, axis: int) -> list[int]:
+    """n, k, s, p, d of one axis of the lab's convolution."""
+    sizes = [conv.channels.shape[1 + axis], conv.kernels.shape[2 + axis]]
+    return [*sizes, conv.stride[axis], conv.padding[axis], conv.dilation[axis]]
+
+
+def _axis_sliders(conv: Convolution, source: str, *current: float) -> list[Any]:
     if source == _MINE:
         return list(current)
-    axis = 0 if source == _HEIGHT else 1
-    n, k = conv.channels.shape[1 + axis], conv.kernels.shape[2 + axis]
-    taken = [n, k, conv.stride[axis], conv.padding[axis], conv.dilation[axis]]
-    most = (32, 11, 8, 8, 5)
-    return [gr.Slider(maximum=max(high, value), value=value) for high, value in zip(most, taken, strict=True)]
+    taken = _axis(conv, 0 if source == _HEIGHT else 1)
+    ranges = zip(_AXIS_RANGES, taken, strict=True)
+    return [gr.Slider(maximum=max(high, value), value=value) for (_, _, high), value in ranges]
 
 
 def _size_view(*numbers: float) -> str:
@@ -133,15 +140,20 @@ def _size_view(*numbers: float) -> str:
     return figure(draw_number_line(derivation), line_caption(derivation)) + draw_derivation(derivation)
 
 
-def _kernel_choice() -> gr.Radio:
-    return gr.Radio(["w1"], value="w1", label="Kernel")
+def _kernel_choice(conv: Convolution) -> gr.Radio:
+    names = kernel_names(conv)
+    return gr.Radio(names, value=names[0], label="Kernel")
 
 
-def _chosen(conv: Convolution, name: str | None) -> tuple[Any, int]:
-    names = [kernel_name(i) for i in range(len(conv.maps))]
-    index = names.index(name) if name in names else 0
-    return gr.Radio(names, value=names[index], visible=len(names) > 1), index
+def _kernel_index(conv: Convolution, name: str | None) -> int:
+    names = kernel_names(conv)
+    return names.index(name) if name in names else 0
 
 
-def _view(elem_id: str) -> gr.HTML:
-    return gr.HTML("", apply_default_css=False, padding=False, elem_id=elem_id)
+def _kernel_update(conv: Convolution, index: int) -> Any:
+    names = kernel_names(conv)
+    return gr.Radio(names, value=names[index], visible=len(names) > 1)
+
+
+def _view(content: str, elem_id: str) -> gr.HTML:
+    return gr.HTML(content, apply_default_css=False, padding=False, elem_id=elem_id)

@@ -1,23 +1,48 @@
 // Moves the window: arrow keys on the drawing, or a click on a cell of an output map. `element` and `trigger`
-// come from gradio; the server answers the event `select` with the next drawing.
-const KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
-const go = (wish) => trigger("select", { key: "", kernel: 0, row: 0, column: 0, ...wish });
+// come from gradio; the server answers the event `select` (kernel, row, column) with the next drawing.
+const FORGET_MS = 1000; // while keys follow each other faster, count on from the last one, not from the screen
+const PAUSE_MS = 60; // between two requests while a key is held down
+let place = null, pressed = 0, waiting = null;
+
+const map = () => element.querySelector("svg[data-goto]");
+const send = () => { waiting = null; trigger("select", { ...place }); };
+
+function onScreen() {
+  const { kernel, row, column } = map().dataset;
+  return { kernel: Number(kernel), row: Number(row), column: Number(column) };
+}
+
+function moved({ kernel, row, column }, key) {
+  const { rows, columns } = map().dataset;
+  const last = rows * columns - 1, index = row * columns + column;
+  const target = {
+    ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: last,
+    ArrowUp: index - Number(columns), ArrowDown: index + Number(columns),
+  }[key];
+  if (target < 0 || target > last) return { kernel, row, column };
+  return { kernel, row: Math.floor(target / columns), column: target % columns };
+}
 
 element.addEventListener("keydown", (event) => {
-  if (!KEYS.includes(event.key) || event.altKey || event.ctrlKey || event.metaKey) return;
+  if (!/^(Arrow(Left|Right|Up|Down)|Home|End)$/.test(event.key)) return;
+  if (event.altKey || event.ctrlKey || event.metaKey || map()?.dataset.row === undefined) return;
   event.preventDefault();
-  go({ key: event.key });
+  if (event.timeStamp - pressed > FORGET_MS) place = onScreen();
+  pressed = event.timeStamp;
+  place = moved(place, event.key);
+  waiting ??= setTimeout(send, PAUSE_MS);
 });
 
 element.addEventListener("click", (event) => {
-  const map = event.target.closest("svg[data-goto]");
-  if (!map) return;
-  const frame = map.getBoundingClientRect();
+  const clicked = event.target.closest("svg[data-goto]");
+  if (!clicked) return;
+  const frame = clicked.getBoundingClientRect();
   const cell = (position, start, length, count) =>
     Math.min(Math.max(Math.floor(((position - start) / length) * count), 0), count - 1);
-  go({
-    kernel: Number(map.dataset.kernel),
-    row: cell(event.clientY, frame.top, frame.height, Number(map.dataset.rows)),
-    column: cell(event.clientX, frame.left, frame.width, Number(map.dataset.columns)),
-  });
+  place = {
+    kernel: Number(clicked.dataset.kernel),
+    row: cell(event.clientY, frame.top, frame.height, Number(clicked.dataset.rows)),
+    column: cell(event.clientX, frame.left, frame.width, Number(clicked.dataset.columns)),
+  };
+  send();
 });

@@ -66,7 +66,7 @@ const cellGroupName = (index) => [options.name, blockName(index)].filter(Boolean
 function textArea(index, block) {
   const area = make("textarea", {
     "aria-label": `${cellGroupName(index)}, one row a line`, spellcheck: "false",
-    rows: String(Math.min(rows(block) + 1, 10)),
+    rows: String(Math.min(rows(block) + 1, 7)),
   });
   area.dataset.block = index;
   area.value = block.map((line) => line.join(line.some((cell) => /[\s,;]/.test(cell)) ? "\t" : " ")).join("\n");
@@ -95,9 +95,9 @@ function stepper(what, count, change) {
   more.dataset.key = `${what}+`;
   less.onclick = () => change(-1);
   more.onclick = () => change(1);
-  const side = what === "row" || what === "column";
   box.title = `${what}s`;
-  box.append(less, make("span", {}, side ? count : `${count} ${what}${count === 1 ? "" : "s"}`), more);
+  const shown = what === "channel" ? `${count} ${count === 1 ? "channel" : "channels"}` : count;
+  box.append(less, make("span", {}, shown), more);
   return box;
 }
 
@@ -142,10 +142,13 @@ function toolbar() {
     const { blocks, per } = value();
     const size = make("span", { class: "size" });
     size.append(stepper("row", rows(blocks[0]), resizeRows), "×", stepper("column", columns(blocks[0]), resizeColumns));
-    bar.append(size);
     if (options.word) bar.append(stepper(options.word, blocks.length / per, resizeBlocks));
+    if (options.kernels) bar.append("of");
+    bar.append(size);
     if (!tooLarge()) {
-      const toggle = make("button", { type: "button", class: "toggle", "aria-pressed": String(asText) }, "as text");
+      const toggle = make("button", {
+        type: "button", class: "toggle", "aria-pressed": String(asText), "aria-label": `${options.name} as text`,
+      }, "text");
       toggle.dataset.key = "text";
       toggle.onclick = () => { asText = !asText; render(); };
       bar.append(toggle);
