@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from explorer.errors import ExplorerError
@@ -79,28 +80,36 @@ def load_into(
 
 
 def _read_safetensors(path: Path, name: str) -> object:
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise ExplorerError(
-            name, f"can't be read as safetensors ({error})", "save or copy it anew"
-        ) from error
+    except Exception as error:
+        raise _damaged(name, error) from error
 
 
 def _read_pickle(path: Path, name: str) -> object:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        # torch raises the same for code and for bytes that are no pickle at all.
+        if "Unsupported operand" in str(error):
+            raise _damaged(name, error) from error
         raise ExplorerError(
             name,
             "holds more than tensors: opening it could run code, so it was not opened",
             "save only the weights: torch.save(model.state_dict(), path), or use safetensors",
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        raise ExplorerError(name, f"can't be read ({error})", "it may be cut short: copy it anew") from error
+    except Exception as error:
+        raise _damaged(name, error) from error
+
+
+def _damaged(name: str, error: Exception) -> ExplorerError:
+    """What to say of any error from a reader of checkpoints, which raise nearly every kind on damaged files."""
+    # Of an unpickler's errors the text helps nobody; torch's even advises to open the file as code.
+    told = isinstance(error, OSError | RuntimeError | SafetensorError) and str(error)
+    reason = told.splitlines()[0] if told else "its content is not what a checkpoint has"
+    return ExplorerError(name, f"can't be read ({reason})", "it may be cut short: save or copy it anew")
 
 
 def _unwrapped(loaded: object, name: str) -> dict[str, torch.Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -54,12 +55,14 @@ class LoadedModel:
         Raises:
             ExplorerError: no such class. Never another class in its place.
         """
-        if isinstance(target, str) and not target.lstrip("-").isdigit():
-            if target not in self.labels:
-                remedy = suggest(target, self.labels, "model.labels")
-                raise ExplorerError(f"class {target!r}", f"is not among the labels of {self.name}", remedy)
-            return self.labels.index(target)
-        index = int(target)
+        same = [i for i, label in enumerate(self.labels) if label == target]
+        if len(same) > 1:
+            numbers = " or ".join(map(str, same))
+            raise ExplorerError(f"class {target!r}", "is the name of several", f"give its index: {numbers}")
+        index = same[0] if same else _whole_number(target)
+        if index is None:
+            remedy = suggest(str(target), self.labels, "model.labels")
+            raise ExplorerError(f"class {target!r}", f"is not among the labels of {self.name}", remedy)
         if not 0 <= index < len(self.labels):
             raise ExplorerError(
                 f"class {index}",
@@ -67,6 +70,13 @@ class LoadedModel:
                 f"choose from 0 to {len(self.labels) - 1}",
             )
         return index
+
+
+def _whole_number(target: object) -> int | None:
+    try:
+        return int(target) if isinstance(target, str) else operator.index(target)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
 
 
 def from_module(
@@ -111,18 +121,35 @@ def load_model(
         ExplorerError: unknown name, weights that can't be had or don't fit.
     """
     info = model_info(name)
+    if labels is not None and len(labels) == 0:
+        raise ExplorerError("an empty list of labels", "names no class", "give one per class, or None")
+    # Under a caller's inference_mode the weights would never serve a gradient.
+    with torch.inference_mode(False):
+        return _load(info, weights, labels, device, offline, on_progress, seed)
+
+
+def _load(
+    info: ModelInfo,
+    weights: str | Path | None,
+    labels: Sequence[str] | None,
+    device: torch.device | str,
+    offline: bool,
+    on_progress: Callable[[DownloadProgress], None] | None,
+    seed: int,
+) -> LoadedModel:
     if weights is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            module = _build(name, num_classes=len(labels) if labels else 1000)
+            module = _build(info.name, num_classes=len(labels) if labels else 1000)
         return _finish(info, module, labels, "random", device)
     if weights != "default":
         return _load_own(info, Path(weights), labels, device)
-    if name == BUNDLED:
+    _check_labels(labels, 1000, info.name)
+    if info.name == BUNDLED:
         return _finish(info, _bundled_module(), labels, info.weights, device)
-    module = _build(name)
+    module = _build(info.name)
     state = read_state_dict(ensure_weights(info, offline=offline, on_progress=on_progress))
-    load_into(module, state, source=f"the file of {info.weights}", architecture=name)
+    load_into(module, state, source=f"the file of {info.weights}", architecture=info.name)
     return _finish(info, module, labels, info.weights, device)
 
 
@@ -157,15 +184,18 @@ def _load_own(
 ) -> LoadedModel:
     state = read_state_dict(path)
     classes = _class_count(state, info.name)
-    if labels is not None and len(labels) != classes:
-        raise ExplorerError(
-            f"{len(labels)} labels", f"don't fit the {classes} classes of {path.name!r}", "give one per class"
-        )
+    _check_labels(labels, classes, repr(path.name))
     module = _build(info.name, num_classes=classes)
     load_into(module, state, source=f"the file {path.name!r}", architecture=info.name)
     if labels is None and classes != 1000:
         labels = [f"class {i}" for i in range(classes)]
     return _finish(info, module, labels, path.name, device)
+
+
+def _check_labels(labels: Sequence[str] | None, classes: int, source: str) -> None:
+    if labels is not None and len(labels) != classes:
+        rule = f"don't fit the {classes} classes of {source}"
+        raise ExplorerError(f"{len(labels)} labels", rule, "give one per class")
 
 
 def _class_count(state: dict[str, torch.Tensor], name: str) -> int:

@@ -48,12 +48,18 @@ def place(
     top, left, bottom, right = window or (0, 0, height, width)
     values = np.ascontiguousarray(values, dtype=np.float32)
     (scale_y, scale_x), (offset_y, offset_x) = placement.scale, placement.offset
+    shift_x = shift_y = 0.0
     # Where cells are finer than pixels, average the cells under each pixel first, or they would alias.
     finer = (max(1, round(1 / scale_x)), max(1, round(1 / scale_y)))
     if max(finer) > 1 and interpolation != "nearest":
         values = cv2.blur(values, finer, borderType=cv2.BORDER_REPLICATE)
+        # An even number of cells has no middle one: OpenCV's mean stands half a cell behind.
+        shift_x, shift_y = (0.5 * (n % 2 == 0) for n in finer)
     to_cell = np.array(
-        [[1 / scale_x, 0, (left - offset_x) / scale_x], [0, 1 / scale_y, (top - offset_y) / scale_y]]
+        [
+            [1 / scale_x, 0, (left - offset_x) / scale_x + shift_x],
+            [0, 1 / scale_y, (top - offset_y) / scale_y + shift_y],
+        ]
     )
     placed = cv2.warpAffine(
         values,
@@ -123,13 +129,20 @@ def overlay(
         its crop, stay as they are.
 
     Raises:
-        ExplorerError: opacity outside [0, 1], unknown colour map or interpolation.
+        ExplorerError: opacity outside [0, 1], unknown colour map or interpolation, a view without placement,
+            or one of another, larger image.
     """
     if not 0 <= alpha <= 1:
         raise ExplorerError(f"opacity {alpha:g}", "is out of range", "choose from 0 (image) to 1 (map)")
     height, width = image.shape[:2]
     result = image.copy()
+    if view.placement is None:
+        remedy = "reduce an Activation, not its values, or give the view a placement"
+        raise ExplorerError("a view of a plain array", "has no place on an image", remedy)
     top, left, bottom, right = view.placement.seen
+    if bottom > height or right > width:
+        rule = f"is smaller than the one that the view was made of ({right}×{bottom} px or more)"
+        raise ExplorerError(f"an image of {width}×{height} px", rule, "give the view's own image")
     if bottom > top and right > left:
         # An Attribution's values are on the image's grid already; its map is what is to be placed.
         cells = getattr(view, "map", view.values)

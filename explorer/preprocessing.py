@@ -47,7 +47,7 @@ class Preprocess:
 
     def __call__(self, image: np.ndarray, framing: Framing | None = None) -> torch.Tensor:
         """The network's input for ``image``: ``(1, 3, crop_px, crop_px) float32`` on the model's device."""
-        pil = Image.fromarray(image)
+        pil = Image.fromarray(_checked_image(image))
         if self._checked(framing) == "stretch":
             pil = F.resize(pil, [self.crop_px, self.crop_px], self.interpolation)
         else:
@@ -87,6 +87,14 @@ class Preprocess:
         if framing not in get_args(Framing):
             raise ExplorerError(f"framing {framing!r}", "is unknown", "choose 'crop' or 'stretch'")
         return framing
+
+
+def _checked_image(image: np.ndarray) -> np.ndarray:
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape[2:] != (3,):
+        given = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        rule = "is not RGB uint8 (H, W, 3)"
+        raise ExplorerError(f"an image of {given}", rule, "pass it through explorer.read_image first")
+    return image
 
 
 def _resized(height: int, width: int, short_side: int) -> tuple[int, int]:
