@@ -155,8 +155,8 @@ def attribute(
         field = receptive_field(model, used.name)
         placement = placement.of_units(field.start, field.stride)
     elif method == "occlusion":
-        middle = (patch_px - 1) / 2
-        placement = placement.of_units((middle, middle), (patch_px // 2, patch_px // 2))
+        middle, stride = (patch_px - 1) / 2, _occlusion_stride(patch_px)
+        placement = placement.of_units((middle, middle), (stride, stride))
     map_ = _one_per_cell(raw, signed)
     return Attribution(
         values=_on_image(map_, placement, *image.shape[:2]),
@@ -197,7 +197,9 @@ def difference(a: Attribution, b: Attribution) -> ClassComparison:
         ExplorerError: both explain the same class.
     """
     if a.target == b.target:
-        raise ExplorerError(f"class {a.target} twice", "leaves nothing to compare", "choose two different classes")
+        raise ExplorerError(
+            f"class {a.target} twice", "leaves nothing to compare", "choose two different classes"
+        )
     less = replace(
         a,
         values=a.values - b.values,
@@ -288,8 +290,13 @@ def _raw(
 
 def _cam(question: _Question, layer: Layer, method: Method) -> tuple[torch.Tensor, torch.Tensor]:
     output, logits = trace(question.model).run_from(question.batch, layer.name)
-    (gradient,) = torch.autograd.grad(question.values(logits).sum(), output)
-    activation, slope = channels_first(output, layer), channels_first(gradient, layer)
+    slope = None
+    if logits.requires_grad:
+        (slope,) = torch.autograd.grad(question.values(logits).sum(), output, allow_unused=True)
+    if slope is None:
+        rule = f"has no influence on what {question.model.name} puts out for this image"
+        raise ExplorerError(f"layer {layer.name!r}", rule, "choose a layer on the way to the classes")
+    activation, slope = channels_first(output, layer), channels_first(slope, layer)
     # Grad-CAM weighs each channel by its mean slope; HiResCAM each position of it by its own.
     weights = slope.mean(dim=(1, 2), keepdim=True) if method == "grad_cam" else slope
     return (weights * activation).sum(dim=0, keepdim=True), logits.detach()
@@ -321,9 +328,13 @@ def _integrated(question: _Question, options: _Options) -> torch.Tensor:
     return (batch - start)[0] * total / options.steps
 
 
+def _occlusion_stride(patch_px: int) -> int:
+    return max(1, patch_px // 2)
+
+
 def _occlusion(question: _Question, options: _Options) -> torch.Tensor:
     batch, patch = question.batch, options.patch_px
-    stride = max(1, patch // 2)
+    stride = _occlusion_stride(patch)
     side = -(-max(0, batch.shape[2] - patch) // stride) + 1
     with torch.no_grad():
         whole = question.values(question.model.module(batch))
