@@ -18,7 +18,7 @@ from PIL import Image
 from explorer.convolution import Floats, Mask
 from explorer.matrix_entry import format_number
 
-MOST_TEXT_CELLS = 400  # more numbers than 20×20 can't be read; they are drawn as a picture
+MOST_TEXT_CELLS = 256  # more numbers than 16×16 can't be read; they are drawn as a picture
 _PICTURE_PX = 320
 
 

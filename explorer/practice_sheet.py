@@ -127,8 +127,9 @@ def _factor(value: float) -> str:
 
 def _escape(entry: str) -> str:
     """What a student typed, harmless inside a Markdown table."""
+    entities = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
     plain = " ".join(entry.split())
-    return "".join(f"\\{letter}" if letter in r"\`*_{}[]<>()#+!|&" else letter for letter in plain)
+    return "".join(entities.get(c, f"\\{c}" if c in r"\`*_{}[]()#+!|" else c) for c in plain)
 
 
 def _no_formula(entry: str) -> str:
