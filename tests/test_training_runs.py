@@ -111,7 +111,8 @@ def test_two_runs_never_write_to_one_folder(tmp_path: Path) -> None:
     with pytest.raises(ExplorerError, match="'one' exists already"):
         runs.create(TINY, tmp_path, "one")
     assert runs.create(TINY, tmp_path) != runs.create(TINY, tmp_path)
-    code = "import sys, filelock; lock = filelock.FileLock(sys.argv[1]); lock.acquire(); print('mine', flush=True); sys.stdin.read()"
+    code = "import sys, filelock; lock = filelock.FileLock(sys.argv[1]); lock.acquire()\n"
+    code += "print('mine', flush=True); sys.stdin.read()"
     holder = subprocess.Popen(
         [sys.executable, "-c", code, str(folder / ".lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
