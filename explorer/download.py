@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -11,10 +12,12 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Literal
+from weakref import WeakValueDictionary
 
 from explorer.errors import ExplorerError
 
 CHUNK_BYTES = 1 << 18
+WAIT_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,17 @@ def iter_download(
     Raises:
         ExplorerError: no connection, a refusal, a broken connection, a wrong hash, no room on the disk.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
+    lock = _lock_of(path)
+    waited = False
+    while not lock.acquire(timeout=WAIT_S):
+        # Somebody else in this program fetches the same file: two would write into one part.
+        waited = True
+        yield DownloadProgress(_size(part), 0)
     try:
-        yield from _fetch(url, part, timeout_s)
+        if waited and path.is_file():
+            return
+        yield from _fetch_and_check(url, path, part, checksum, timeout_s)
     except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", None) or error
         raise ExplorerError(
@@ -85,6 +95,24 @@ def iter_download(
             f"can't be written to {path.parent} ({reason})",
             "make room there, try again",
         ) from error
+    finally:
+        lock.release()
+
+
+_LOCKS: WeakValueDictionary[Path, threading.Lock] = WeakValueDictionary()
+_LOCKS_LOCK = threading.Lock()
+
+
+def _lock_of(path: Path) -> threading.Lock:
+    with _LOCKS_LOCK:
+        return _LOCKS.setdefault(path.absolute(), threading.Lock())
+
+
+def _fetch_and_check(
+    url: str, path: Path, part: Path, checksum: Checksum | None, timeout_s: float
+) -> Iterator[DownloadProgress]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    yield from _fetch(url, part, timeout_s)
     if checksum and not checksum.matches(part):
         part.unlink()
         raise ExplorerError(
@@ -95,23 +123,36 @@ def iter_download(
     os.replace(part, path)
 
 
+def _size(part: Path) -> int:
+    try:
+        return part.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def _fetch(url: str, part: Path, timeout_s: float) -> Iterator[DownloadProgress]:
     if not url.startswith(("https://", "http://")):
         raise ExplorerError(f"the address {url!r}", "is not http or https", "give a web address")
-    have = part.stat().st_size if part.exists() else 0
+    have = _size(part)
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310
     try:
         response: HTTPResponse = urllib.request.urlopen(request, timeout=timeout_s)  # noqa: S310
     except urllib.error.HTTPError as error:
         if error.code != 416:  # "range not satisfiable": the part is already the whole file
             raise
+        whole = error.headers.get("Content-Range", "").rpartition("/")[2]
         error.close()
+        if whole.isdigit() and int(whole) != have:  # longer than the file: it is of another one
+            part.unlink()
+            yield from _fetch(url, part, timeout_s)
+            return
         yield DownloadProgress(have, have)
         return
     with response:
         if response.status != 206:  # the server sends everything from the start
             have = 0
-        total = have + int(response.headers.get("Content-Length") or 0)
+        length = response.headers.get("Content-Length")
+        total = have + int(length) if length else 0
         with part.open("ab" if have else "wb") as file:
             yield DownloadProgress(have, total)
             while chunk := response.read(CHUNK_BYTES):
