@@ -93,7 +93,7 @@ def _read_pickle(path: Path, name: str) -> object:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         # torch raises the same for code and for bytes that are no pickle at all.
-        if "Unsupported operand" in str(error):
+        if "Unsupported operand" in str(error) and _first_byte(path) != pickle.PROTO:
             raise _damaged(name, error) from error
         raise ExplorerError(
             name,
@@ -102,6 +102,11 @@ def _read_pickle(path: Path, name: str) -> object:
         ) from error
     except Exception as error:
         raise _damaged(name, error) from error
+
+
+def _first_byte(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(1)
 
 
 def _damaged(name: str, error: Exception) -> ExplorerError:

@@ -83,6 +83,11 @@ def random_image(seed: int, height: int = 70, width: int = 90) -> np.ndarray:
     return blocks.repeat(10, axis=0).repeat(10, axis=1)[:height, :width].copy()
 
 
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of clients that hang up: the tests make them do so."""
+
+
 class FileServer:
     """A web server that hands out ``files``, as well or as badly as a test wants.
 
@@ -103,7 +108,7 @@ class FileServer:
         self.tell_length = True
         self.requests: list[tuple[str, str]] = []
         self.closing = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _QuietServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
 
