@@ -1,7 +1,7 @@
 """Training beside the tutorial's loop and a bare one, in one run: medians and ratios.
 
-python benchmarks/training.py                          Shapes-10
-python benchmarks/training.py --data FOLDER --sheet    your CIFAR-10 as a folder, and the sheet's two runs whole
+python -m benchmarks.training                          Shapes-10
+python -m benchmarks.training --data FOLDER --sheet    your CIFAR-10 as a folder, and the sheet's two runs whole
 
 Every contender trains the sheet's network with Adam in batches of 16. The tutorial's loop is
 PyTorch's own: a DataLoader over PIL images with torchvision's transforms, the better of 0 and 2

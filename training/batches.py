@@ -15,8 +15,9 @@ from training.config import TrainConfig
 from training.data import Dataset, channel_statistics
 from training.distributed import my_slice
 
-# Images prepared at once: large enough that the per-call cost vanishes, small enough for the cache.
-_CHUNK_IMAGES_CPU, _CHUNK_IMAGES_GPU = 256, 8192
+# Pixels prepared at once: enough that the cost per call vanishes, few enough for the CPU's cache, and
+# for progress and a wish to stop to come through soon.
+_CHUNK_PIXELS_CPU, _CHUNK_PIXELS_GPU = 256 * 32 * 32, 8192 * 32 * 32
 ORDER, MODULES, WEIGHTS = 0, 1, 2
 """Purposes for :func:`seed_for`."""
 
@@ -105,7 +106,7 @@ def train_chunks(train: Split, config: TrainConfig, normalize: Normalization, ep
     order = torch.randperm(count, generator=generator)
     draws = draw(config.augmentation, count, config.image_size, generator)
     shares = _draw_shares(config, epoch, count)
-    for start, stop in _chunk_bounds(count, size, device):
+    for start, stop in _chunk_bounds(train.images, size):
         bounds = [(first, min(first + size, stop)) for first in range(start, stop, size)]
         mine = [my_slice(*bound) for bound in bounds]
         positions = torch.cat([torch.arange(part.start, part.stop) for part in mine])
@@ -129,9 +130,10 @@ def test_chunks(test: Split, normalize: Normalization, batch_size: int) -> Itera
         yield normalize(to_float(test.images[part])), test.classes[part]
 
 
-def _chunk_bounds(count: int, batch_size: int, device: torch.device) -> list[tuple[int, int]]:
-    wanted = _CHUNK_IMAGES_CPU if device.type == "cpu" else _CHUNK_IMAGES_GPU
-    chunk = max(1, wanted // batch_size) * batch_size
+def _chunk_bounds(images: Tensor, batch_size: int) -> list[tuple[int, int]]:
+    pixels = _CHUNK_PIXELS_CPU if images.device.type == "cpu" else _CHUNK_PIXELS_GPU
+    count = len(images)
+    chunk = max(1, pixels // images[0, ..., 0].numel() // batch_size) * batch_size
     return [(start, min(start + chunk, count)) for start in range(0, count, chunk)]
 
 

@@ -59,7 +59,7 @@ class _Guard:
 def _begin(folder: Path, config: TrainConfig, past: list[EpochResult]) -> None:
     trackio = _trackio()
     place = str(folder.resolve())
-    for run in trackio.Api().runs(PROJECT):
+    for run in _runs_so_far(trackio):
         if (run.config or {}).get("folder") == place:
             run.delete()
     about = {**asdict(config), "folder": place}
@@ -67,6 +67,13 @@ def _begin(folder: Path, config: TrainConfig, past: list[EpochResult]) -> None:
     trackio.init(project=PROJECT, name=folder.name, group=config.dataset, config=about, **options)
     for result in past:
         _log(result)
+
+
+def _runs_so_far(trackio: Any) -> list[Any]:
+    try:
+        return list(trackio.Api().runs(PROJECT))
+    except ValueError:  # the project begins with its first run
+        return []
 
 
 def _log(result: EpochResult) -> None:

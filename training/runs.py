@@ -147,7 +147,7 @@ def start(
 
 
 def stop(folder: str | Path) -> None:
-    """Ask a run to stop. It does so within a second; the epoch it is in begins anew on resume."""
+    """Ask a run to stop. It does so after the batches in hand; its unfinished epoch begins anew on resume."""
     (Path(folder) / STOP).touch()
 
 

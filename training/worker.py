@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 
 from training import distributed, runs
-from training.checkpoint import CONFIG, read_history, write_whole
-from training.config import TrainConfig, config_from_json
+from training.checkpoint import read_history, write_whole
+from training.config import TrainConfig
 from training.loop import train
 from training.mirror import mirrored
 from training.results import EpochResult, Progress
@@ -39,7 +39,8 @@ def work(folder: Path, *, slots: int | None = None, on_epoch: Callable[[EpochRes
     with ExitStack() as held:
         if distributed.rank() == 0:
             held.enter_context(own_folder(folder))
-        config = config_from_json((folder / CONFIG).read_text(encoding="utf-8"))
+        # The others may be machines that don't see this folder.
+        config = distributed.from_first(runs.read_run(folder).config if distributed.rank() == 0 else None)
         try:
             if slots is not None:
                 held.enter_context(
@@ -63,8 +64,7 @@ def _train(folder: Path, config: TrainConfig, on_epoch: Callable[[EpochResult], 
     if first:
         write_whole(folder / "environment.json", json.dumps(describe_environment(config), indent=2).encode())
     epochs = train(config, folder, resume=True, on_progress=_reporter(folder) if first else None)
-    past = read_history(folder)
-    with mirrored(folder, config, past) if first else nullcontext(None) as log:
+    with mirrored(folder, config, read_history(folder)) if first else nullcontext() as log:
         for result in epochs:
             if log:
                 log(result)
