@@ -81,6 +81,7 @@ class Trap:
         return os.system, (f"touch '{self.flag}'",)
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")  # torch remarks on it before it refuses
 @pytest.mark.parametrize("writer", ["torch", "torch before 1.6", "pickle"])
 def test_a_pickle_with_code_is_not_run(tmp_path: Path, writer: str) -> None:
     flag, path = tmp_path / "it ran", tmp_path / "trap.pth"
