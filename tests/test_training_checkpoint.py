@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from explorer.errors import ExplorerError
-from tests.training_samples import KITCHEN_SINK, TINY, assert_same_bits, read_weights, tiny_data
+from tests.training_samples import KITCHEN_SINK, TINY, assert_same_bits, mounted_disk, read_weights, tiny_data
 from training import checkpoint, load_trained, train
 from training.checkpoint import list_epochs, read_history, weights_path
 
@@ -97,16 +97,8 @@ def test_no_room_while_saving_keeps_the_last_good_epoch_and_says_so(tmp_path: Pa
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1.3 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1300k", "tmpfs", str(folder)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("this machine lets us mount nothing")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with mounted_disk(tmp_path / "disk") as folder:
+        yield folder
 
 
 def test_a_full_disk_keeps_the_last_good_epoch_and_says_so(small_disk: Path, tmp_path: Path) -> None:

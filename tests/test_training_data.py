@@ -23,7 +23,7 @@ from torchvision.datasets import CIFAR10, MNIST
 
 from explorer.download import DownloadProgress
 from explorer.errors import ExplorerError
-from tests.training_samples import tiny_data
+from tests.training_samples import mounted_disk, tiny_data
 from training import Dataset, TrainConfig, channel_statistics, class_counts, gallery, load_dataset
 from training.data import fit_square
 from training.folder import open_folder
@@ -83,15 +83,25 @@ def test_shapes10_is_balanced_deterministic_and_a_prefix_of_itself() -> None:
 def test_arrays_are_made_once_and_memory_mapped_afterwards(cache: Path) -> None:
     config = TrainConfig(dataset="shapes10")
     first = load_dataset(config)
-    stamps = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npy")}
+    stamps = {path: path.stat().st_mtime_ns for path in cache.rglob("*.rgb")}
     again = load_dataset(config)
     assert isinstance(again.train_images, np.memmap)
-    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.npy")} == stamps
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.rgb")} == stamps
     assert again.fingerprint == first.fingerprint
     assert np.array_equal(again.train_images[:500], make_shapes(500, train=True)[0])
     small = load_dataset(TrainConfig(dataset="shapes10", max_train_images=25, max_test_images=10))
     assert sorted(np.bincount(small.train_classes)) == [2] * 5 + [3] * 5
     assert small.fingerprint != first.fingerprint
+
+
+def test_a_full_disk_is_named_and_leaves_nothing_half_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mounted_disk(tmp_path / "disk") as disk:
+        monkeypatch.setenv("CNN_EXPLORER_CACHE", str(disk))
+        with pytest.raises(ExplorerError, match=r"No space left on device.*CNN_EXPLORER_CACHE"):
+            load_dataset(TrainConfig(dataset="shapes10"))
+        assert not list(disk.rglob("*.rgb"))
 
 
 @pytest.mark.parametrize("as_zip", [False, True], ids=["folder", "zip"])

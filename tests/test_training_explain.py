@@ -16,8 +16,9 @@ from sklearn.metrics import confusion_matrix
 
 from explorer.errors import ExplorerError
 from tests.training_samples import TINY, tiny_data
-from training import EpochResult, train
+from training import EpochResult, runs, train
 from training.explain import (
+    by_recipe,
     compare_gaps,
     confident_mistakes,
     explain_gap,
@@ -111,6 +112,17 @@ def test_the_spread_over_seeds_is_numpys() -> None:
     assert spread(three[:1]).deviation == (0.0, 0.0)
     with pytest.raises(ExplorerError, match="no finished epoch in common"):
         spread([three[0], []])
+
+
+def test_runs_that_differ_only_in_their_seed_belong_together(tmp_path: Path) -> None:
+    configs = [TINY, replace(TINY, seed=5), replace(TINY, epochs=9)]
+    for number, config in enumerate(configs):
+        runs.create(config, tmp_path, str(number))
+    groups = by_recipe(runs.list_runs(tmp_path))
+    assert {config: {run.name for run in group} for config, group in groups.items()} == {
+        TINY: {"0", "1"},
+        configs[2]: {"2"},
+    }
 
 
 def test_confusion_and_mistakes_follow_from_the_predictions(tmp_path: Path) -> None:

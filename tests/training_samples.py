@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -50,3 +54,18 @@ def assert_same_bits(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor
     assert one.keys() == other.keys()
     for name in one:
         assert np.array_equal(one[name].numpy(), other[name].numpy()), name
+
+
+@contextmanager
+def mounted_disk(folder: Path) -> Iterator[Path]:
+    """A file system of 1.3 MB in ``folder``; skips the test where one cannot be mounted."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1300k", "tmpfs", str(folder)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this machine lets us mount nothing")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)

@@ -47,12 +47,16 @@ def _run(options: argparse.Namespace) -> int:
     folder = distributed.from_first(_folder(options) if distributed.rank() == 0 else None)
     if distributed.rank() == 0:
         print(f"{folder}", flush=True)
-    work(folder, slots=options.slots, on_epoch=_print if distributed.rank() == 0 else lambda result: None)
+    work(folder, slots=options.slots, on_epoch=_print if distributed.rank() == 0 else _ignore, on_note=_print)
     return 0
 
 
 def _print(result: object) -> None:
     print(result, flush=True)
+
+
+def _ignore(result: object) -> None:
+    """What the other processes of a run say, the first one says for all."""
 
 
 def _folder(options: argparse.Namespace) -> Path:

@@ -30,7 +30,7 @@ Images = NDArray[np.uint8]
 Classes = NDArray[np.int64]
 OnDecode = Callable[[int, int], None]
 MAX_ARRAY_BYTES = 16 * 2**30
-_LAYOUT = 1
+_LAYOUT = 2
 """Raise it when what is stored changes; older caches are then left alone."""
 
 
@@ -133,7 +133,7 @@ def _cached(key: str, size: int, name: str, make: Callable[[], _Made]) -> Datase
         folder.parent.mkdir(parents=True, exist_ok=True)
         # Several processes may start on the same data at once: one makes it, the others wait.
         with FileLock(f"{folder}.lock"):
-            if not (folder / "about.json").exists():
+            if not (folder / _ABOUT).exists():
                 _write(folder, make(), size)
     except OSError as error:
         raise ExplorerError(
@@ -141,13 +141,26 @@ def _cached(key: str, size: int, name: str, make: Callable[[], _Made]) -> Datase
             f"cannot be written ({error.strerror or error})",
             "make room there or set CNN_EXPLORER_CACHE to another folder",
         ) from error
-    about = json.loads((folder / "about.json").read_text())
-    arrays = {part: np.load(folder / f"{part}.npy", mmap_mode="r") for part in _PARTS}
-    labels, broken = tuple(about["labels"]), tuple(about["broken"])
-    return Dataset(name, labels, fingerprint=about["fingerprint"], broken=broken, **arrays)
+    about = json.loads((folder / _ABOUT).read_text())
+    train_classes, test_classes = (np.load(folder / f"{split}.npy") for split in _SPLITS)
+    return Dataset(
+        name,
+        tuple(about["labels"]),
+        _map_images(folder / "train.rgb", len(train_classes), size),
+        train_classes,
+        _map_images(folder / "test.rgb", len(test_classes), size),
+        test_classes,
+        about["fingerprint"],
+        tuple(about["broken"]),
+    )
 
 
-_PARTS = ("train_images", "train_classes", "test_images", "test_classes")
+_ABOUT = "about.json"
+_SPLITS = ("train", "test")
+
+
+def _map_images(path: Path, count: int, size: int) -> Images:
+    return np.memmap(path, np.uint8, mode="r", shape=(count, size, size, 3))
 
 
 def _write(folder: Path, made: _Made, size: int) -> None:
@@ -158,14 +171,14 @@ def _write(folder: Path, made: _Made, size: int) -> None:
         broken = _write_split(part, "train", made.train, made.train_classes, made.train_names, size)
         broken += _write_split(part, "test", made.test, made.test_classes, made.test_names, size)
         about = {"labels": made.labels, "broken": broken, "fingerprint": _digest(part)}
-        (part / "about.json").write_text(json.dumps(about))
+        (part / _ABOUT).write_text(json.dumps(about))
         os.replace(part, folder)
 
 
 def _digest(folder: Path) -> str:
     whole = hashlib.sha256()
-    for name in _PARTS:
-        with (folder / f"{name}.npy").open("rb") as file:
+    for path in sorted(folder.iterdir()):
+        with path.open("rb") as file:
             whole.update(hashlib.file_digest(file, "sha256").digest())
     return whole.hexdigest()[:16]
 
@@ -173,28 +186,28 @@ def _digest(folder: Path) -> str:
 def _write_split(
     folder: Path, split: str, images: Iterator[Images | None], classes: Classes, names: list[str], size: int
 ) -> list[str]:
+    """Pixels one after another into a plain file; returns the names of broken images, left out.
+
+    Not through a memory map: on a full disk that ends the process, a plain write raises an error.
+    """
     if len(classes) * size * size * 3 > MAX_ARRAY_BYTES:
         raise ExplorerError(
             f"{len(classes):,} images of {size} px",
             f"need over {MAX_ARRAY_BYTES // 2**30} GiB",
             "lower image_size",
         )
-    shape = (len(classes), size, size, 3)
-    array = np.lib.format.open_memmap(folder / f"{split}_images.npy", mode="w+", dtype=np.uint8, shape=shape)
     kept: list[int] = []
     broken: list[str] = []
-    for index, image in enumerate(images):
-        if image is None:
-            broken.append(names[index])
-        else:
-            array[len(kept)] = image
-            kept.append(index)
-    array.flush()
-    if broken:
-        np.save(folder / f"{split}_images.npy", np.array(array[: len(kept)]))
+    with (folder / f"{split}.rgb").open("wb") as file:
+        for index, image in enumerate(images):
+            if image is None:
+                broken.append(names[index])
+            else:
+                file.write(image.tobytes())
+                kept.append(index)
     if not kept:
         raise ExplorerError(f"the {split} images", "are all broken", "replace them")
-    np.save(folder / f"{split}_classes.npy", classes[kept])
+    np.save(folder / f"{split}.npy", classes[kept])
     return broken
 
 

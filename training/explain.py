@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from explorer.errors import ExplorerError
 from training.batches import Split, make_normalization
 from training.checkpoint import list_epochs, load_checkpoint
+from training.config import TrainConfig
 from training.data import Dataset, load_dataset
 from training.evaluation import predict_split
 from training.results import EpochResult
+from training.runs import Run
 from training.trained import rebuild
 
 History = Sequence[EpochResult]
@@ -144,6 +146,14 @@ def spread(histories: Sequence[History], quantity: str = "test_accuracy") -> Spr
     deviation = values.std(axis=0, ddof=1) if len(histories) > 1 else np.zeros(shortest)
     epochs = tuple(result.epoch for result in histories[0][:shortest])
     return Spread(epochs, tuple(values.mean(axis=0).tolist()), tuple(deviation.tolist()), len(histories))
+
+
+def by_recipe(runs: Sequence[Run]) -> dict[TrainConfig, list[Run]]:
+    """Runs that differ in nothing but the seed, together, under their recipe with seed 0."""
+    groups: dict[TrainConfig, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(replace(run.config, seed=0), []).append(run)
+    return groups
 
 
 @dataclass(frozen=True)

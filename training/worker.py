@@ -16,22 +16,28 @@ import torch
 from training import distributed, runs
 from training.checkpoint import read_history, write_whole
 from training.config import TrainConfig
+from training.data import Dataset, load_dataset
 from training.loop import train
 from training.mirror import mirrored
 from training.results import EpochResult, Progress
 from training.slots import own_folder, take_slot
 
 REPORT_S = 0.4
+OnEpoch = Callable[[EpochResult], None]
+OnNote = Callable[[str], None]
 
 
 class Stopped(Exception):
     """Somebody asked this run to stop."""
 
 
-def work(folder: Path, *, slots: int | None = None, on_epoch: Callable[[EpochResult], None]) -> None:
+def work(
+    folder: Path, *, slots: int | None = None, on_epoch: OnEpoch, on_note: OnNote = lambda words: None
+) -> None:
     """Train the run in ``folder`` to its end, whatever part of it is done already.
 
     ``slots``: take part in the queue of the folder's root, that many runs at a time; None trains at once.
+    ``on_note`` hears how far a download or the decoding is.
 
     Raises:
         ExplorerError: as ``train``; Stopped: by request. Either way status.json says so.
@@ -49,7 +55,7 @@ def work(folder: Path, *, slots: int | None = None, on_epoch: Callable[[EpochRes
                     )
                 )
             _tell(folder, runs.RUNNING)
-            _train(folder, config, on_epoch)
+            _train(folder, config, on_epoch, on_note)
         except (Stopped, KeyboardInterrupt):
             _tell(folder, runs.STOPPED, "on request; resume goes on after the last complete epoch")
             raise
@@ -59,16 +65,40 @@ def work(folder: Path, *, slots: int | None = None, on_epoch: Callable[[EpochRes
         _tell(folder, runs.FINISHED)
 
 
-def _train(folder: Path, config: TrainConfig, on_epoch: Callable[[EpochResult], None]) -> None:
+def _train(folder: Path, config: TrainConfig, on_epoch: OnEpoch, on_note: OnNote) -> None:
     first = distributed.rank() == 0
     if first:
         write_whole(folder / "environment.json", json.dumps(describe_environment(config), indent=2).encode())
-    epochs = train(config, folder, resume=True, on_progress=_reporter(folder) if first else None)
+    data = _load(folder, config, on_note) if first else load_dataset(config)
+    epochs = train(config, folder, resume=True, data=data, on_progress=_reporter(folder) if first else None)
     with mirrored(folder, config, read_history(folder)) if first else nullcontext() as log:
         for result in epochs:
             if log:
                 log(result)
             on_epoch(result)
+
+
+def _load(folder: Path, config: TrainConfig, on_note: OnNote) -> Dataset:
+    """The data, with every tenth of the way there noted: CIFAR's slow host can take an hour."""
+    heard = -1
+
+    def note(what: str, done: int, total: int) -> None:
+        nonlocal heard
+        _heed_stop(folder)
+        tenth = 10 * done // max(1, total)
+        if tenth > heard:
+            heard = tenth
+            words = f"{what}: {10 * tenth} %"
+            _tell(folder, runs.RUNNING, words)
+            on_note(words)
+
+    data = load_dataset(
+        config,
+        on_download=lambda p: note(f"downloading {p.total_bytes / 1e6:,.0f} MB", p.done_bytes, p.total_bytes),
+        on_decode=lambda done, total: note(f"decoding {total:,} images", done, total),
+    )
+    _tell(folder, runs.RUNNING)
+    return data
 
 
 def describe_environment(config: TrainConfig) -> dict[str, object]:
