@@ -106,10 +106,9 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
     )
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
-            pane = result_pane("Activation over the picture", "activation", height=370)
             grid = gr.Gallery(
                 label="The strongest channels",
-                columns=8,
+                columns=6,
                 height=430,
                 object_fit="contain",
                 allow_preview=False,
@@ -119,6 +118,7 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
                 elem_id="channel-grid",
                 elem_classes="crisp",
             )
+            pane = result_pane("Activation over the picture", "activation", height=370)
         with gr.Column(scale=3, min_width=240):
             layer = gr.Dropdown([], label="Layer", elem_id="layer", filterable=True)
             view = gr.Dropdown(VIEWS, value="pca", label="View", elem_id="view", filterable=False)
@@ -160,7 +160,7 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
         return (*draw(bench, look, layer, wish, kept), *sliders)
 
     def choose_stage(
-        names: list[str], look: Look, kept: Kept | None, *settings: Any, event: gr.SelectData
+        event: gr.SelectData, names: list[str], look: Look, kept: Kept | None, *settings: Any
     ) -> tuple[Any, ...]:
         return names[event.index], *show(look, names[event.index], kept, *settings)
 
@@ -269,13 +269,13 @@ def channel_grid(activation: Activation, wish: Wish) -> tuple[list[tuple[str, st
     tiles = [
         (
             picture_file(enlarged(colourise(view.values, limits, colormap), 112), f"channel-{i}"),
-            f"{i} · max {number(float(view.values.max()))}",
+            f"#{i}: {number(float(view.values.max()))}",
         )
         for i, view in zip(strongest, views, strict=True)
     ]
     said = (
         f"{activation.layer}: the {len(strongest)} of {activation.shape[0]} channels with the largest mean of "
-        "squares, the strongest first, all on one scale."
+        "squares, the strongest first, all on one scale; below each its number and its highest value."
     )
     return tiles, colour_bar(limits, colormap=colormap, what="activation"), said
 

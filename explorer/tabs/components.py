@@ -144,6 +144,11 @@ def stepwise(work: Callable[[Callable[[Any], None]], R]) -> Generator[Any, None,
         cancelled.set()
 
 
+def cancel_button(text: str = "Cancel") -> gr.Button:
+    """A button that is seen only while a progress bar stands in the same column: the style sheet sees to that."""
+    return gr.Button(text, size="sm", elem_classes="cancel")
+
+
 def progress_bar(share: float, what: str) -> str:
     """A bar with words, for work that takes more than a moment."""
     percent = round(100 * min(max(share, 0.0), 1.0))
@@ -287,13 +292,16 @@ def picture_file(pixels: np.ndarray, name: str = "picture") -> str:
     return str(path)
 
 
-def path_only(image: gr.Image) -> gr.Image:
-    """Make an image component hand over the uploaded file's path without decoding it.
+def picture_input(**options: Any) -> tuple[gr.Image, gr.File]:
+    """An image that people can give, and the file behind it: listen to the file's ``change``.
 
-    Gradio would decode up to 179 megapixels before our own limits are asked.
+    gradio opens what an image component is given before any handler runs, up to 179 megapixels; a file it
+    hands over as it came. So the browser passes the upload on to a file component that nobody sees.
     """
-    setattr(image, "preprocess", lambda payload: payload.path if payload else None)  # noqa: B010
-    return image
+    image = gr.Image(type="filepath", **options)
+    file = gr.File(visible=False)
+    image.input(None, image, file, js="image => image", **QUIET)
+    return image, file
 
 
 def _bar(gradient: str, low: float, high: float, label: str) -> str:

@@ -18,7 +18,7 @@ from explorer.layers import find_layer
 from explorer.overlay import overlay
 from explorer.predictions import ranked
 from explorer.reduction import reduce
-from explorer.tabs.components import on_screen, path_only, picture_file
+from explorer.tabs.components import on_screen, picture_file
 from explorer.workbench import Explanation, Look, Workbench
 
 
@@ -178,7 +178,7 @@ def build(bench: Workbench) -> None:
         )
 
     with gr.Column(visible=False):
-        image = path_only(gr.Image(type="filepath", label="image"))
+        image = gr.File(label="image")
         model = gr.Textbox(BUNDLED, label="model")
         layer = gr.Textbox("blocks.4", label="layer")
         view = gr.Textbox("pca", label="view")

@@ -16,6 +16,7 @@ from explorer.predictions import ranked
 from explorer.tabs.components import (
     QUIET,
     SHOWN,
+    cancel_button,
     class_choices,
     colour_bar,
     filled,
@@ -68,10 +69,10 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
             shown = gr.Radio(SHOWN, value="overlay", label="Show as")
             alpha = gr.Slider(0, 1, 0.9, step=0.05, label="Opacity")
             working = gr.HTML(padding=False)
-            stop = gr.Button("Cancel", size="sm", visible=False)
+            stop = cancel_button()
 
     settings = [target, method, objective, sign, layer, shown, alpha]
-    results = [*pane.outputs, working, stop]
+    results = [*pane.outputs, working]
     choices = [target, layer]
     seen = gr.State("")  # the picture and network for which the class was chosen
 
@@ -112,7 +113,7 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
         ),
         gr.on([c.input for c in (target, objective, sign, layer, shown)] + [alpha.release], **explaining),
     ]
-    stop.click(lambda: ("", gr.update(visible=False)), None, [working, stop], cancels=running, **QUIET)
+    stop.click(lambda: "", None, working, cancels=running, **QUIET)
     return SaliencyTab(target, method, seen)
 
 
@@ -149,7 +150,7 @@ def draw(
     shown: str,
     alpha: float,
 ) -> Iterator[tuple[Any, ...]]:
-    """Updates for the pane, the progress and the cancel button; the last one is the result."""
+    """Updates for the pane and the progress; the last one is the result."""
     asked = explanation(target, method, objective, sign, layer)
     found = yield from while_working(
         lambda report: bench.attribution(look, asked, report), f"Explaining class {target}", pane_outputs=4
@@ -163,11 +164,11 @@ def draw(
         colour_bar(found.limits, colormap=default_colormap(found), what=scale_label(found)),
         describe_attribution(found),
     )
-    yield (*updates, "", gr.update(visible=False))
+    yield (*updates, "")
 
 
 def while_working(work: Any, what: str, pane_outputs: int) -> Any:
-    """Run ``work(report)``; yield progress and a way to cancel; return its result."""
+    """Run ``work(report)``; yield progress behind ``pane_outputs`` skipped outputs; return its result."""
     steps = stepwise(work)
     while True:
         try:
@@ -175,7 +176,7 @@ def while_working(work: Any, what: str, pane_outputs: int) -> Any:
         except StopIteration as done:
             return done.value
         skipped = (gr.skip(),) * pane_outputs
-        yield (*skipped, progress_bar(share, what), gr.update(visible=True))
+        yield (*skipped, progress_bar(share, what))
 
 
 def scale_label(found: Attribution) -> str:

@@ -20,10 +20,11 @@ from explorer.predictions import ranked
 from explorer.preprocessing import Framing
 from explorer.tabs.components import (
     QUIET,
+    cancel_button,
     note,
     on_screen,
-    path_only,
     picture_file,
+    picture_input,
     prediction_bars,
     progress_bar,
     stepwise,
@@ -56,17 +57,14 @@ def build(bench: Workbench) -> Sidebar:
     look = gr.State(None)
     model = gr.Dropdown(model_choices(), value=BUNDLED, label="Network", elem_id="model", filterable=True)
     status = gr.HTML(note("Loading the network …"), padding=False, elem_id="status")
-    stop = gr.Button("Cancel the download", size="sm", visible=False, elem_id="cancel-download")
-    image = path_only(
-        gr.Image(
-            type="filepath",
-            label="Picture",
-            sources=["upload", "clipboard", "webcam"],
-            height=210,
-            buttons=[],
-            elem_id="image",
-            alt_text="The picture that the network looks at",
-        )
+    stop = cancel_button("Cancel the download")
+    image, file = picture_input(
+        label="Picture",
+        sources=["upload", "clipboard", "webcam"],
+        height=210,
+        buttons=[],
+        elem_id="image",
+        alt_text="The picture that the network looks at",
     )
     gallery = gr.Gallery(
         [(str(path), title) for title, path in samples.items()],
@@ -86,7 +84,7 @@ def build(bench: Workbench) -> Sidebar:
         framing = gr.Radio(FRAMINGS, value="crop", label="What the network sees of the picture")
         _own_weights(bench, look, model, status, predictions)
     sidebar = Sidebar(look, model, image, framing, sample, status, predictions)
-    _connect(bench, sidebar, stop, gallery, list(samples.items()))
+    _connect(bench, sidebar, file, stop, gallery, list(samples.items()))
     return sidebar
 
 
@@ -102,10 +100,15 @@ def model_choices() -> list[tuple[str, str]]:
 
 
 def _connect(
-    bench: Workbench, sidebar: Sidebar, stop: gr.Button, gallery: gr.Gallery, samples: list[tuple[str, Path]]
+    bench: Workbench,
+    sidebar: Sidebar,
+    file: gr.File,
+    stop: gr.Button,
+    gallery: gr.Gallery,
+    samples: list[tuple[str, Path]],
 ) -> None:
     look, model, image = sidebar.look, sidebar.model, sidebar.image
-    outputs = [look, model, image, sidebar.status, sidebar.predictions, stop]
+    outputs = [look, model, image, sidebar.status, sidebar.predictions]
 
     def choose_model(name: str, before: Look | None) -> Iterator[Any]:
         if before is not None and name != before.model:
@@ -125,17 +128,13 @@ def _connect(
 
     chosen = model.input(on_screen(choose_model), [model, look], outputs, concurrency_limit=4, **QUIET)
     stop.click(
-        lambda before: (
-            before.model,
-            note("The download was stopped; what has come is kept."),
-            gr.update(visible=False),
-        ),
+        lambda before: (before.model, note("The download was stopped; what has come is kept.")),
         [look],
-        [model, sidebar.status, stop],
+        [model, sidebar.status],
         cancels=[chosen],
         **QUIET,
     )
-    image.input(on_screen(choose_image), [image, look], outputs, concurrency_limit=4, **QUIET).then(
+    file.change(on_screen(choose_image), [file, look], outputs, concurrency_limit=4, **QUIET).then(
         lambda: "", None, sidebar.sample, **QUIET
     )
     gallery.select(on_screen(choose_sample), [look], [*outputs, sidebar.sample], concurrency_limit=4, **QUIET)
@@ -198,17 +197,10 @@ def _looking(
     except ExplorerError as error:
         warn(error)
         status, predictions = describe(bench, before)
-        yield (
-            before,
-            before.model,
-            shown_picture(bench, before),
-            status,
-            predictions,
-            gr.update(visible=False),
-        )
+        yield before, before.model, shown_picture(bench, before), status, predictions
         return
     image = skip if keep_image or wanted.image_path == before.image_path else shown_picture(bench, wanted)
-    yield wanted, skip, image, status, predictions, gr.update(visible=False)
+    yield wanted, skip, image, status, predictions
 
 
 def shown_picture(bench: Workbench, look: Look) -> str:
@@ -229,7 +221,7 @@ def _download_if_needed(bench: Workbench, name: str) -> Iterator[tuple[Any, ...]
             last = percent
             what = f"Downloading {info.name}: {progress.done_bytes / 1e6:.0f} of {total / 1e6:.0f} MB"
             skip = gr.skip()
-            yield skip, skip, skip, progress_bar(percent / 100, what), skip, gr.update(visible=True)
+            yield skip, skip, skip, progress_bar(percent / 100, what), skip
 
 
 def _own_weights(

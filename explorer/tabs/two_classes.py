@@ -14,6 +14,7 @@ from explorer.overlay import DIVERGING, overlay
 from explorer.predictions import ranked
 from explorer.tabs.components import (
     QUIET,
+    cancel_button,
     class_choices,
     colour_bar,
     note,
@@ -61,11 +62,12 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
         layer = gr.Dropdown([], label="Layer of the map", elem_id="compare-layer")
         objective = gr.Radio(OBJECTIVES, value="logit", label="Explain its")
         alpha = gr.Slider(0, 1, 0.9, step=0.05, label="Opacity")
-    working = gr.HTML(padding=False)
-    stop = gr.Button("Cancel", size="sm", visible=False)
+    with gr.Column():
+        working = gr.HTML(padding=False)
+        stop = cancel_button()
 
     settings = [first, second, method, objective, layer, alpha]
-    results = [*(component for pane in panes for component in pane), scale, caption, working, stop]
+    results = [*(component for pane in panes for component in pane), scale, caption, working]
     seen = gr.State("")
 
     def compare(look: Look, where: str, *given: Any) -> Iterator[Any]:
@@ -113,7 +115,7 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
         ),
         gr.on([c.input for c in (first, second, objective, layer)] + [alpha.release], **comparing),
     ]
-    stop.click(lambda: ("", gr.update(visible=False)), None, [working, stop], cancels=running, **QUIET)
+    stop.click(lambda: "", None, working, cancels=running, **QUIET)
     return TwoClassesTab(first, second, seen)
 
 
@@ -130,7 +132,7 @@ def draw(
     layer: str | None,
     alpha: float,
 ) -> Iterator[tuple[Any, ...]]:
-    """Updates for the three pictures with captions, the scale, the caption, the progress, the cancel button."""
+    """Updates for the three pictures with captions, the scale, the caption and the progress."""
     asked = [explanation(target, method, objective, "signed", layer) for target in (first, second)]
     found = yield from while_working(
         lambda report: bench.comparison(look, asked[0], asked[1], report),
@@ -145,7 +147,7 @@ def draw(
             note(_under(view, found.a)),
         ]
     bar = colour_bar(found.limits, colormap=DIVERGING[0], what=scale_label(found.a))
-    yield (*updates, bar, note(describe_comparison(found)), "", gr.update(visible=False))
+    yield (*updates, bar, note(describe_comparison(found)), "")
 
 
 def _third(label: str, elem_id: str) -> tuple[gr.Image, gr.HTML]:

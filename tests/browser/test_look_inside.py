@@ -1,0 +1,305 @@
+"""Look inside a network as a person does: in the browser, with the sheet in hand."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+ROOT = Path(__file__).parents[2]
+CATDOG = ROOT.parent / "shared" / "images" / "catdog.png"
+
+
+def choose(page, label: str, typed: str, option: str | None = None) -> None:
+    """Choose from a searchable list by typing, as a person would."""
+    box = page.get_by_role("combobox", name=label, exact=True)
+    box.click()
+    page.keyboard.press("Control+a")
+    box.press_sequentially(typed)
+    page.get_by_role("option").filter(has_text=option or typed).first.click()
+
+
+def pixels(page, selector: str) -> np.ndarray:
+    """The picture that an image element shows, as the server sent it."""
+    src = page.locator(f"{selector} img").first.get_attribute("src")
+    with urllib.request.urlopen(src, timeout=20) as response:
+        return np.asarray(Image.open(io.BytesIO(response.read())).convert("RGB"))
+
+
+def source(page, selector: str) -> str:
+    return page.locator(f"{selector} img").first.get_attribute("src")
+
+
+def wait_for_another(page, selector: str, before: str) -> None:
+    page.wait_for_function(
+        "([s, before]) => { const i = document.querySelector(s + ' img');"
+        " return i && i.src !== before && i.complete && i.naturalWidth > 0 }",
+        arg=[selector, before],
+    )
+
+
+def upload(page, file: Path) -> None:
+    page.locator("#image").get_by_role("button", name=re.compile("clear|remove", re.I)).click()
+    page.locator("#image input[type=file]").set_input_files(str(file))
+
+
+@pytest.fixture
+def corner(tmp_path: Path) -> Path:
+    """A picture wider than high, grey noise with a red square in its top left corner."""
+    rng = np.random.default_rng(0)
+    picture = np.repeat(rng.integers(90, 130, (240, 420, 1), dtype=np.uint8), 3, axis=2)
+    picture[:40, :40] = (255, 0, 0)
+    Image.fromarray(picture).save(tmp_path / "corner.png")
+    return tmp_path / "corner.png"
+
+
+def test_opens_with_a_result_above_the_fold(page):
+    box = page.locator("#activation img").bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= 800
+    assert box["height"] > 250
+    expect(page.locator("#predictions")).to_contain_text("cheetah")
+    expect(page.locator("#activation-caption")).to_contain_text("of the variance")
+    assert page.get_by_role("heading", name="What does this layer respond to?").is_visible()
+
+
+def test_upload_choose_a_layer_see_the_picture_change(page, corner):
+    before = source(page, "#activation")
+    upload(page, corner)
+    wait_for_another(page, "#activation", before)
+    expect(page.locator("#status")).to_contain_text("420×240")
+    shown = pixels(page, "#activation")
+    assert shown.shape == (240, 420, 3), "the picture keeps its own resolution and proportions"
+    # The crop never reaches this corner: it stays red, in the same corner, in the same colour order.
+    red, green, blue = shown[10, 10].astype(int)
+    assert red > 200
+    assert max(green, blue) < 60
+    assert shown[-10, -10].astype(int).max() < 160
+
+    before = source(page, "#activation")
+    choose(page, "Layer", "blocks.1.0.conv_dw")
+    wait_for_another(page, "#activation", before)
+    expect(page.locator("#activation-caption")).to_contain_text("blocks.1.0.conv_dw")
+    expect(page.locator("#activation-caption")).to_contain_text("96 × 56 × 56")
+
+
+def test_film_strip_chooses_a_layer(page):
+    before = source(page, "#activation")
+    page.locator("#film-strip button").first.click()
+    wait_for_another(page, "#activation", before)
+    expect(page.get_by_role("combobox", name="Layer", exact=True)).to_have_value(re.compile("bn1"))
+
+
+@pytest.mark.parametrize(
+    ("view", "said"),
+    [
+        ("One principal component", "PC1"),
+        ("Mean of the first n channels", "mean of the first 10 of"),
+        ("Largest channel (maximum)", "largest of"),
+        ("Energy of all channels", "energy"),
+        ("One channel", "channel 0 of"),
+        ("Parts that add up (NMF)", "rebuild"),
+    ],
+)
+def test_every_view_says_what_it_is(page, view, said):
+    before = source(page, "#activation")
+    page.get_by_role("combobox", name="View", exact=True).click()
+    page.get_by_role("option", name=view, exact=True).click()
+    wait_for_another(page, "#activation", before)
+    expect(page.locator("#activation-caption")).to_contain_text(said)
+    # Ticks with numbers, the lowest first.
+    expect(page.locator("#activation-scale .ticks").first).to_have_text(re.compile(r"\d"))
+
+
+def test_grid_map_alone_and_before_after(page):
+    page.get_by_role("radio", name="Map alone").check()
+    expect(page.locator("#activation-scale")).to_be_visible()
+    page.get_by_role("radio", name="Before / after").check()
+    expect(page.locator("#activation-slider img").first).to_be_visible()
+    page.get_by_role("combobox", name="View", exact=True).click()
+    page.get_by_role("option", name="Grid of the strongest channels").click()
+    expect(page.locator("#channel-grid img")).to_have_count(24)
+
+
+def test_kept_colours_survive_another_picture(page, corner):
+    scale = page.locator("#activation-scale")
+    page.get_by_role("checkbox", name="Keep these colours").check()
+    expect(page.locator("#activation-caption")).to_contain_text("kept basis")
+    numbers = scale.inner_text()
+    before = source(page, "#activation")
+    upload(page, corner)
+    wait_for_another(page, "#activation", before)
+    assert scale.inner_text() == numbers
+
+
+@pytest.mark.skipif(not CATDOG.exists(), reason="the picture of a dog and a cat isn't here")
+def test_two_classes_three_maps(page):
+    before = source(page, "#activation")
+    upload(page, CATDOG)
+    wait_for_another(page, "#activation", before)
+    page.get_by_role("tab", name="Two classes").click()
+    page.wait_for_selector("#compare-difference img")
+    difference = source(page, "#compare-difference")
+    choose(page, "Class A", "bull mastiff")
+    choose(page, "Class B", "285", "Egyptian cat")
+    wait_for_another(page, "#compare-difference", difference)
+    caption = page.locator("#compare-caption")
+    expect(caption).to_contain_text("243 (bull mastiff) rather than 285 (Egyptian cat)")
+    maps = [pixels(page, selector) for selector in ("#compare-a", "#compare-b", "#compare-difference")]
+    assert all(shown.shape == (224, 224, 3) for shown in maps)
+    assert len({shown.tobytes() for shown in maps}) == 3
+
+    def redder(shown: np.ndarray, rows: slice) -> float:
+        return float((shown[rows].astype(int)[..., 0] - shown[rows].astype(int)[..., 2]).mean())
+
+    # For A, red in the upper half where the dog sits; the difference turns blue at the cat below.
+    original = np.asarray(Image.open(CATDOG).convert("RGB"))
+    gained = [redder(m, slice(0, 112)) - redder(original, slice(0, 112)) for m in (maps[0], maps[2])]
+    lost = redder(maps[2], slice(112, 224)) - redder(original, slice(112, 224))
+    assert min(gained) > 5
+    assert lost < -1
+
+
+def test_saliency_of_a_class_chosen_by_name(page):
+    page.get_by_role("tab", name="Saliency").click()
+    page.wait_for_selector("#saliency img")
+    expect(page.locator("#saliency-caption")).to_contain_text("class 293 (cheetah)")
+    before = source(page, "#saliency")
+    choose(page, "Class", "Egyptian cat")
+    wait_for_another(page, "#saliency", before)
+    expect(page.locator("#saliency-caption")).to_contain_text("class 285 (Egyptian cat)")
+    page.get_by_role("radio", name="Loss").check()
+    expect(page.locator("#saliency-caption")).to_contain_text("cross-entropy loss")
+
+
+def test_slow_method_shows_progress_and_can_be_cancelled(page):
+    page.get_by_role("tab", name="Saliency").click()
+    page.wait_for_selector("#saliency img")
+    caption = page.locator("#saliency-caption").inner_text()
+    page.get_by_role("combobox", name="Method", exact=True).click()
+    page.get_by_role("option", name="Occlusion").click()
+    page.wait_for_selector(".working")
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    expect(page.locator(".working")).to_have_count(0)
+    assert page.locator("#saliency-caption").inner_text() == caption
+
+
+def test_layers_side_by_side_with_shapes(page):
+    page.get_by_role("tab", name="Layers side by side").click()
+    page.wait_for_selector("#several img")
+    expect(page.locator("#several-shapes")).to_contain_text("112 × 14 × 14")
+    assert page.locator("#several img").count() >= 4
+    before = source(page, "#several")
+    page.get_by_role("checkbox", name="One colour scale for all").check()
+    wait_for_another(page, "#several", before)
+
+
+def test_network_is_listed_with_parameters(page):
+    page.get_by_role("tab", name="Network").click()
+    expect(page.locator("#network-summary")).to_contain_text("4,652,008")
+    expect(page.locator("#network-layers")).to_contain_text("conv_stem")
+
+
+def test_address_reproduces_the_view(new_page):
+    page = new_page("?model=efficientnet_lite0&layer=blocks.2&view=energy&image=Temple")
+    page.wait_for_selector("#activation img")
+    expect(page.locator("#activation-caption")).to_contain_text("blocks.2.1.add")
+    expect(page.locator("#activation-caption")).to_contain_text("energy")
+    expect(page.locator("#status")).to_contain_text("640×427")
+    choose(page, "Layer", "blocks.3.0.conv_dw")
+    expect(page.locator("#activation-caption")).to_contain_text("blocks.3.0.conv_dw")
+    page.wait_for_function("() => location.search.includes('layer=blocks.3.0.conv_dw')")
+
+    again = new_page(page.url.partition("/?")[2] and "?" + page.url.partition("/?")[2])
+    again.wait_for_selector("#activation img")
+    expect(again.locator("#activation-caption")).to_have_text(
+        page.locator("#activation-caption").inner_text()
+    )
+
+
+def test_what_an_address_gets_wrong_is_said(new_page):
+    page = new_page("?layer=layr4&model=resnet81&tab=nowhere")
+    page.wait_for_selector("#activation img")
+    expect(page.get_by_text("layr4", exact=False).first).to_be_visible()
+    expect(page.get_by_text("resnet81", exact=False).first).to_be_visible()
+    expect(page.locator("#predictions")).to_contain_text("cheetah")
+
+
+def test_bad_picture_is_refused_and_nothing_is_lost(page, tmp_path):
+    bad = tmp_path / "holiday.jpg"
+    bad.write_text("this is no picture")
+    before = source(page, "#activation")
+    upload(page, bad)
+    expect(page.get_by_text("is not a picture that can be read", exact=False).first).to_be_visible()
+    expect(page.locator("#predictions")).to_contain_text("cheetah")
+    assert source(page, "#activation") == before
+    expect(page.locator("#image img")).to_be_visible()
+
+
+def test_network_that_cannot_be_had_leaves_the_old_one(page):
+    choose(page, "Network", "squeezenet1_1")
+    expect(page.get_by_text("squeezenet1_1-b8a52dc0.pth", exact=False).first).to_be_visible()
+    expect(page.get_by_role("combobox", name="Network", exact=True)).to_have_value(
+        re.compile("efficientnet_lite0")
+    )
+    expect(page.locator("#predictions")).to_contain_text("cheetah")
+
+
+def test_two_people_see_their_own(new_page, corner):
+    mine, theirs = new_page(), new_page("?image=Lion")
+    for page in (mine, theirs):
+        page.wait_for_selector("#activation img")
+    upload(mine, corner)
+    expect(mine.locator("#status")).to_contain_text("420×240")
+    theirs.locator("#film-strip button").first.click()
+    expect(theirs.locator("#activation-caption")).to_contain_text("bn1")
+    expect(theirs.locator("#predictions")).to_contain_text("lion")
+    mine.wait_for_function("document.querySelector('#activation img').naturalWidth === 420")
+    assert pixels(theirs, "#activation").shape == (256, 256, 3)
+    assert pixels(mine, "#activation").shape == (240, 420, 3)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_phone_width_needs_no_sideways_scrolling(new_page, dark):
+    page = new_page(width=390, height=844, dark=dark)
+    page.wait_for_selector("#activation img")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.locator("#film-strip button").first.click()
+    expect(page.locator("#activation-caption")).to_contain_text("bn1")
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    brightness = sum(int(n) for n in re.findall(r"\d+", background)[:3])
+    assert (brightness < 150) == dark
+
+
+def test_everything_has_a_name(page):
+    """Every picture has a text in its place, every control a name, the page a language."""
+    assert page.locator("html").get_attribute("lang") == "en"
+    for name in ("Activations", "Layers side by side", "Saliency", "Two classes", "Network"):
+        page.get_by_role("tab", name=name).click()
+        page.wait_for_timeout(300)
+        assert page.locator("img:visible:not([alt])").count() == 0
+        assert page.locator("#tabs img:visible[alt='']").count() == 0
+        nameless = page.evaluate(
+            "() => [...document.querySelectorAll('button, input, textarea, select')].filter(e => e.offsetParent"
+            " && e.type !== 'file' && !(e.getAttribute('aria-label') || e.title || e.innerText || e.labels?.length"
+            " || e.getAttribute('aria-labelledby') || e.querySelector('img[alt]')?.alt)).map(e => e.outerHTML.slice(0, 120))"
+        )
+        assert nameless == []
+
+
+def test_screenshot_for_the_readme(page):
+    """The README's picture is what a browser really shows; it is renewed when asked for."""
+    page.wait_for_timeout(500)
+    shot = page.screenshot(type="png")
+    shown = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"))
+    assert shown.shape == (800, 1280, 3)
+    assert len(np.unique(shown.reshape(-1, 3), axis=0)) > 5000, "a page with pictures on it"
+    if os.environ.get("UPDATE_SCREENSHOT"):
+        Image.open(io.BytesIO(shot)).quantize(256).save(ROOT / "screenshot.png", optimize=True)
