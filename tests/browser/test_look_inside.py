@@ -289,7 +289,8 @@ def test_everything_has_a_name(page):
         nameless = page.evaluate(
             "() => [...document.querySelectorAll('button, input, textarea, select')].filter(e => e.offsetParent"
             " && e.type !== 'file' && !(e.getAttribute('aria-label') || e.title || e.innerText || e.labels?.length"
-            " || e.getAttribute('aria-labelledby') || e.querySelector('img[alt]')?.alt)).map(e => e.outerHTML.slice(0, 120))"
+            " || e.getAttribute('aria-labelledby') || e.querySelector('img[alt]')?.alt))"
+            ".map(e => e.outerHTML.slice(0, 120))"
         )
         assert nameless == []
 
