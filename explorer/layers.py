@@ -2,8 +2,9 @@
 
 A *layer* is a node of the traced graph: every call of a module, and every function between modules such as
 ``add``; a module that is called twice is two layers (``relu``, ``relu_1``). Names are those of torchvision's
-``get_graph_node_names``, except that a name which is also a module's always means that module. Networks that
-can't be traced are read by forward hooks, module by module.
+``get_graph_node_names``, except that a name which is also a module's always means that module, and that
+torchvision's own blocks (``MLP``, ``SqueezeExcitation``) are opened. Networks that can't be traced are read by
+forward hooks, module by module.
 """
 
 from __future__ import annotations
@@ -313,7 +314,7 @@ def _arrangement(
     in a classifier, which tells them from attention's matrices. Tokens of a transformer are a map if
     there are as many as the map before had positions.
     """
-    if shape is None or shape[0] != 1:
+    if not shape or shape[0] != 1:
         return None
     positions = grid[0] * grid[1]
     if len(shape) == 4 and shape[2] == shape[3] <= grid[0]:
