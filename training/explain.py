@@ -100,8 +100,12 @@ def compare_gaps(plain: History, augmented: History, test_images: int) -> str:
     else:
         direction = "gains" if change > 0 else "loses"
         verdict = f"Test accuracy {direction} {_points(abs(change))}, more than chance (±{_points(noise)})"
-    still = plain[-1].epoch >= 2 and augmented[-1].test_accuracy > augmented[-2].test_accuracy
-    more = " and the augmented run is still rising: more epochs would help it more" if still else ""
+    best = max(augmented, key=lambda result: result.test_accuracy)
+    more = (
+        "; the augmented run was best in its last epoch, so more epochs may help it"
+        if best is augmented[-1]
+        else ""
+    )
     return f"{gap_words} {verdict}{more}. No image is seen twice alike, so there is less to learn by heart."
 
 
@@ -113,7 +117,7 @@ def _test_trend(history: History, noise: float) -> str:
             f"Test accuracy was best in epoch {best.epoch} ({best.test_accuracy:.1%}) and has fallen since."
         )
     if len(history) > 1 and best is last:
-        return "Test accuracy is still rising."
+        return "Test accuracy was best in the last epoch."
     return f"Test accuracy has stood near its best ({best.test_accuracy:.1%}, epoch {best.epoch})."
 
 
