@@ -10,13 +10,17 @@ Positions are input pixels, the first pixel's centre at 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from weakref import WeakKeyDictionary
 
-from explorer.errors import ExplorerError
-from explorer.layers import GraphTrace, Layer, find_layer, trace
-from explorer.models import LoadedModel
+from explorer.catalogue import model_info
+from explorer.errors import ExplorerError, suggest
+from explorer.layers import GraphTrace, Layer, find_layer, list_layers, trace
+from explorer.models import LoadedModel, load_model
 from explorer.receptive_field_axis import Axis, Field, pixels
 from explorer.receptive_field_graph import graph_fields
+
+MOST_PARAMETERS = 150_000_000
 
 Box = tuple[float, float, float, float]
 """Pixel edges (top, left, bottom, right); the first pixel reaches from −0.5 to 0.5."""
@@ -118,6 +122,53 @@ def receptive_fields(model: LoadedModel) -> dict[str, ReceptiveField]:
     fields = {name: _result(layer, graph.get(name), input_px) for name, layer in traced.layers.items()}
     _FIELDS[model] = fields
     return fields
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkFields:
+    """The fields of all layers of a network: what a table of them needs.
+
+    ``layers`` and ``fields`` are in execution order and belong together; ``input_px`` is the input's side.
+    """
+
+    name: str
+    input_px: int
+    layers: tuple[Layer, ...]
+    fields: tuple[ReceptiveField, ...]
+
+    def field(self, layer: str) -> ReceptiveField:
+        """The field of a layer; a module's name means its last step. Raises ExplorerError if there is none."""
+        named = {field.layer: field for field in self.fields}
+        inside = [name for name in named if name == layer] or [n for n in named if n.startswith(f"{layer}.")]
+        if not inside:
+            remedy = suggest(layer, named, "explorer.list_layers(model)")
+            raise ExplorerError(f"layer {layer!r}", f"is not in {self.name}", remedy)
+        return named[inside[-1]]
+
+
+def network_fields(model: LoadedModel) -> NetworkFields:
+    """The fields of all layers of a loaded network."""
+    layers, fields = tuple(list_layers(model)), receptive_fields(model)
+    return NetworkFields(
+        model.name, model.preprocess.crop_px, layers, tuple(fields[layer.name] for layer in layers)
+    )
+
+
+@lru_cache(maxsize=32)
+def catalogue_fields(name: str) -> NetworkFields:
+    """The fields of a network of the catalogue. Weights don't matter for them, so nothing is downloaded.
+
+    Raises:
+        ExplorerError: unknown, or so large that building it for this alone would take too long.
+    """
+    info = model_info(name)
+    if info.parameters > MOST_PARAMETERS:
+        raise ExplorerError(
+            f"network {name!r} with {info.parameters / 1e6:,.0f} million parameters",
+            f"is larger than the {MOST_PARAMETERS / 1e6:,.0f} million that are built for their fields alone",
+            "load it with its weights instead",
+        )
+    return network_fields(load_model(name, weights=None))
 
 
 def _result(layer: Layer, field: Field | None, input_px: int) -> ReceptiveField:

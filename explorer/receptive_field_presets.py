@@ -50,9 +50,14 @@ def presets() -> dict[str, StackPreset]:
         ),
         StackPreset(
             "ResNet-50",
-            "The longest way, as in torchvision: the stride lies in the 3×3 layer of each block. The original "
-            "has it in the first 1×1, and sees 483 px.",
+            "The longest way, as in torchvision: the stride of a stage lies in its first 3×3 layer.",
             _resnet50(),
+            224,
+        ),
+        StackPreset(
+            "ResNet-50, as first published",
+            "The stride of a stage lies in its first 1×1 layer, so that the 3×3 behind it counts twice.",
+            _resnet50(stride_first=True),
             224,
         ),
     ]
@@ -101,15 +106,15 @@ def _resnet18() -> tuple[StackLayer, ...]:
     return tuple(layers)
 
 
-def _resnet50() -> tuple[StackLayer, ...]:
+def _resnet50(stride_first: bool = False) -> tuple[StackLayer, ...]:
     layers = _stem()
     for stage, count in enumerate((3, 4, 6, 3), start=1):
         for block in range(count):
             stride = 2 if stage > 1 and block == 0 else 1
             name = f"layer{stage}.{block}"
             layers += [
-                conv(1, name=f"{name}.conv1"),
-                conv(3, stride=stride, padding=1, name=f"{name}.conv2"),
+                conv(1, stride=stride if stride_first else 1, name=f"{name}.conv1"),
+                conv(3, stride=1 if stride_first else stride, padding=1, name=f"{name}.conv2"),
                 conv(1, name=f"{name}.conv3"),
             ]
     return tuple(layers)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal, get_args
 
 from explorer.convolution import output_size
@@ -19,6 +20,7 @@ Pair = tuple[int, int]
 
 MOST_LAYERS = 200
 MOST_FIELD_PX = 10**6
+MOST_TERMS = 6
 KIND_NAMES: dict[Kind, str] = {"conv": "conv", "max_pool": "max-pool", "avg_pool": "average-pool"}
 _MOST = {"kernel": 255, "stride": 64, "padding": 255, "dilation": 64}
 _LEAST = {"kernel": 1, "stride": 1, "padding": 0, "dilation": 1}
@@ -171,13 +173,19 @@ def stack_fields(layers: Sequence[StackLayer], input_px: Pair | None = None) -> 
 
 
 def written_out(layers: Sequence[StackLayer], axis: int) -> str:
-    """The last field as one sum over the layers: ``1 + (3−1)·1·1 + (3−1)·1·1 = 5``."""
+    """The last field as one sum over the layers: ``1 + (3−1)·1·1 + (3−1)·1·2 = 7``.
+
+    In long sums, equal neighbours are counted: ``4×(3−1)·1·4``.
+    """
     fields = stack_fields(layers)
     terms = [
         f"({f.layer.kernel[axis]}−1)·{f.layer.dilation[axis]}·{f.jump_before[axis]}"
         for f in fields
         if f.growth[axis]
     ]
+    if len(terms) > MOST_TERMS:
+        counted = [(term, len(list(equal))) for term, equal in groupby(terms)]
+        terms = [f"{count}×{term}" if count > 1 else term for term, count in counted]
     return " + ".join(["1", *terms]) + f" = {fields[-1].size[axis]}"
 
 

@@ -62,6 +62,12 @@ def test_a_preset_is_the_network_that_it_names(preset: str, network: str, layer:
     )
 
 
+def test_resnet50_as_first_published() -> None:
+    assert stack_fields(presets()["ResNet-50"].layers)[-1].size == (427, 427)
+    original = stack_fields(presets()["ResNet-50, as first published"].layers)[-1]
+    assert original.size == (427 + (3 - 1) * (4 + 8 + 16),) * 2 == (483, 483)
+
+
 def test_vgg16_preset_and_the_sheets_lenet() -> None:
     # VGG: 2, 2, 3, 3, 3 layers of 3×3, each stage at twice the jump of the one before, a 2×2 pooling after each.
     assert stack_fields(presets()["VGG-16"].layers)[-1].size[0] == 1 + sum(
@@ -113,6 +119,21 @@ def test_taps_are_the_pixels_that_torch_reads_gaps_included(layers: tuple[StackL
         assert taps(layers, axis)[0] == gradient[0, 0].sum(1 - axis).nonzero()[:, 0].tolist()
 
 
+def value_of(written: str) -> int:
+    """What a written-out sum comes to, computed by Python; it must be what it says itself."""
+    terms, _, claimed = written.rpartition(" = ")
+    value = int(eval(terms.translate(str.maketrans("−·×", "-**"))))
+    assert value == int(claimed)
+    return value
+
+
+def test_sums_of_real_networks_are_right_and_short() -> None:
+    for preset in presets().values():
+        written = written_out(preset.layers, 1)
+        assert value_of(written) == stack_fields(preset.layers)[-1].size[1]
+        assert len(written) < 200
+
+
 @settings(deadline=None)
 @given(stacks)
 def test_growth_adds_up_to_the_field(layers: tuple[StackLayer, ...]) -> None:
@@ -121,7 +142,7 @@ def test_growth_adds_up_to_the_field(layers: tuple[StackLayer, ...]) -> None:
         sizes = [1 + grown for grown in accumulate(f.growth[axis] for f in fields)]
         assert sizes == [f.size[axis] for f in fields]
         assert sizes[-1] == taps(layers, axis)[0][-1] - taps(layers, axis)[0][0] + 1
-        assert int(written_out(layers, axis).rpartition("= ")[2]) == sizes[-1]
+        assert value_of(written_out(layers, axis)) == sizes[-1]
 
 
 @settings(deadline=None)

@@ -1,0 +1,36 @@
+"""The receptive-field lab: fields on the picture, in every layer of a network, and of a stack built by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+from gradio.events import api as endpoint
+
+from explorer.tabs import (
+    receptive_field_api,
+    receptive_field_builder,
+    receptive_field_image,
+    receptive_field_table,
+)
+from explorer.tabs.components import QUIET, question
+from explorer.workbench import Workbench
+
+NAME = "receptive-field"
+_STYLE = (Path(__file__).parent / "receptive_field.css").read_text(encoding="utf-8")
+
+
+def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> None:
+    """Lay the tab out inside an open ``gr.Tab`` and connect it to the look."""
+    gr.HTML(f"<style>{_STYLE}</style>", padding=False, elem_classes="rf-style")
+    question("Which pixels can a unit see?")
+    entered = tab.select(lambda: NAME, None, active, **QUIET)
+    with gr.Tabs(elem_id="receptive-field-lab") as tabs:
+        with gr.Tab("On the picture", id="picture"):
+            picture = receptive_field_image.build(bench, look, active, NAME, entered)
+        with gr.Tab("In this network", id="network"):
+            receptive_field_table.build(bench, look, active, NAME, entered, picture, tabs)
+        with gr.Tab("Build a stack", id="stack"):
+            receptive_field_builder.build()
+    endpoint(receptive_field_api.receptive_field, api_name="receptive_field")
+    endpoint(receptive_field_api.receptive_field_of_stack, api_name="receptive_field_of_stack")

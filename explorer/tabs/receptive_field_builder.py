@@ -1,0 +1,189 @@
+"""A stack of layers built by hand: its field as a drawing, a sum and a table, and what else would enlarge it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from explorer.errors import ExplorerError
+from explorer.receptive_field_entry import cells, lines, read_cells, read_lines
+from explorer.receptive_field_presets import StackPreset, presets
+from explorer.receptive_field_stack import StackField, StackLayer, pair_text, stack_fields, written_out
+from explorer.receptive_field_stack_drawing import draw_stack, draw_what_if
+from explorer.receptive_field_what_if import what_if
+from explorer.tabs.components import QUIET, note, on_screen
+from explorer.tabs.receptive_field_api import square
+
+_HERE = Path(__file__).parent
+_EDITOR = (_HERE / "stack_editor.js").read_text(encoding="utf-8")
+_PICK = (_HERE / "receptive_field_pick.js").read_text(encoding="utf-8")
+_PRESETS = presets()
+_FIRST = next(iter(_PRESETS.values()))
+_AT_ONCE: dict[str, Any] = QUIET | {"queue": False, "trigger_mode": "always_last"}
+_KEPT = "What you see is still the last result."
+_DEPTH = (
+    "Depth adds a constant number of pixels per layer while all strides are 1. With depth fixed, larger kernels, "
+    "dilation, strides and pooling enlarge the field; strides and pooling do so for every layer behind them."
+)
+
+
+def build() -> None:
+    """The part's content, inside the caller's ``gr.Tab``."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=4, min_width=320):
+            preset = gr.Dropdown(list(_PRESETS), value=_FIRST.name, label="Start from", elem_id="rf-preset")
+            shows = gr.HTML(note(_FIRST.shows), padding=False)
+            editor = _editor()
+            side = gr.Number(_FIRST.input_px, label="Side of the input (px), may stay empty", precision=0)
+            with gr.Accordion("As text, one layer a line", open=False):
+                text = gr.Textbox(
+                    lines(_FIRST.layers), lines=5, max_lines=12, show_label=False, elem_id="rf-text"
+                )
+                take = gr.Button("Use this text", size="sm")
+        with gr.Column(scale=6, min_width=320):
+            message = gr.HTML("", padding=False, elem_classes="rf-message", elem_id="rf-message")
+            result = gr.HTML(result_of(_FIRST.layers, _FIRST.input_px), padding=False, elem_id="rf-result")
+            with gr.Accordion("What if? One change at a time", open=True):
+                at = gr.Slider(1, len(_FIRST.layers), 1, step=1, label="At layer", elem_id="rf-at")
+                changes = gr.HTML(
+                    changes_of(_FIRST.layers, 1),
+                    html_template="<div>${value}</div>",
+                    js_on_load=_PICK,
+                    apply_default_css=False,
+                    padding=False,
+                    elem_id="rf-what-if",
+                )
+                gr.HTML(note(_DEPTH), padding=False)
+            with gr.Accordion("Layer by layer", open=False):
+                table = gr.HTML(table_of(_FIRST.layers, _FIRST.input_px), padding=False, elem_id="rf-layers")
+
+    outputs = [message, result, at, changes, table, text]
+
+    def show(value: Any, side: float | None, at: float) -> tuple[Any, ...]:
+        try:
+            stack = read_cells(rows_of(value))
+            place = min(max(int(at or 1), 1), len(stack))
+            drawn = result_of(stack, side), changes_of(stack, place), table_of(stack, side)
+        except ExplorerError as error:
+            return alert(error), *[gr.skip()] * 5
+        # A slider from 1 to 1 has no length to draw.
+        slider = gr.Slider(maximum=max(len(stack), 2), value=place, visible=len(stack) > 1)
+        return "", drawn[0], slider, drawn[1], drawn[2], lines(stack)
+
+    def choose(name: str) -> tuple[Any, ...]:
+        chosen: StackPreset = _PRESETS[name]
+        return {"rows": cells(chosen.layers)}, chosen.input_px, note(chosen.shows)
+
+    def apply(value: Any, at: float, event: gr.EventData) -> dict[str, Any]:
+        found = what_if(read_cells(rows_of(value)), int(at) - 1)
+        return {"rows": cells(found[min(max(int(event.number), 0), len(found) - 1)].layers)}
+
+    def take_text(text: str) -> dict[str, Any]:
+        return {"rows": cells(read_lines(text))}
+
+    showing: dict[str, Any] = {"fn": show, "inputs": [editor, side, at], "outputs": outputs, **_AT_ONCE}
+    gr.on([editor.edit, side.input, at.input], **showing)
+    preset.input(choose, preset, [editor, side, shows], **_AT_ONCE).then(**showing)
+    changes.select(on_screen(apply), [editor, at], editor, **_AT_ONCE | {"trigger_mode": "multiple"}).success(
+        **showing
+    )
+    take.click(on_screen(take_text), text, editor, **_AT_ONCE).success(**showing)
+
+
+def rows_of(value: Any) -> list[dict[str, str]]:
+    """The typed texts, whatever a client sent. Raises ExplorerError if they are no rows."""
+    try:
+        return [{str(key): str(cell) for key, cell in row.items()} for row in value["rows"]]
+    except (TypeError, KeyError, AttributeError):
+        raise ExplorerError("the table of layers", "could not be read", "reload the page") from None
+
+
+def result_of(layers: Sequence[StackLayer], side: float | None) -> str:
+    """The answer in large, the sum behind it, and the drawing: of both axes where they differ."""
+    fields = stack_fields(layers, square(side))
+    last = fields[-1]
+    axes = [0] if all(f.size[0] == f.size[1] for f in fields) else [0, 1]
+    names = ("height", "width")
+    sums = "<br>".join(
+        f"{names[axis] if len(axis_list) > 1 else 'field'} = {html.escape(written_out(layers, axis))} px"
+        for axis_list in [axes]
+        for axis in axes
+    )
+    drawings = "".join(
+        (note(names[axis].capitalize()) if len(axes) > 1 else "")
+        + f'<div class="rf-wide">{draw_stack(layers, axis, int(side) if side else None)}</div>'
+        for axis in axes
+    )
+    return (
+        f'<p class="rf-answer">{pair_text(last.size, always_two=True)} pixels</p>'
+        f'<p class="rf-sum">{sums}</p>{drawings}{note(_caption(last))}'
+    )
+
+
+def changes_of(layers: Sequence[StackLayer], at: int) -> str:
+    """An arrow for each thing that could be changed at a layer, counted from 1."""
+    return draw_what_if(what_if(layers, at - 1))
+
+
+def table_of(layers: Sequence[StackLayer], side: float | None) -> str:
+    """Every layer with its numbers and the arithmetic."""
+    rows = "".join(
+        _row(number, field) for number, field in enumerate(stack_fields(layers, square(side)), start=1)
+    )
+    heads = ("Size (px)", "Grows by", "Jump (px)", "Start (px)", "Map")
+    head = "".join(f'<th class="number">{text}</th>' for text in heads)
+    return (
+        '<div class="scroll" tabindex="0" role="region" aria-label="Fields layer by layer"><table class="facts">'
+        f"<tr><th>Layer</th><th>Settings</th><th>Size + (k − 1)·d·jump</th>{head}</tr>{rows}</table></div>"
+    )
+
+
+def alert(error: ExplorerError) -> str:
+    """An error in its place on the page; the entries stay to be mended."""
+    text = html.escape(f"{error.value[:1].upper()}{error.value[1:]} {error.rule}")
+    remedy = html.escape(f"{error.remedy[:1].upper()}{error.remedy[1:]}")
+    return f'<div class="rf-alert" role="alert"><b>{text}.</b> {remedy}. {_KEPT}</div>'
+
+
+def _row(number: int, field: StackField) -> str:
+    numbers = (
+        pair_text(field.size),
+        f"+{pair_text(field.growth)}",
+        pair_text(field.stride),
+        pair_text(field.start),
+        pair_text(field.units, always_two=True) if field.units else "",
+    )
+    sums = field.arithmetic(0)
+    if field.size[0] != field.size[1]:
+        sums = f"{sums}<br>{field.arithmetic(1)}"
+    cells = "".join(f'<td class="number rf-keep">{text}</td>' for text in numbers)
+    name = html.escape(field.layer.name or f"layer {number}")
+    return (
+        f"<tr><td>{name}</td><td>{html.escape(field.layer.settings)}</td>"
+        f'<td class="rf-keep">{sums}</td>{cells}</tr>'
+    )
+
+
+def _caption(last: StackField) -> str:
+    said = (
+        f"One unit of the last map sees {last.size[0]} × {last.size[1]} input pixels; the next unit's field lies "
+        f"{pair_text(last.stride)} px further, the first one's centre at {pair_text(last.start)} px."
+    )
+    if last.units:
+        said += f" The last map has {last.units[0]} × {last.units[1]} units."
+    return said
+
+
+def _editor() -> gr.HTML:
+    return gr.HTML(
+        {"rows": cells(_FIRST.layers)},
+        html_template='<div class="stack-editor" role="group" aria-label="The layers of the stack"></div>',
+        js_on_load=_EDITOR,
+        apply_default_css=False,
+        padding=False,
+        elem_id="rf-editor",
+    )

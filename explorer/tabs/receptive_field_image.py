@@ -1,0 +1,271 @@
+"""Fields on the picture: click a unit to see what it sees, or a pixel to see who sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import floor
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from explorer.caches import ByteBudgetCache
+from explorer.effective_receptive_field import EffectiveField, central_half, effective_receptive_field
+from explorer.images import Placement, sample_images
+from explorer.layers import find_layer, list_layers, stages
+from explorer.models import LoadedModel
+from explorer.overlay import colourise, default_colormap
+from explorer.receptive_field import Box, ReceptiveField, receptive_field
+from explorer.receptive_field_drawing import HEAT_COLORMAP, draw_map, draw_picture, heat_limit, on_image
+from explorer.receptive_field_words import describe_effective, describe_pixel, describe_spacing, describe_unit
+from explorer.reduction import reduce
+from explorer.tabs.components import (
+    QUIET,
+    colour_bar,
+    layer_choices,
+    note,
+    on_screen,
+    progress_bar,
+    stepwise,
+)
+from explorer.workbench import Look, Workbench
+
+_PICK = (Path(__file__).parent / "receptive_field_pick.js").read_text(encoding="utf-8")
+_KINDS = [
+    ("Theoretical", "theoretical"),
+    ("Effective, this picture", "one"),
+    ("Effective, mean with the samples", "mean"),
+]
+
+
+@dataclass(frozen=True)
+class Pick:
+    """What the user pointed at: a unit of the layer's map, or a pixel (row, column) of the picture."""
+
+    what: str
+    row: int
+    column: int
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What a drawing is about: the look's layer, with everything known of it before anything is drawn."""
+
+    look: Look
+    field: ReceptiveField
+    pixels: np.ndarray
+    placement: Placement
+    input_px: int
+
+    @property
+    def room(self) -> Box:
+        """A box on the picture around the fields of all units."""
+        rows, columns = self.field.units
+        first, last = self.field.box(0, 0), self.field.box(rows - 1, columns - 1)
+        return on_image((*first[:2], *last[2:]), self.placement)
+
+
+@dataclass(frozen=True)
+class PictureView:
+    """What other parts of the lab need of this one: to choose a layer here, and to draw it."""
+
+    layer: gr.Dropdown
+    drawing: dict[str, Any]
+
+
+class EffectiveFields:
+    """Effective fields by network, layer, unit and pictures: measured once, then remembered."""
+
+    def __init__(self, bench: Workbench, budget_bytes: int = 32 * 2**20) -> None:
+        self._bench = bench
+        self._found: ByteBudgetCache[tuple[Any, ...], EffectiveField] = ByteBudgetCache(
+            budget_bytes, lambda found: found.values.nbytes
+        )
+
+    def measure(
+        self, look: Look, layer: str, unit: tuple[int, int], kind: str, report: Any
+    ) -> EffectiveField:
+        """The field on the look's picture, or the mean over it and the sample pictures."""
+        model = self._bench.model(look.model)
+        paths = {look.image_path}
+        paths |= {str(path) for path in sample_images().values()} if kind == "mean" else set()
+        pictures = {p.digest: p.pixels for p in map(self._bench.picture, sorted(paths))}
+        key = (model.serial, layer, unit, look.framing, *pictures)
+        return self._found.get_or_make(
+            key,
+            lambda: effective_receptive_field(
+                model, layer, list(pictures.values()), unit, framing=look.framing, on_progress=report
+            ),
+        )
+
+
+def build(bench: Workbench, look: gr.State, active: gr.Textbox, name: str, entered: Any) -> PictureView:
+    """Lay the part out inside an open tab; ``entered`` is the event of coming to the lab, called ``name``."""
+    pick = gr.State(None)
+    effective = EffectiveFields(bench)
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=5, min_width=320):
+            picture = _clickable("rf-picture", "The picture. A click on a pixel shows the units that see it.")
+            bar = gr.HTML(padding=False)
+            caption = gr.HTML(padding=False, elem_id="rf-caption")
+            working = gr.HTML(padding=False)
+        with gr.Column(scale=3, min_width=240):
+            layer = gr.Dropdown([], label="Layer", elem_id="rf-layer", filterable=True)
+            cells = _clickable("rf-map", "The layer's map. A click or the arrow keys choose a unit.")
+            spacing = gr.HTML(padding=False, elem_id="rf-spacing")
+            kind = gr.Radio(_KINDS, value="theoretical", label="Field", elem_id="rf-kind")
+
+    results = [picture, bar, caption, cells, spacing, working]
+
+    def draw(look: Look | None, where: str, layer: str | None, kind: str, pick: Pick | None) -> Iterator[Any]:
+        if look is None or where != name or not layer:
+            return
+        scene = scene_of(bench, look, layer)
+        yield from _drawn(bench, effective, scene, kind, fitted(pick, scene))
+
+    def meet(look: Look | None, where: str, layer: str | None) -> Any:
+        if look is None or where != name:
+            return gr.skip()
+        model = bench.model(look.model)
+        maps = [each for each in list_layers(model) if each.is_map]
+        names = [each.name for each in maps]
+        chosen = layer if layer in names else opening_layer(model) if names else None
+        return gr.update(choices=layer_choices(maps), value=chosen)
+
+    def point(look: Look, layer: str, event: gr.EventData) -> Pick:
+        scene = scene_of(bench, look, layer)
+        return pointed(scene, event.pick, float(event.y), float(event.x))
+
+    drawing: dict[str, Any] = {
+        "fn": on_screen(draw),
+        "inputs": [look, active, layer, kind, pick],
+        "outputs": results,
+        "concurrency_limit": 4,
+        "trigger_mode": "always_last",
+        **QUIET,
+    }
+    meeting: dict[str, Any] = {
+        "fn": on_screen(meet),
+        "inputs": [look, active, layer],
+        "outputs": layer,
+        **QUIET,
+    }
+    entered.then(**meeting).then(**drawing)
+    look.change(**meeting).then(**drawing)
+    gr.on([layer.input, kind.input], **drawing)
+    # "always_last" would repeat an older event's data.
+    gr.on(
+        [picture.select, cells.select],
+        on_screen(point),
+        [look, layer],
+        pick,
+        trigger_mode="multiple",
+        **QUIET,
+    ).then(**drawing)
+    return PictureView(layer, drawing)
+
+
+def opening_layer(model: LoadedModel) -> str:
+    """A stage as deep as its fields still are well smaller than the input: there both can be seen."""
+    told = [layer.name for layer in stages(model)]
+    small = [name for name in told if max(receptive_field(model, name).size) <= model.preprocess.crop_px / 2]
+    return (small or told)[-1]
+
+
+def scene_of(bench: Workbench, look: Look, layer: str) -> Scene:
+    """Everything about a layer that a drawing needs, but the drawing."""
+    model = bench.model(look.model)
+    pixels = bench.picture(look.image_path).pixels
+    return Scene(
+        look=look,
+        field=receptive_field(model, layer),
+        pixels=pixels,
+        placement=model.preprocess.placement(pixels.shape[0], pixels.shape[1], look.framing),
+        input_px=model.preprocess.crop_px,
+    )
+
+
+def pointed(scene: Scene, where: str, y: float, x: float) -> Pick:
+    """What a click at (y, x) of a drawing means: the unit or the pixel under it, or the nearest one."""
+    rows, columns = scene.field.units if where == "map" else scene.pixels.shape[:2]
+    row, column = (min(max(floor(v), 0), n - 1) for v, n in ((y, rows), (x, columns)))
+    return Pick("unit" if where == "map" else "pixel", row, column)
+
+
+def fitted(pick: Pick | None, scene: Scene) -> Pick:
+    """The pick if this layer and picture have it, else the unit in the middle of the map."""
+    rows, columns = scene.field.units
+    if pick is not None:
+        height, width = (rows, columns) if pick.what == "unit" else scene.pixels.shape[:2]
+        if pick.row < height and pick.column < width:
+            return pick
+    return Pick("unit", rows // 2, columns // 2)
+
+
+def _drawn(
+    bench: Workbench, effective: EffectiveFields, scene: Scene, kind: str, pick: Pick
+) -> Iterator[tuple[Any, ...]]:
+    """Updates for (picture, bar, caption, map, spacing, working); the last one is the result."""
+    cells, spacing = map_cells(bench, scene), note(describe_spacing(scene.field))
+    if pick.what == "pixel":
+        seeing = seen_by(scene, pick)
+        said = describe_pixel(scene.field, pick.row, pick.column, seeing)
+        pixel = (pick.row, pick.column)
+        shown = draw_picture(scene.pixels, scene.placement, said, room=scene.room, pixel=pixel)
+        yield shown, "", note(said), draw_map(cells, said, seeing=seeing), spacing, ""
+        return
+    unit = (pick.row, pick.column)
+    box = on_image(scene.field.box(*unit), scene.placement)
+    said = describe_unit(scene.field, *unit, scene.placement, scene.input_px)
+    marked = draw_map(cells, f"The map of {scene.field.layer}, unit {unit} chosen", unit=unit)
+    if kind == "theoretical":
+        shown = draw_picture(scene.pixels, scene.placement, said, box=box, room=scene.room)
+        yield shown, "", note(said), marked, spacing, ""
+        return
+    skip = gr.skip()
+    steps = stepwise(lambda report: effective.measure(scene.look, scene.field.layer, unit, kind, report))
+    while True:
+        try:
+            share = next(steps)
+        except StopIteration as done:
+            found: EffectiveField = done.value
+            break
+        yield skip, skip, skip, marked, spacing, progress_bar(share, "Taking gradients")
+    said = describe_effective(found)
+    inner = on_image(central_half(found.box), scene.placement)
+    shown = draw_picture(
+        scene.pixels, scene.placement, said, box=box, inner=inner, room=scene.room, heat=found.values
+    )
+    limits = ((0.0, heat_limit(found.values)),)
+    scale = colour_bar(limits, colormap=HEAT_COLORMAP, what="root of the mean |gradient|")
+    yield shown, scale, note(said), marked, spacing, ""
+
+
+def map_cells(bench: Workbench, scene: Scene) -> np.ndarray:
+    """The layer's map as colours, one pixel a cell: RGB ``uint8`` ``(rows, columns, 3)``."""
+    layer = find_layer(bench.model(scene.look.model), scene.field.layer).name
+    activation = bench.capture(scene.look, (layer,)).activations[layer]
+    view = reduce(activation, "pca")
+    return colourise(view.values, view.limits, default_colormap(view))
+
+
+def seen_by(scene: Scene, pick: Pick) -> tuple[range, range] | None:
+    """The rows and columns of units that see a pixel of the picture; ``None`` if the network never saw it."""
+    top, left, bottom, right = scene.placement.seen
+    if not (top <= pick.row < bottom and left <= pick.column < right):
+        return None
+    y, x = scene.placement.to_cell(pick.row, pick.column)
+    return scene.field.units_seeing(round(y), round(x))
+
+
+def _clickable(elem_id: str, label: str) -> gr.HTML:
+    return gr.HTML(
+        "",
+        html_template=f'<div class="rf-frame" tabindex="0" role="group" aria-label="{label}">${{value}}</div>',
+        js_on_load=_PICK,
+        apply_default_css=False,
+        padding=False,
+        elem_id=elem_id,
+    )

@@ -1,0 +1,134 @@
+"""The fields of every layer of a network, as a curve and a table."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from explorer.catalogue import catalogue
+from explorer.layers import Layer
+from explorer.receptive_field import NetworkFields, ReceptiveField, catalogue_fields, network_fields
+from explorer.receptive_field_stack import pair_text
+from explorer.receptive_field_stack_drawing import draw_growth
+from explorer.receptive_field_words import describe_network
+from explorer.tabs.components import QUIET, note, on_screen
+from explorer.tabs.receptive_field_image import PictureView
+from explorer.workbench import Look, Workbench
+
+_PICK = (Path(__file__).parent / "receptive_field_pick.js").read_text(encoding="utf-8")
+_CHOSEN = "the network chosen on the left"
+_DEFINITION = (
+    '<p class="note subdued">Size, jump and start as in Araujo, Norris and Sim, '
+    '<a href="https://distill.pub/2019/computing-receptive-fields/" target="_blank" rel="noopener">'
+    "Computing receptive fields of convolutional neural networks</a> (Distill, 2019): behind a layer with kernel k, "
+    "stride s, padding p and dilation d the size grows by (k − 1)·d·jump, the start moves by ((k − 1)·d/2 − p)·jump, "
+    "and the jump becomes jump·s. Where branches meet, a unit sees what any of them sees. Pixels of the network's "
+    "input, the first one's centre at 0.</p>"
+)
+
+
+def build(
+    bench: Workbench,
+    look: gr.State,
+    active: gr.Textbox,
+    name: str,
+    entered: Any,
+    picture: PictureView,
+    tabs: gr.Tabs,
+) -> None:
+    """Lay the part out inside an open tab. A click on a row shows its layer on the picture."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=4, min_width=280):
+            other = gr.Dropdown(
+                [_CHOSEN, *catalogue()],
+                value=_CHOSEN,
+                label="Network",
+                info="Any of the catalogue: weights don't matter here, nothing is downloaded",
+                elem_id="rf-network",
+            )
+            summary = gr.HTML(padding=False, elem_id="rf-summary")
+        with gr.Column(scale=6, min_width=320):
+            growth = gr.HTML(padding=False, elem_id="rf-growth")
+    table = gr.HTML(
+        "",
+        html_template="<div>${value}</div>",
+        js_on_load=_PICK,
+        apply_default_css=False,
+        padding=False,
+        elem_id="rf-table",
+    )
+    gr.HTML(_DEFINITION, padding=False)
+
+    def show(look: Look | None, where: str, other: str, layer: str | None) -> Any:
+        if look is None or where != name:
+            return (gr.skip(),) * 3
+        own = other == _CHOSEN
+        network = network_fields(bench.model(look.model)) if own else catalogue_fields(other)
+        return (
+            note(describe_network(network)),
+            growth_of(network),
+            field_table(network, layer if own else None),
+        )
+
+    def choose(other: str, event: gr.EventData) -> Any:
+        if other != _CHOSEN:
+            gr.Info(f"To see {other} on the picture, choose it as the network on the left.")
+            return gr.skip(), gr.skip()
+        return event.layer, gr.Tabs(selected="picture")
+
+    showing: dict[str, Any] = {
+        "fn": on_screen(show),
+        "inputs": [look, active, other, picture.layer],
+        "outputs": [summary, growth, table],
+        **QUIET,
+    }
+    entered.then(**showing)
+    gr.on([look.change, other.input, picture.layer.change], **showing)
+    table.select(choose, other, [picture.layer, tabs], trigger_mode="multiple", **QUIET).then(
+        **picture.drawing
+    )
+
+
+def growth_of(network: NetworkFields) -> str:
+    """The curve of the local sizes of all maps, with its caption."""
+    maps = [f for layer, f in zip(network.layers, network.fields, strict=True) if layer.is_map]
+    if not maps:
+        return ""
+    drawn = draw_growth(maps, network.input_px)
+    said = f"Side of one unit's field, map by map, from {max(maps[0].local_size)} to {max(maps[-1].local_size)} px."
+    return f'<div class="rf-wide">{drawn}</div>{note(said)}'
+
+
+def field_table(network: NetworkFields, chosen: str | None) -> str:
+    """Every layer with map, size, jump and start."""
+    heads = ("Layer", "Kind", "Map", "Size (px)", "Jump (px)", "Start (px)")
+    head = "".join(f"<th{' class=number' if i > 1 else ''}>{text}</th>" for i, text in enumerate(heads))
+    body = "".join(
+        _row(layer, field, layer.name == chosen)
+        for layer, field in zip(network.layers, network.fields, strict=True)
+    )
+    return (
+        '<div class="scroll" tabindex="0" role="region" aria-label="Receptive fields of all layers">'
+        f'<table class="facts"><tr>{head}<th></th></tr>{body}</table></div>'
+    )
+
+
+def _row(layer: Layer, field: ReceptiveField, current: bool) -> str:
+    numbers = (
+        pair_text(field.units, always_two=True),
+        pair_text(field.local_size),
+        pair_text(field.stride),
+        pair_text(field.start),
+    )
+    cells = "".join(f'<td class="number rf-keep">{text}</td>' for text in numbers)
+    remark = f"and everything, through {field.mixed_by}" if field.is_global else ""
+    name = html.escape(layer.name)
+    pick = f' data-layer="{name}" tabindex="0"' if layer.is_map else ""
+    mark = ' aria-current="true"' if current else ""
+    return (
+        f"<tr{pick}{mark}><td>{name}</td><td>{html.escape(layer.kind)}</td>{cells}"
+        f"<td>{html.escape(remark)}</td></tr>"
+    )
