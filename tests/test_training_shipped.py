@@ -10,7 +10,8 @@ import pytest
 import torch
 
 import explorer
-from training import count_parameters, epochs_of, load_trained, runs, shipped_runs
+from tests.training_samples import TINY, tiny_data
+from training import count_parameters, epochs_of, load_trained, runs, shipped_runs, train, trained_runs
 
 ARCHIVE = Path(__file__).parents[1].parent / "shared" / "data" / "cifar10-jpeg.tar.xz"
 CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -42,6 +43,14 @@ def test_it_is_the_sheets_network_with_its_recipe_and_history(name: str) -> None
         assert count_parameters(model.module) in (0, 62_006)  # the explorer freezes what it looks at
         assert sum(p.numel() for p in model.module.parameters()) == 62_006
         assert model.labels == CIFAR
+
+
+def test_own_runs_come_before_the_shipped_ones_once_they_have_a_checkpoint(tmp_path: Path) -> None:
+    assert list(trained_runs(tmp_path)) == sorted(EXPECTED)
+    runs.create(TINY, tmp_path, "only waiting")
+    next(train(TINY, runs.create(TINY, tmp_path, "begun"), data=tiny_data()))
+    assert list(trained_runs(tmp_path)) == ["begun", *sorted(EXPECTED)]
+    assert epochs_of(trained_runs(tmp_path)["begun"]) == [0, 1]
 
 
 def test_the_explorer_looks_inside_it() -> None:

@@ -5,7 +5,7 @@ from training.data import Dataset, channel_statistics, class_counts, gallery, lo
 from training.loop import train
 from training.networks import build_network, count_parameters, describe, list_networks
 from training.results import EpochResult, Progress
-from training.trained import epochs_of, load_trained, shipped_runs
+from training.trained import epochs_of, load_trained, shipped_runs, trained_runs
 
 __all__ = [
     "RECIPES",
@@ -25,4 +25,5 @@ __all__ = [
     "load_trained",
     "shipped_runs",
     "train",
+    "trained_runs",
 ]

@@ -4,6 +4,11 @@ python -m training --dataset shapes10 --epochs 3
 python -m training --dataset cifar10 --augmentation flip crop --normalization 0.5 0.5
 python -m training --folder runs/NAME                    go on with a run that was stopped or killed
 torchrun --nproc-per-node 2 -m training --dataset cifar10 --batch-size 512
+
+Over several machines, on each of them, with the same options and the data at hand; the first one writes:
+
+torchrun --nnodes 2 --node-rank 0 --master-addr FIRST --nproc-per-node 8 -m training --dataset cifar10
+torchrun --nnodes 2 --node-rank 1 --master-addr FIRST --nproc-per-node 8 -m training --dataset cifar10
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from explorer.models import LoadedModel, from_module
 from explorer.preprocessing import Preprocess
 from training.checkpoint import Checkpoint, list_epochs, load_checkpoint
 from training.networks import build_network
+from training.runs import DEFAULT_ROOT, list_runs
 
 SHIPPED = Path(__file__).parent / "pretrained"
 
@@ -19,6 +20,15 @@ SHIPPED = Path(__file__).parent / "pretrained"
 def shipped_runs() -> list[Path]:
     """Folders of the trained networks that come with the program."""
     return sorted(path.parent for path in SHIPPED.glob("*/config.json"))
+
+
+def trained_runs(root: str | Path = DEFAULT_ROOT) -> dict[str, Path]:
+    """Name → folder of every run that can be looked into: those below ``root``, newest first, then the shipped.
+
+    A run counts from its first checkpoint on, the untrained network; :func:`epochs_of` lists what there is.
+    """
+    own = {run.name: run.folder for run in list_runs(root) if list_epochs(run.folder)}
+    return own | {folder.name: folder for folder in shipped_runs() if folder.name not in own}
 
 
 def epochs_of(folder: str | Path) -> list[int]:
