@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -47,6 +48,22 @@ class Explanation:
     layer: str | None = None
 
 
+class ModelSource(Protocol):
+    """Networks that the catalogue doesn't know, such as those of training runs."""
+
+    def choices(self, current: str) -> list[tuple[str, str]]:
+        """(text, name) of each; where a run has several, ``current`` is named, else the last."""
+
+    def versions(self, name: str) -> dict[int, str]:
+        """Epoch → name, for all networks of the run that ``name`` belongs to; empty if it is none of ours."""
+
+    def identity(self, name: str) -> Hashable:
+        """What changes when the weights behind ``name`` do; None if it is none of ours."""
+
+    def load(self, name: str, device: str) -> LoadedModel:
+        """The network itself; raises ExplorerError if it is gone or damaged."""
+
+
 class Workbench:
     """Loads each network once, decodes each picture once, runs each forward pass once; then remembers.
 
@@ -58,13 +75,15 @@ class Workbench:
         *,
         device: str = "cpu",
         offline: bool = False,
+        source: ModelSource | None = None,
         models_bytes: int = 2 * 2**30,
         activations_bytes: int = 512 * 2**20,
     ) -> None:
         self.device = device
         self.offline = offline
+        self.source = source
         self.activations = ActivationCache(activations_bytes)
-        self._models: ByteBudgetCache[str, LoadedModel] = ByteBudgetCache(
+        self._models: ByteBudgetCache[Hashable, LoadedModel] = ByteBudgetCache(
             models_bytes, lambda model: 4 * model.parameters
         )
         self._pictures: ByteBudgetCache[tuple[str, int], Picture] = ByteBudgetCache(
@@ -77,7 +96,7 @@ class Workbench:
         )
 
     def model(self, name: str, on_progress: Callable[[DownloadProgress], None] | None = None) -> LoadedModel:
-        """A network of the catalogue, or one that :meth:`add_model` was given.
+        """A network of the catalogue, of :attr:`source`, or one that :meth:`add_model` was given.
 
         Raises:
             ExplorerError: as :func:`explorer.load_model`.
@@ -88,6 +107,9 @@ class Workbench:
                 raise ExplorerError(f"network {name!r}", "is no longer in memory", "load its file again")
             return load_model(name, device=self.device, offline=self.offline, on_progress=on_progress)
 
+        source = self.source
+        if source is not None and (identity := source.identity(name)) is not None:
+            return self._models.get_or_make((name, identity), lambda: source.load(name, self.device))
         return self._models.get_or_make(name, load)
 
     def add_model(self, model: LoadedModel, content: str) -> str:
