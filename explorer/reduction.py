@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -101,10 +102,11 @@ def reduce(
         raise ExplorerError(f"a map with {bad} values NaN or infinite", "can't be shown", remedy)
     about = {"layer": getattr(activation, "layer", ""), "placement": getattr(activation, "placement", None)}
     count = values.shape[0]
-    if method == "pca":
-        return _pca(values, None, basis, about)
-    if method == "component":
-        return _pca(values, _checked("principal component", component, count), basis, about)
+    if method in ("pca", "component"):
+        single = None if method == "pca" else _checked("principal component", component, count)
+        # These matrices are small: waiting BLAS threads would only rob torch's, and other users', of the cores.
+        with _openblas().limit(limits=1):
+            return _pca(values, single, basis, about)
     if method == "nmf":
         return _nmf(values, about)
     if method == "mean":
@@ -178,17 +180,35 @@ def find_basis(values: np.ndarray, count: int) -> PCABasis:
 
 def _basis_of(centred: np.ndarray, mean: np.ndarray, count: int) -> PCABasis:
     if centred.shape[0] >= centred.shape[1]:
-        _, vectors = np.linalg.eigh((centred.T @ centred).astype(np.float64))
-        components = vectors[:, ::-1][:, :count].T
+        components = _leading_vectors(centred.T @ centred, count).T
     else:
-        _, vectors = np.linalg.eigh((centred @ centred.T).astype(np.float64))
+        vectors = _leading_vectors(centred @ centred.T, count)
         # Behind the last real component comes rounding, which may repeat an earlier one: QR prevents that.
-        components = np.linalg.qr(centred.T.astype(np.float64) @ vectors[:, ::-1][:, :count])[0].T
+        components = np.linalg.qr(centred.T.astype(np.float64) @ vectors)[0].T
     signs = np.where((components**3).sum(axis=1) < 0, -1.0, 1.0)
     components = (components * signs[:, None]).astype(np.float32)
     scores, shares = _scores(centred, components)
     limits = np.stack([scores.min(axis=0), scores.max(axis=0)], axis=1)
     return PCABasis(mean, components, limits, shares)
+
+
+def _leading_vectors(square: np.ndarray, count: int) -> np.ndarray:
+    """The eigenvectors of a symmetric matrix ``(n, n)`` with the largest eigenvalues, ``(n, count)``."""
+    from scipy.linalg import eigh
+
+    last = len(square) - 1
+    wanted = [max(0, last - count + 1), last]
+    _, vectors = eigh(square.astype(np.float64), subset_by_index=wanted, check_finite=False)
+    return vectors[:, ::-1]
+
+
+@cache
+def _openblas() -> Any:
+    """The thread pools of numpy's and scipy's linear algebra, found once."""
+    import scipy.linalg  # noqa: F401  its library must be loaded to be found
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(internal_api="openblas")
 
 
 def _positions(values: np.ndarray) -> np.ndarray:
