@@ -321,7 +321,8 @@ def _check_groups(channels: int, kernels: Floats, groups: int) -> None:
         raise ExplorerError(
             f"groups {groups}",
             f"must divide both the {channels} input channels and the {len(kernels)} kernels",
-            f"use one of {[n for n in range(1, channels + 1) if channels % n == len(kernels) % n == 0]}",
+            "use "
+            + " or ".join(str(n) for n in range(1, channels + 1) if channels % n == len(kernels) % n == 0),
         )
     if kernels.shape[1] != channels // groups:
         raise ExplorerError(

@@ -126,14 +126,14 @@ def _settings() -> tuple[Settings, gr.UploadButton]:
     )
     with gr.Row():
         stride, padding, dilation = _numbers("Stride", "Padding", "Dilation")
-    with gr.Row(visible=False) as across_row:
-        across = _numbers("Stride across", "Padding across", "Dilation across")
-    with gr.Row():
-        mode = gr.Dropdown(list(PADDING_MODES), value="zeros", label="Padding filled with", min_width=150)
-        groups = gr.Number(1, label="Groups of channels", precision=0, min_width=120)
     with gr.Row():
         relu = gr.Checkbox(_FIRST.relu, label="ReLU", min_width=90)
-        apart = gr.Checkbox(False, label="Width apart from height", min_width=180)
+        apart = gr.Checkbox(False, label="Width separately", min_width=150)
+    with gr.Row(visible=False) as across_row:
+        across = _numbers("Stride, width", "Padding, width", "Dilation, width")
+    with gr.Row():
+        mode = gr.Dropdown(list(PADDING_MODES), value="zeros", label="Padding filled with", min_width=150)
+        groups = gr.Number(1, label="Groups of channels", min_width=120)
     apart.change(lambda on: gr.Row(visible=on), apart, across_row, **_AT_ONCE)
     settings = Settings(
         preset=preset,
@@ -155,8 +155,7 @@ def _settings() -> tuple[Settings, gr.UploadButton]:
 
 def _numbers(*labels: str) -> tuple[gr.Number, ...]:
     return tuple(
-        gr.Number(0 if label.startswith("Padding") else 1, label=label, precision=0, min_width=90)
-        for label in labels
+        gr.Number(0 if label.startswith("Padding") else 1, label=label, min_width=90) for label in labels
     )
 
 
@@ -211,10 +210,14 @@ def _wire_settings(
         return shown if kernels is data[settings.kernels] else shown | {settings.kernels: kernels}
 
     edits = [settings.x.edit, settings.kernels.edit]
-    edits += [getattr(settings, f.name).input for f in fields(settings)[3:]]
-    gr.on(edits, recompute, inputs, outputs, **_AT_ONCE)
-
     s = settings
+    down, across = [s.stride, s.padding, s.dilation], [s.stride_across, s.padding_across, s.dilation_across]
+    others: list[Any] = [*down, *across, s.padding_mode, s.groups, s.relu]
+    edits += [field.input for field in others]
+    gr.on(edits, recompute, inputs, outputs, **_AT_ONCE)
+    # The width starts from the height's numbers, so that asking for it changes nothing by itself.
+    parted = s.apart.input(lambda *numbers: numbers, down, across, **_AT_ONCE)
+    parted.then(recompute, inputs, outputs, **_AT_ONCE)
     filled = [s.x, s.kernels, s.stride, s.padding, s.dilation, s.apart, s.padding_mode, s.groups, s.relu]
     chosen = settings.preset.input(_choose, [settings.preset, picture], filled, **_AT_ONCE)
     chosen.then(recompute, inputs, outputs, **_AT_ONCE)
@@ -284,20 +287,25 @@ def _slider_range(conv: Convolution) -> dict[str, Any]:
 def _convolution_from(settings: Settings, data: dict[Any, Any]) -> tuple[Any, Convolution]:
     """The kernels' editor, its slices fitted to channels and groups, and the convolution."""
     x = read_input(data[settings.x])
-    groups = data[settings.groups]
+    groups = _whole(data[settings.groups])
     kernels = data[settings.kernels]
     if isinstance(groups, int) and groups > 0 and len(x) % groups == 0:
         kernels = fit_channels(kernels, len(x) // groups)
     weights, biases = read_kernels(kernels)
-    down = (data[settings.stride], data[settings.padding], data[settings.dilation])
-    across = (data[settings.stride_across], data[settings.padding_across], data[settings.dilation_across])
-    pairs = zip(down, across if data[settings.apart] else down, strict=True)
-    stride, padding, dilation = pairs
+    s = settings
+    down = [_whole(data[number]) for number in (s.stride, s.padding, s.dilation)]
+    across = [_whole(data[number]) for number in (s.stride_across, s.padding_across, s.dilation_across)]
+    stride, padding, dilation = zip(down, across if data[s.apart] else down, strict=True)
     convolution_api.check_padding(padding)
     activation = "relu" if data[settings.relu] else None
     mode = data[settings.padding_mode]
     conv = convolve(x, weights, biases, stride, padding, dilation, groups, mode, activation)  # type: ignore[arg-type]
     return kernels, conv
+
+
+def _whole(value: Any) -> Any:
+    """A number field's value: 2.0 is 2; 1.5 and an emptied field stay what they are, to be refused by name."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _choose(name: str, picture: np.ndarray | None) -> list[Any]:

@@ -2,10 +2,14 @@
 // come from gradio; the server answers the event `select` (kernel, row, column) with the next drawing.
 const FORGET_MS = 1000; // while keys follow each other faster, count on from the last one, not from the screen
 const PAUSE_MS = 60; // between two requests while a key is held down
-let place = null, pressed = 0, waiting = null;
+let place = null, pressed = 0, sent = 0, waiting = null;
 
 const map = () => element.querySelector("svg[data-goto]");
-const send = () => { waiting = null; trigger("select", { ...place }); };
+const send = () => {
+  waiting = null;
+  sent = performance.now();
+  trigger("select", { ...place });
+};
 
 function onScreen() {
   const { kernel, row, column } = map().dataset;
@@ -30,7 +34,7 @@ element.addEventListener("keydown", (event) => {
   if (event.timeStamp - pressed > FORGET_MS) place = onScreen();
   pressed = event.timeStamp;
   place = moved(place, event.key);
-  waiting ??= setTimeout(send, PAUSE_MS);
+  waiting ??= setTimeout(send, Math.max(0, sent + PAUSE_MS - performance.now()));
 });
 
 element.addEventListener("click", (event) => {

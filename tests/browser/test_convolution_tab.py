@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
+from PIL import Image
 from playwright.sync_api import expect
 
 from explorer.practice import make_exercise
@@ -75,6 +77,8 @@ def test_a_bad_cell_is_named_and_stays_to_be_mended(lab: Any) -> None:
     expect(output.locator("text").nth(1)).to_have_text("6")
     lab.get_by_label("Stride", exact=True).fill("0")
     expect(alert).to_contain_text("Stride 0 is not a whole number from 1 up")
+    lab.get_by_label("Stride", exact=True).fill("1.5")
+    expect(alert).to_contain_text("Stride 1.5 is not a whole number from 1 up")
     lab.get_by_label("Stride", exact=True).fill("1")
     expect(alert).to_have_count(0)
     lab.get_by_label("w1, row 1, column 1", exact=False).first.fill("")
@@ -142,6 +146,20 @@ def test_the_other_sections_follow_the_lab(lab: Any) -> None:
     expect(lab.locator("#cv-reading")).to_contain_text("of 6 cells fire")
     lab.get_by_role("tab", name="Stride and pooling").click()
     expect(lab.locator("#cv-downsampling")).to_contain_text("4×5 → 2×3")
+
+
+def test_an_own_picture_is_convolved_and_a_broken_one_changes_nothing(lab: Any, tmp_path: Path) -> None:
+    step = lab.locator("#cv-step")
+    picture, broken = tmp_path / "mine.png", tmp_path / "broken.png"
+    Image.new("RGB", (120, 60), (200, 30, 30)).save(picture)
+    broken.write_text("not a picture")
+    for file, told in ((picture, step), (broken, lab.get_by_test_id("toast-body"))):
+        with lab.expect_file_chooser() as chooser:
+            lab.get_by_role("button", name="Use my picture").click()
+        chooser.value.set_files(file)
+        expect(told).to_contain_text("Input 32×64" if file == picture else "broken.png")
+    expect(step).to_contain_text("Input 32×64")
+    expect(lab.get_by_label("Start from")).to_have_value("Edges (Laplace)")
 
 
 def test_the_endpoints_answer_other_programs(app_url: str) -> None:
