@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -22,6 +24,7 @@ from explorer.tabs import (
     two_classes,
 )
 from explorer.tabs.components import QUIET, class_choices, layer_choices, warn
+from explorer.tabs.doorway import Doorway, Wing
 from explorer.workbench import Look, Workbench
 
 CONVOLUTION = "convolution"
@@ -45,11 +48,11 @@ _WRITE_ADDRESS = """(...values) => {
     keep ? address.searchParams.set(name, value) : address.searchParams.delete(name);
   });
   window.history.replaceState(null, "", address);
-  document.body.dataset.wide = values[0] === "convolution";
+  document.body.dataset.wide = WIDE.includes(values[0]);
 }"""
 
 
-def build_app(bench: Workbench, *, model: str | None = None) -> gr.Blocks:
+def build_app(bench: Workbench, *, model: str | None = None, wings: Sequence[Wing] = ()) -> gr.Blocks:
     """The whole page, not yet served; it opens with ``model`` if the address names none."""
     with gr.Blocks(title="CNN Explorer", analytics_enabled=False, delete_cache=(600, 3600)) as app:
         active = gr.Textbox(activations.NAME, visible=False)
@@ -75,6 +78,20 @@ def build_app(bench: Workbench, *, model: str | None = None) -> gr.Blocks:
                 with gr.Tab("Convolution", id=CONVOLUTION) as tab:
                     convolution.build()
                     tab.select(lambda: CONVOLUTION, None, active, **QUIET)
+                doorway = Doorway(
+                    bench,
+                    left.look,
+                    left.model,
+                    (
+                        *(left.look, left.model, left.image, left.framing, left.sample),
+                        *(left.status, left.predictions, active, tabs),
+                        *(two.first, two.second, two.seen),
+                    ),
+                )
+                for wing in wings:
+                    with gr.Tab(wing.title, id=wing.name) as tab:
+                        wing.build(doorway, active, tab)
+                        tab.select(lambda name=wing.name: name, None, active, **QUIET)
 
         endpoints.build(bench)
 
@@ -84,10 +101,10 @@ def build_app(bench: Workbench, *, model: str | None = None) -> gr.Blocks:
                 wanted.setdefault("model", model)
             look, title = sidebar.first_look(bench, wanted)
             where = wanted.get("tab", "")
-            where = where if where in TABS else activations.NAME
+            where = where if where in (*TABS, *[wing.name for wing in wings]) else activations.NAME
             return (
                 look,
-                look.model,
+                gr.update(choices=sidebar.model_choices(bench, look.model), value=look.model),
                 sidebar.shown_picture(bench, look),
                 look.framing,
                 title,
@@ -120,7 +137,9 @@ def build_app(bench: Workbench, *, model: str | None = None) -> gr.Blocks:
             *(active, left.model, left.sample, left.framing, main.layer, main.view),
             *(one.target, one.method, two.first, two.second),
         ]
-        gr.on([part.change for part in address], None, address, None, js=_WRITE_ADDRESS, **QUIET)
+        wide = json.dumps([CONVOLUTION, *[wing.name for wing in wings]])
+        write_address = _WRITE_ADDRESS.replace("WIDE", wide)
+        gr.on([part.change for part in address], None, address, None, js=write_address, **QUIET)
     return app
 
 

@@ -55,7 +55,10 @@ def build(bench: Workbench) -> Sidebar:
     """Lay out the sidebar inside an open column and connect it."""
     samples = sample_images()
     look = gr.State(None)
-    model = gr.Dropdown(model_choices(), value=BUNDLED, label="Network", elem_id="model", filterable=True)
+    model = gr.Dropdown(
+        model_choices(bench), value=BUNDLED, label="Network", elem_id="model", filterable=True
+    )
+    epoch = gr.Slider(0, 1, 0, step=1, label="Epoch", visible=False, elem_id="epoch")
     status = gr.HTML(note("Loading the network …"), padding=False, elem_id="status")
     stop = cancel_button("Cancel the download")
     image, file = picture_input(
@@ -85,12 +88,13 @@ def build(bench: Workbench) -> Sidebar:
         _own_weights(bench, look, model, status, predictions)
     sidebar = Sidebar(look, model, image, framing, sample, status, predictions)
     _connect(bench, sidebar, file, stop, gallery, list(samples.items()))
+    _connect_epochs(bench, sidebar, epoch)
     return sidebar
 
 
-def model_choices() -> list[tuple[str, str]]:
+def model_choices(bench: Workbench, current: str = "") -> list[tuple[str, str]]:
     """(text, name) of every network: parameters, accuracy, and what choosing it would download."""
-    choices = []
+    choices = bench.source.choices(current) if bench.source else []
     for info in catalogue().values():
         text = f"{info.name}  ·  {info.parameters / 1e6:.1f} M parameters"
         text += f"  ·  {info.top1:.1%} top-1" if info.top1 else ""
@@ -143,6 +147,31 @@ def _connect(
     )
 
 
+def _connect_epochs(bench: Workbench, sidebar: Sidebar, epoch: gr.Slider) -> None:
+    """Networks of a training run: a slider over the epochs that are kept."""
+
+    def show_epochs(look: Look | None) -> Any:
+        versions = bench.source.versions(look.model) if bench.source and look else {}
+        if look is None or len(versions) < 2:
+            return gr.update(visible=False)
+        kept = ", ".join(map(str, versions)) if len(versions) < 8 else f"0 to {max(versions)}"
+        now = next(number for number, name in versions.items() if name == look.model)
+        label = f"Epoch (kept: {kept})"
+        return gr.update(minimum=min(versions), maximum=max(versions), value=now, label=label, visible=True)
+
+    def choose_epoch(wanted: float, before: Look) -> Iterator[Any]:
+        versions = bench.source.versions(before.model) if bench.source else {}
+        if versions:
+            nearest = min(versions, key=lambda number: abs(number - wanted))
+            for look, *rest in _looking(bench, replace(before, model=versions[nearest]), before):
+                rest[0] = gr.update(choices=model_choices(bench, look.model), value=look.model)
+                yield (look, *rest)
+
+    sidebar.look.change(show_epochs, sidebar.look, epoch, **QUIET)
+    outputs = [sidebar.look, sidebar.model, sidebar.image, sidebar.status, sidebar.predictions]
+    epoch.release(on_screen(choose_epoch), [epoch, sidebar.look], outputs, concurrency_limit=4, **QUIET)
+
+
 def first_look(bench: Workbench, wanted: dict[str, str]) -> tuple[Look, str]:
     """The look that a page opens with, and its sample's title; ``wanted`` are the address's parameters.
 
@@ -155,7 +184,8 @@ def first_look(bench: Workbench, wanted: dict[str, str]) -> tuple[Look, str]:
         title = next(iter(samples))
     name = wanted.get("model", BUNDLED)
     try:
-        if not model_info(name).on_disk:
+        trained = bench.source is not None and bool(bench.source.versions(name))
+        if not trained and not model_info(name).on_disk:
             # A link must not start a download by being opened: the user chooses that in the list.
             raise ExplorerError(
                 f"the weights of {name}",
@@ -247,7 +277,7 @@ def _own_weights(
             content = hashlib.file_digest(opened, "sha256").hexdigest()[:16]
         name = bench.add_model(loaded, content)
         now = replace(before, model=name)
-        choices = [(f"{loaded.name}  ·  your {loaded.weights}", name), *model_choices()]
+        choices = [(f"{loaded.name}  ·  your {loaded.weights}", name), *model_choices(bench)]
         return now, gr.update(choices=choices, value=name), *describe(bench, now)
 
     load.click(

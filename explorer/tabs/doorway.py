@@ -1,0 +1,58 @@
+"""Where other wings of the house come in: a screen of their own, and the way from it into the explorer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from explorer.tabs import activations, saliency, sidebar
+from explorer.tabs.components import class_choices
+from explorer.workbench import Look, Workbench
+
+
+@dataclass(frozen=True)
+class Doorway:
+    """How another wing opens a network and a picture in the explorer.
+
+    A handler with :attr:`outputs` returns what :meth:`open` gives. ``look`` and ``model`` (the list of networks)
+    may also be used on their own.
+    """
+
+    bench: Workbench
+    look: gr.State
+    model: gr.Dropdown
+    outputs: tuple[Any, ...]
+
+    def open(self, look: Look, where: str = activations.NAME, classes: tuple[int, int] | None = None) -> Any:
+        """Updates that show ``look`` on the screen ``where``; with ``classes``, what separates the two."""
+        chosen: tuple[Any, ...] = (gr.skip(), gr.skip(), gr.skip())
+        if classes is not None:
+            choices = class_choices(self.bench.model(look.model).labels)
+            chosen = tuple(gr.update(choices=choices, value=index) for index in classes)
+            chosen = (*chosen, saliency.chosen_for(look))
+        return (
+            look,
+            gr.update(choices=sidebar.model_choices(self.bench, look.model), value=look.model),
+            sidebar.shown_picture(self.bench, look),
+            look.framing,
+            "",
+            *sidebar.describe(self.bench, look),
+            where,
+            gr.update(selected=where),
+            *chosen,
+        )
+
+
+@dataclass(frozen=True)
+class Wing:
+    """A screen from another part of the program: ``build`` lays it out inside its tab, and connects it.
+
+    It is given the way into the explorer, the name of the active screen (a textbox), and its tab.
+    """
+
+    name: str
+    title: str
+    build: Callable[[Doorway, gr.Textbox, gr.Tab], None]
