@@ -141,7 +141,8 @@ class NetworkFields:
         named = {field.layer: field for field in self.fields}
         inside = [name for name in named if name == layer] or [n for n in named if n.startswith(f"{layer}.")]
         if not inside:
-            remedy = suggest(layer, named, "explorer.list_layers(model)")
+            modules = {name.rpartition(".")[0] for name in named} | {name.partition(".")[0] for name in named}
+            remedy = suggest(layer, [*named, *sorted(modules)], "explorer.list_layers(model)")
             raise ExplorerError(f"layer {layer!r}", f"is not in {self.name}", remedy)
         return named[inside[-1]]
 

@@ -106,17 +106,15 @@ def result_of(layers: Sequence[StackLayer], side: float | None) -> str:
     """The answer in large, the sum behind it, and the drawing: of both axes where they differ."""
     fields = stack_fields(layers, square(side))
     last = fields[-1]
-    axes = [0] if all(f.size[0] == f.size[1] for f in fields) else [0, 1]
-    names = ("height", "width")
+    input_px = int(side) if side else None
+    square_field = all(f.size[0] == f.size[1] for f in fields)
+    names = {0: "field"} if square_field else {0: "height", 1: "width"}
     sums = "<br>".join(
-        f"{names[axis] if len(axis_list) > 1 else 'field'} = {html.escape(written_out(layers, axis))} px"
-        for axis_list in [axes]
-        for axis in axes
+        f"{name} = {html.escape(written_out(layers, axis))} px" for axis, name in names.items()
     )
     drawings = "".join(
-        (note(names[axis].capitalize()) if len(axes) > 1 else "")
-        + f'<div class="rf-wide">{draw_stack(layers, axis, int(side) if side else None)}</div>'
-        for axis in axes
+        ("" if square_field else note(name.capitalize())) + draw_stack(layers, axis, input_px)
+        for axis, name in names.items()
     )
     return (
         f'<p class="rf-answer">{pair_text(last.size, always_two=True)} pixels</p>'

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import floor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 import numpy as np
@@ -42,11 +42,17 @@ _KINDS = [
 
 @dataclass(frozen=True)
 class Pick:
-    """What the user pointed at: a unit of the layer's map, or a pixel (row, column) of the picture."""
+    """What the user pointed at: a unit of a layer's map, or a pixel of the picture, by row and column.
 
-    what: str
+    For a unit, ``centre`` is the pixel (y, x) of the network's input around which it looks: in another layer the
+    unit nearest to that place takes its role.
+    """
+
+    what: Literal["unit", "pixel"]
     row: int
     column: int
+    layer: str = ""
+    centre: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,19 +195,31 @@ def scene_of(bench: Workbench, look: Look, layer: str) -> Scene:
 
 def pointed(scene: Scene, where: str, y: float, x: float) -> Pick:
     """What a click at (y, x) of a drawing means: the unit or the pixel under it, or the nearest one."""
-    rows, columns = scene.field.units if where == "map" else scene.pixels.shape[:2]
-    row, column = (min(max(floor(v), 0), n - 1) for v, n in ((y, rows), (x, columns)))
-    return Pick("unit" if where == "map" else "pixel", row, column)
+    if where == "map":
+        return unit_near(scene.field, floor(y), floor(x))
+    height, width = scene.pixels.shape[:2]
+    return Pick("pixel", min(max(floor(y), 0), height - 1), min(max(floor(x), 0), width - 1))
 
 
 def fitted(pick: Pick | None, scene: Scene) -> Pick:
-    """The pick if this layer and picture have it, else the unit in the middle of the map."""
-    rows, columns = scene.field.units
-    if pick is not None:
-        height, width = (rows, columns) if pick.what == "unit" else scene.pixels.shape[:2]
+    """The pick as this layer and picture have it; without one, the unit in the middle of the map."""
+    field = scene.field
+    if pick is not None and pick.what == "pixel":
+        height, width = scene.pixels.shape[:2]
         if pick.row < height and pick.column < width:
             return pick
-    return Pick("unit", rows // 2, columns // 2)
+    if pick is None or pick.what == "pixel":
+        return unit_near(field, field.units[0] // 2, field.units[1] // 2)
+    if pick.layer == field.layer:
+        return unit_near(field, pick.row, pick.column)
+    row, column = ((pick.centre[i] - field.start[i]) / field.stride[i] for i in (0, 1))
+    return unit_near(field, round(row), round(column))
+
+
+def unit_near(field: ReceptiveField, row: int, column: int) -> Pick:
+    """A unit of the layer's map: the one named, or the nearest to it that there is."""
+    row, column = min(max(row, 0), field.units[0] - 1), min(max(column, 0), field.units[1] - 1)
+    return Pick("unit", row, column, field.layer, field.centre(row, column))
 
 
 def _drawn(

@@ -99,7 +99,7 @@ def growth_of(network: NetworkFields) -> str:
         return ""
     drawn = draw_growth(maps, network.input_px)
     said = f"Side of one unit's field, map by map, from {max(maps[0].local_size)} to {max(maps[-1].local_size)} px."
-    return f'<div class="rf-wide">{drawn}</div>{note(said)}'
+    return drawn + note(said)
 
 
 def field_table(network: NetworkFields, chosen: str | None) -> str:
