@@ -49,7 +49,7 @@ def draw_input(conv: Convolution, window: Window | None) -> str:
                 small=len(conv.padded) > 1,
             )
         )
-    return _stack([draw_matrix(drawing) for drawing in drawings], "channel")
+    return stack_channels([draw_matrix(drawing) for drawing in drawings])
 
 
 def draw_output(conv: Convolution, window: Window, *, small: bool = False) -> str:
@@ -246,11 +246,12 @@ def _signed(value: float) -> str:
     return f"({text})" if value < 0 else text
 
 
-def _stack(drawings: list[str], name: str) -> str:
+def stack_channels(drawings: list[str]) -> str:
+    """The drawings of several channels with their numbers; a single one stays alone."""
     if len(drawings) == 1:
         return drawings[0]
     parts = "".join(
-        f'<div class="cv-part"><span>{name} {number}</span>{drawing}</div>'
+        f'<div class="cv-part"><span>channel {number}</span>{drawing}</div>'
         for number, drawing in enumerate(drawings, start=1)
     )
     return f'<div class="cv-stack">{parts}</div>'

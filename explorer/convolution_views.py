@@ -7,7 +7,7 @@ import numpy as np
 from explorer.convolution import Convolution, Floats, Mask
 from explorer.convolution_drawing import grey_caption, kernel_name, size_text
 from explorer.convolution_reading import Reading
-from explorer.matrix_drawing import MOST_TEXT_CELLS, Drawing, draw_matrix, figure, row_of
+from explorer.matrix_drawing import Drawing, draw_matrix, figure, grey_range, row_of
 from explorer.matrix_entry import format_number
 from explorer.pooling import Downsampling
 
@@ -84,9 +84,15 @@ def draw_downsampling(ways: tuple[Downsampling, ...], factor: int) -> str:
             faint=~way.kept,
             small=True,
         )
-        output = Drawing(way.output, f"{way.name}: {size_text(way.output)}", small=True)
+        output = Drawing(
+            way.output,
+            f"{way.name}: {size_text(way.output)}",
+            small=True,
+            grey=before.as_picture,
+            limits=grey_range(way.before),
+        )
         arrow = '<span class="cv-arrow" aria-hidden="true">↓</span>'
-        scale = f" {grey_caption(way.before)}" if way.before.size > MOST_TEXT_CELLS else ""
+        scale = f" {grey_caption(way.before)}" if before.as_picture else ""
         caption = f"<b>{way.name}</b>: {size_text(way.before)} → {size_text(way.output)}.{scale}"
         figures.append(figure(draw_matrix(before) + arrow + draw_matrix(output), caption, "cv-way"))
     return (

@@ -47,10 +47,14 @@ class Drawing:
     links: tuple[tuple[tuple[int, int], ...], ...] = ()  # cells (row, column) to join by a line
     data: Mapping[str, str] = field(default_factory=dict)  # data-* attributes for the page's script
     small: bool = False
+    grey: bool = False  # as a picture even where the numbers could be read
+    limits: tuple[float, float] | None = (
+        None  # what is drawn black and white; the values' own grey_range if None
+    )
 
     @property
     def as_picture(self) -> bool:
-        return self.values.size > MOST_TEXT_CELLS
+        return self.grey or self.values.size > MOST_TEXT_CELLS
 
 
 def draw_matrix(drawing: Drawing) -> str:
@@ -67,9 +71,9 @@ def grey_range(values: Floats) -> tuple[float, float]:
     return (low, high) if high > low else (low, low + 1)
 
 
-def data_uri(values: Floats, alpha: NDArray[np.uint8]) -> str:
-    """A grey PNG of (H, W) values, scaled by :func:`grey_range`, as a data: address."""
-    low, high = grey_range(values)
+def data_uri(values: Floats, alpha: NDArray[np.uint8], limits: tuple[float, float]) -> str:
+    """A grey PNG of (H, W) values, black at the lower limit and white at the upper, as a data: address."""
+    low, high = limits
     grey = np.clip(np.round((values - low) / (high - low) * 255), 0, 255).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(np.stack([grey, alpha], axis=-1), "LA").save(file, "PNG", compress_level=1)
@@ -106,8 +110,9 @@ def _picture(drawing: Drawing) -> str:
     for mask, opacity in ((drawing.padded, 150), (drawing.unread, 70), (drawing.faint, 120)):
         if mask is not None:
             alpha[mask] = opacity
+    address = data_uri(drawing.values, alpha, drawing.limits or grey_range(drawing.values))
     image = (
-        f'<image href="{data_uri(drawing.values, alpha)}" width="{columns * cell}" height="{rows * cell}" '
+        f'<image href="{address}" width="{columns * cell}" height="{rows * cell}" '
         'preserveAspectRatio="none" class="cv-pixels"/>'
     )
     return _frame(drawing, image, rows, columns, (cell, cell), 12)

@@ -149,6 +149,15 @@ def test_signed_pictures_have_zero_in_the_middle_and_say_so() -> None:
     assert f"Black is −{most}, mid-grey is 0, white is {most}." in page
 
 
+def test_pictures_of_the_three_ways_share_one_scale() -> None:
+    ways = compare_downsampling(with_classic_kernel("Sharpen", picture()).convolve(), 2)
+    most = np.abs(ways[0].before).max()
+    drawn = drawings(draw_downsampling(ways, 2))
+    for way, after in zip(ways, drawn[1::2], strict=True):
+        expected = (way.output / most + 1) / 2 * 255
+        np.testing.assert_allclose(grey_and_alpha(after)[..., 0], expected, atol=0.51)
+
+
 def test_labels_are_escaped() -> None:
     page = draw_matrix(Drawing(np.zeros((1, 1)), '"><script>'))
     assert "<script" not in page

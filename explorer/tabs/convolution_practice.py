@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
+import hashlib
+import html
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
-from explorer.convolution import Convolution
-from explorer.convolution_drawing import draw_input, draw_terms, window_at
+from explorer.convolution_drawing import draw_input, draw_terms, stack_channels, window_at
 from explorer.errors import ExplorerError
 from explorer.matrix_drawing import Drawing, draw_matrix, figure, row_of
 from explorer.matrix_entry import format_number
@@ -166,23 +167,14 @@ def _given(exercise: Exercise) -> str:
     """The exercise's input and kernel."""
     conv = exercise.convolution
     bias = f"Bias {format_number(float(conv.bias[0]))}"
-    kernels = "".join(
-        draw_matrix(Drawing(plane, f"Kernel, channel {channel}"))
-        for channel, plane in enumerate(conv.kernels[0], start=1)
+    inputs = [Drawing(plane, "Input", small=len(conv.channels) > 1) for plane in conv.channels]
+    kernels = [Drawing(plane, "Kernel", small=len(conv.channels) > 1) for plane in conv.kernels[0]]
+    return row_of(
+        [
+            figure(stack_channels([draw_matrix(d) for d in inputs]), "Input"),
+            figure(stack_channels([draw_matrix(d) for d in kernels]), f"Kernel. {bias}"),
+        ]
     )
-    figures = [
-        figure(_plain_input(conv), "Input"),
-        figure(f'<div class="cv-stack">{kernels}</div>', f"Kernel. {bias}"),
-    ]
-    return row_of(figures)
-
-
-def _plain_input(conv: Convolution) -> str:
-    planes = [
-        draw_matrix(Drawing(plane, f"Input, channel {channel}"))
-        for channel, plane in enumerate(conv.channels, start=1)
-    ]
-    return f'<div class="cv-stack">{"".join(planes)}</div>'
 
 
 def _result(marking: Marking) -> str:
@@ -199,7 +191,7 @@ def _behind(marking: Marking, cell: CellMark) -> str:
     """One wrong cell: what was entered, what is right, and the window that shows why."""
     conv, exercise = marking.exercise.convolution, marking.exercise
     wrong = "is no number" if cell.verdict == "unreadable" else f"should be {format_number(cell.expected)}"
-    entry = cell.entry.strip().replace("&", "&amp;").replace("<", "&lt;")
+    entry = html.escape(cell.entry.strip())
     text = f"<b>Row {cell.row + 1}, column {cell.column + 1}: {entry} {wrong}.</b>"
     if cell.slip:
         text += f" Perhaps {cell.slip}."
@@ -214,7 +206,10 @@ def _behind(marking: Marking, cell: CellMark) -> str:
 
 
 def _write(name: str, text: str) -> str:
-    """A file to download, in a folder of its own; name is one of ours, never the user's."""
-    path = Path(tempfile.mkdtemp(prefix="convolution-")) / name
-    path.write_text(text, encoding="utf-8")
+    """A file to download, where gradio may serve it from; name is one of ours, never the user's."""
+    content = text.encode()
+    folder = Path(get_upload_folder()) / hashlib.sha256(content).hexdigest()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_bytes(content)
     return str(path)
