@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,25 @@ def test_bad_input_is_answered_with_value_rule_and_remedy(client, cheetah, argum
         client.predict(cheetah, *arguments, api_name=endpoint)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_many_at_once_never_cross(client):
+    """Eight at a time, five pictures: everybody gets the answer to their own."""
+    pictures = sample_images()
+    alone = {
+        title: client.predict(handle_file(str(path)), "efficientnet_lite0", 1, api_name="/predict")
+        for title, path in pictures.items()
+    }
+    assert len({answer[0]["index"] for answer in alone.values()}) == len(pictures)
+    titles = list(pictures) * 8
+    with ThreadPoolExecutor(8) as pool:
+        answers = pool.map(
+            lambda title: client.predict(
+                handle_file(str(pictures[title])), "efficientnet_lite0", 1, api_name="/predict"
+            ),
+            titles,
+        )
+        assert list(answers) == [alone[title] for title in titles]
 
 
 def test_a_server_file_cannot_be_named(client):
