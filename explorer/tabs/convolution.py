@@ -296,7 +296,7 @@ def _convolution_from(settings: Settings, data: dict[Any, Any]) -> tuple[Any, Co
     down = [_whole(data[number]) for number in (s.stride, s.padding, s.dilation)]
     across = [_whole(data[number]) for number in (s.stride_across, s.padding_across, s.dilation_across)]
     stride, padding, dilation = zip(down, across if data[s.apart] else down, strict=True)
-    convolution_api.check_padding(padding)
+    convolution_api.check_work(x.shape[1:], weights.shape, padding)
     activation = "relu" if data[settings.relu] else None
     mode = data[settings.padding_mode]
     conv = convolve(x, weights, biases, stride, padding, dilation, groups, mode, activation)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from explorer import convolution, practice
@@ -14,6 +15,7 @@ from explorer.tabs.components import on_screen
 
 _MOST_CELLS = 64 * 64
 _MOST_PADDING = 64
+_MOST_OUTPUT_CELLS = 2**19  # of all kernels, at stride 1: a few megabytes, whatever is asked
 _MOST_WINDOWS = 400
 
 
@@ -48,7 +50,7 @@ def convolve(
     """
     _check_cells(x, "x")
     _check_cells(kernel, "kernel")
-    check_padding(padding)
+    check_work(_shape(x)[-2:], _shape(kernel), _pair(padding))
     conv = convolution.convolve(
         *(x, kernel, bias, _pair(stride), _pair(padding), _pair(dilation), groups, padding_mode),
         None if activation == "none" else activation,
@@ -100,11 +102,32 @@ def mark_exercise(
     }
 
 
-def check_padding(padding: Any) -> None:
-    """Refuse rings of padding that nobody could follow, before room is made for them."""
-    widest = max(padding) if isinstance(padding, list | tuple) and padding else padding
-    if isinstance(widest, int) and widest > _MOST_PADDING:
-        raise ExplorerError(f"padding {widest}", "is more than can be drawn", f"use at most {_MOST_PADDING}")
+def check_work(size: Sequence[int], kernels: Sequence[int], padding: Any) -> None:
+    """Refuse padding that nobody could follow, and more output than anybody could look at, before making it.
+
+    size: (height, width) of the input. kernels: the kernels' shape. What is wrong with them otherwise is
+    left for the convolution to say.
+    """
+    rings = padding if isinstance(padding, tuple) else (padding, padding)
+    if len(rings) != 2 or len(size) != 2 or not all(isinstance(ring, int) for ring in rings):
+        return
+    if max(rings) > _MOST_PADDING:
+        raise ExplorerError(
+            f"padding {max(rings)}", "is more than can be drawn", f"use at most {_MOST_PADDING}"
+        )
+    number = kernels[0] if len(kernels) > 2 else 1
+    cells = (size[0] + 2 * rings[0]) * (size[1] + 2 * rings[1]) * number
+    if cells > _MOST_OUTPUT_CELLS:
+        raise ExplorerError(
+            f"an output of up to {cells} cells",
+            f"is more than the {_MOST_OUTPUT_CELLS} that the lab takes",
+            "use fewer kernels, or less padding",
+        )
+
+
+def _shape(values: Any) -> list[int]:
+    """The shape that nested lists have along their first elements."""
+    return [len(values), *_shape(values[0])] if isinstance(values, list) and values else []
 
 
 def _check_cells(values: Any, name: str) -> None:
