@@ -206,6 +206,11 @@ def pair_text(pair: tuple[float, float], *, always_two: bool = False) -> str:
     return f"{pair[0]:g}" if pair[0] == pair[1] and not always_two else f"{pair[0]:g}×{pair[1]:g}"
 
 
+def place_text(place: tuple[float, float]) -> str:
+    """``3`` where both coordinates are equal, else ``(y 1.5, x 7.5)``."""
+    return f"{place[0]:g}" if place[0] == place[1] else f"(y {place[0]:g}, x {place[1]:g})"
+
+
 def _units_behind(layer: StackLayer, units: Pair | None, number: int) -> Pair | None:
     if units is None:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from math import ceil, floor
 
 from explorer.receptive_field import ReceptiveField
 from explorer.receptive_field_stack import KIND_NAMES, StackField, StackLayer, pair_text, stack_fields, taps
@@ -52,14 +53,14 @@ def _cone(layers: Sequence[StackLayer], fields: Sequence[StackField], axis: int)
                 )
     for level in range(rows):
         side = min(22.0, 0.82 * jumps[level] * scale)
-        around = range(seen[level][0] - 8, seen[level][-1] + 9)
-        for unit in around:
-            if low <= starts[level] + jumps[level] * unit <= high:
-                style = "rf-cell rf-lit" if unit in seen[level] else "rf-cell"
-                units.append(
-                    f'<rect x="{x(level, unit) - side / 2:.1f}" y="{y(level) - 11:g}" width="{side:.1f}" '
-                    f'height="22" rx="2" class="{style}"/>'
-                )
+        first = ceil((low - starts[level]) / jumps[level])
+        last = floor((high - starts[level]) / jumps[level])
+        for unit in range(first, last + 1):
+            style = "rf-cell rf-lit" if unit in seen[level] else "rf-cell"
+            units.append(
+                f'<rect x="{x(level, unit) - side / 2:.1f}" y="{y(level) - 11:g}" width="{side:.1f}" '
+                f'height="22" rx="2" class="{style}"/>'
+            )
     texts = [_row_text(y(level), *_row_words(fields, level, axis)) for level in range(rows)]
     said = f"One unit behind {len(layers)} layers sees {fields[-1].size[axis]} input pixels"
     return _svg(f'<path d="{"".join(lines)}" class="rf-taps"/>{"".join(units)}{"".join(texts)}', height, said)

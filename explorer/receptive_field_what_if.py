@@ -125,7 +125,7 @@ def _dilation(place: _Place) -> _Change:
     wider = replace(layer, dilation=_doubled(layer.dilation))
     words = f"dilation {pair_text(layer.dilation)} → {pair_text(wider.dilation)} in layer {place.number}"
     if any(place.field.growth):
-        reason = f"doubles what this layer adds, {pair_text(place.field.growth)} px, without one weight more"
+        reason = f"doubles what this layer adds, {pair_text(place.field.growth)} px, without any more weights"
     else:
         reason = "a 1×1 window has nothing to spread"
     return _Change((wider,), words, reason)

@@ -11,8 +11,15 @@ import gradio as gr
 
 from explorer.errors import ExplorerError
 from explorer.receptive_field_entry import cells, lines, read_cells, read_lines
-from explorer.receptive_field_presets import StackPreset, presets
-from explorer.receptive_field_stack import StackField, StackLayer, pair_text, stack_fields, written_out
+from explorer.receptive_field_presets import presets
+from explorer.receptive_field_stack import (
+    StackField,
+    StackLayer,
+    pair_text,
+    place_text,
+    stack_fields,
+    written_out,
+)
 from explorer.receptive_field_stack_drawing import draw_stack, draw_what_if
 from explorer.receptive_field_what_if import what_if
 from explorer.tabs.components import QUIET, note, on_screen
@@ -24,6 +31,7 @@ _PICK = (_HERE / "receptive_field_pick.js").read_text(encoding="utf-8")
 _PRESETS = presets()
 _FIRST = next(iter(_PRESETS.values()))
 _AT_ONCE: dict[str, Any] = QUIET | {"queue": False, "trigger_mode": "always_last"}
+_OWN = "Your own"
 _KEPT = "What you see is still the last result."
 _DEPTH = (
     "Depth adds a constant number of pixels per layer while all strides are 1. With depth fixed, larger kernels, "
@@ -35,7 +43,9 @@ def build() -> None:
     """The part's content, inside the caller's ``gr.Tab``."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320):
-            preset = gr.Dropdown(list(_PRESETS), value=_FIRST.name, label="Start from", elem_id="rf-preset")
+            preset = gr.Dropdown(
+                [*_PRESETS, _OWN], value=_FIRST.name, label="Start from", elem_id="rf-preset"
+            )
             shows = gr.HTML(note(_FIRST.shows), padding=False)
             editor = _editor()
             side = gr.Number(_FIRST.input_px, label="Side of the input (px), may stay empty", precision=0)
@@ -49,49 +59,59 @@ def build() -> None:
             result = gr.HTML(result_of(_FIRST.layers, _FIRST.input_px), padding=False, elem_id="rf-result")
             with gr.Accordion("What if? One change at a time", open=True):
                 at = gr.Slider(1, len(_FIRST.layers), 1, step=1, label="At layer", elem_id="rf-at")
-                changes = gr.HTML(
-                    changes_of(_FIRST.layers, 1),
-                    html_template="<div>${value}</div>",
-                    js_on_load=_PICK,
-                    apply_default_css=False,
-                    padding=False,
-                    elem_id="rf-what-if",
-                )
+                changes = _what_if_view()
                 gr.HTML(note(_DEPTH), padding=False)
-            with gr.Accordion("Layer by layer", open=False):
-                table = gr.HTML(table_of(_FIRST.layers, _FIRST.input_px), padding=False, elem_id="rf-layers")
+    with gr.Accordion("Layer by layer", open=True):
+        table = gr.HTML(table_of(_FIRST.layers, _FIRST.input_px), padding=False, elem_id="rf-layers")
 
-    outputs = [message, result, at, changes, table, text]
-
-    def show(value: Any, side: float | None, at: float) -> tuple[Any, ...]:
-        try:
-            stack = read_cells(rows_of(value))
-            place = min(max(int(at or 1), 1), len(stack))
-            drawn = result_of(stack, side), changes_of(stack, place), table_of(stack, side)
-        except ExplorerError as error:
-            return alert(error), *[gr.skip()] * 5
-        # A slider from 1 to 1 has no length to draw.
-        slider = gr.Slider(maximum=max(len(stack), 2), value=place, visible=len(stack) > 1)
-        return "", drawn[0], slider, drawn[1], drawn[2], lines(stack)
-
-    def choose(name: str) -> tuple[Any, ...]:
-        chosen: StackPreset = _PRESETS[name]
-        return {"rows": cells(chosen.layers)}, chosen.input_px, note(chosen.shows)
-
-    def apply(value: Any, at: float, event: gr.EventData) -> dict[str, Any]:
-        found = what_if(read_cells(rows_of(value)), int(at) - 1)
-        return {"rows": cells(found[min(max(int(event.number), 0), len(found) - 1)].layers)}
-
-    def take_text(text: str) -> dict[str, Any]:
-        return {"rows": cells(read_lines(text))}
-
-    showing: dict[str, Any] = {"fn": show, "inputs": [editor, side, at], "outputs": outputs, **_AT_ONCE}
+    showing: dict[str, Any] = {
+        "fn": show,
+        "inputs": [editor, side, at],
+        "outputs": [message, result, at, changes, table, text],
+        **_AT_ONCE,
+    }
+    own: dict[str, Any] = {"fn": lambda: (_OWN, ""), "inputs": None, "outputs": [preset, shows], **_AT_ONCE}
     gr.on([editor.edit, side.input, at.input], **showing)
+    editor.edit(**own)
     preset.input(choose, preset, [editor, side, shows], **_AT_ONCE).then(**showing)
-    changes.select(on_screen(apply), [editor, at], editor, **_AT_ONCE | {"trigger_mode": "multiple"}).success(
-        **showing
+    applied = changes.select(
+        on_screen(apply), [editor, at], editor, **_AT_ONCE | {"trigger_mode": "multiple"}
     )
-    take.click(on_screen(take_text), text, editor, **_AT_ONCE).success(**showing)
+    taken = take.click(on_screen(take_text), text, editor, **_AT_ONCE)
+    for changed in (applied, taken):
+        changed.success(**showing).then(**own)
+
+
+def show(value: Any, side: float | None, at: float | None) -> tuple[Any, ...]:
+    """Updates for (message, result, layer slider, changes, table, text); after an error only the message."""
+    try:
+        stack = read_cells(rows_of(value))
+        place = min(max(int(at or 1), 1), len(stack))
+        drawn = result_of(stack, side), changes_of(stack, place), table_of(stack, side)
+    except ExplorerError as error:
+        return alert(error), *[gr.skip()] * 5
+    # A slider from 1 to 1 has no length to draw.
+    slider = gr.Slider(maximum=max(len(stack), 2), value=place, visible=len(stack) > 1)
+    return "", drawn[0], slider, drawn[1], drawn[2], lines(stack)
+
+
+def choose(name: str) -> tuple[Any, ...]:
+    """Updates for (editor, side, note) to start from a preset."""
+    if name not in _PRESETS:
+        return gr.skip(), gr.skip(), ""
+    chosen = _PRESETS[name]
+    return {"rows": cells(chosen.layers)}, chosen.input_px, note(chosen.shows)
+
+
+def apply(value: Any, at: float, event: gr.EventData) -> dict[str, Any]:
+    """The editor's content after one of the changes shown."""
+    found = what_if(read_cells(rows_of(value)), int(at) - 1)
+    return {"rows": cells(found[min(max(int(event.number), 0), len(found) - 1)].layers)}
+
+
+def take_text(text: str) -> dict[str, Any]:
+    """The editor's content for a text with one layer a line."""
+    return {"rows": cells(read_lines(text))}
 
 
 def rows_of(value: Any) -> list[dict[str, str]]:
@@ -152,7 +172,7 @@ def _row(number: int, field: StackField) -> str:
         pair_text(field.size),
         f"+{pair_text(field.growth)}",
         pair_text(field.stride),
-        pair_text(field.start),
+        place_text(field.start),
         pair_text(field.units, always_two=True) if field.units else "",
     )
     sums = field.arithmetic(0)
@@ -169,11 +189,22 @@ def _row(number: int, field: StackField) -> str:
 def _caption(last: StackField) -> str:
     said = (
         f"One unit of the last map sees {last.size[0]} × {last.size[1]} input pixels; the next unit's field lies "
-        f"{pair_text(last.stride)} px further, the first one's centre at {pair_text(last.start)} px."
+        f"{pair_text(last.stride)} px further, the first one's is centred on pixel {place_text(last.start)}."
     )
     if last.units:
         said += f" The last map has {last.units[0]} × {last.units[1]} units."
     return said
+
+
+def _what_if_view() -> gr.HTML:
+    return gr.HTML(
+        changes_of(_FIRST.layers, 1),
+        html_template="<div>${value}</div>",
+        js_on_load=_PICK,
+        apply_default_css=False,
+        padding=False,
+        elem_id="rf-what-if",
+    )
 
 
 def _editor() -> gr.HTML:

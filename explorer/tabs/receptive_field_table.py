@@ -11,7 +11,7 @@ import gradio as gr
 from explorer.catalogue import catalogue
 from explorer.layers import Layer
 from explorer.receptive_field import NetworkFields, ReceptiveField, catalogue_fields, network_fields
-from explorer.receptive_field_stack import pair_text
+from explorer.receptive_field_stack import pair_text, place_text
 from explorer.receptive_field_stack_drawing import draw_growth
 from explorer.receptive_field_words import describe_network
 from explorer.tabs.components import QUIET, note, on_screen
@@ -92,18 +92,18 @@ def build(
     )
 
 
-def growth_of(network: NetworkFields) -> str:
-    """The curve of the local sizes of all maps, with its caption."""
+def growth_of(network: NetworkFields, chosen: str) -> str:
+    """The curve of the local sizes of all maps, the chosen layer's marked, with its caption."""
     maps = [f for layer, f in zip(network.layers, network.fields, strict=True) if layer.is_map]
     if not maps:
         return ""
-    drawn = draw_growth(maps, network.input_px)
+    drawn = draw_growth(maps, network.input_px, chosen)
     said = f"Side of one unit's field, map by map, from {max(maps[0].local_size)} to {max(maps[-1].local_size)} px."
     return drawn + note(said)
 
 
-def field_table(network: NetworkFields, chosen: str | None) -> str:
-    """Every layer with map, size, jump and start."""
+def field_table(network: NetworkFields, chosen: str) -> str:
+    """Every layer with map, size, jump and start; the chosen one's row marked."""
     heads = ("Layer", "Kind", "Map", "Size (px)", "Jump (px)", "Start (px)")
     head = "".join(f"<th{' class=number' if i > 1 else ''}>{text}</th>" for i, text in enumerate(heads))
     body = "".join(
@@ -121,7 +121,7 @@ def _row(layer: Layer, field: ReceptiveField, current: bool) -> str:
         pair_text(field.units, always_two=True),
         pair_text(field.local_size),
         pair_text(field.stride),
-        pair_text(field.start),
+        place_text(field.start),
     )
     cells = "".join(f'<td class="number rf-keep">{text}</td>' for text in numbers)
     remark = f"and everything, through {field.mixed_by}" if field.is_global else ""
