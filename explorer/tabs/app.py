@@ -18,6 +18,7 @@ from explorer.tabs import (
     convolution,
     endpoints,
     network,
+    receptive_field,
     saliency,
     side_by_side,
     sidebar,
@@ -33,6 +34,7 @@ TABS = (
     side_by_side.NAME,
     saliency.NAME,
     two_classes.NAME,
+    receptive_field.NAME,
     network.NAME,
     CONVOLUTION,
 )
@@ -73,6 +75,8 @@ def build_app(bench: Workbench, *, model: str | None = None, wings: Sequence[Win
                     one = saliency.build(bench, left.look, active, tab)
                 with gr.Tab("Two classes", id=two_classes.NAME) as tab:
                     two = two_classes.build(bench, left.look, active, tab)
+                with gr.Tab("Receptive field", id=receptive_field.NAME) as tab:
+                    receptive_field.build(bench, left.look, active, tab)
                 with gr.Tab("Network", id=network.NAME) as tab:
                     network.build(bench, left.look, active, tab)
                 with gr.Tab("Convolution", id=CONVOLUTION) as tab:
