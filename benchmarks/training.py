@@ -5,8 +5,10 @@ python -m benchmarks.training --data FOLDER --sheet    your CIFAR-10 as a folder
 
 Every contender trains the sheet's network with Adam in batches of 16. The tutorial's loop is
 PyTorch's own: a DataLoader over PIL images with torchvision's transforms, the better of 0 and 2
-workers, loss and accuracy counted as it goes. The bare loop has contiguous float tensors in memory, fused Adam, no augmentation, no
-evaluation, no bookkeeping. Contenders take turns, so that what else the machine does hits all.
+workers, loss and accuracy counted as it goes. The bare loop has contiguous float tensors in memory,
+fused Adam, no augmentation, no evaluation, no bookkeeping. Contenders take turns, so that what else
+the machine does hits all; with other work on the cores, --threads 1 is the fairer race, for loops on
+several threads then wait for each other.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,20 +76,27 @@ def test_an_epoch_counts_only_once_weights_and_optimizer_are_there(tmp_path: Pat
     assert_same_bits(read_weights(tmp_path / "a", 3), read_weights(tmp_path / "b", 3))
 
 
-LIMITED = """
-import resource
-resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
-list(train(TINY, sys.argv[1], data=tiny_data()))
-"""
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """No file of this process may grow beyond ``size`` bytes."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs RLIMIT_FSIZE")
 def test_no_room_while_saving_keeps_the_last_good_epoch_and_says_so(tmp_path: Path) -> None:
     """Weights of 250 KB fit under the limit, the optimiser's 500 KB after epoch 1 do not."""
-    limited = in_a_process(LIMITED, str(tmp_path / "run"))
-    assert limited.returncode == 1
-    assert "epoch 1" in limited.stderr
-    assert "no room left on the disk; epoch 0 is safely there: free some space and resume" in limited.stderr
+    with (
+        largest_file(400_000),
+        pytest.raises(
+            ExplorerError, match=r"epoch 1 .*no room left on the disk; epoch 0 is safely there: free some"
+        ),
+    ):
+        list(train(TINY, tmp_path / "run", data=tiny_data()))
     assert not list((tmp_path / "run").glob(".*.part"))
     list(train(TINY, tmp_path / "run", resume=True, data=tiny_data()))
     list(train(TINY, tmp_path / "whole", data=tiny_data()))
