@@ -67,11 +67,8 @@ def build(
             return (gr.skip(),) * 3
         own = other == _CHOSEN
         network = network_fields(bench.model(look.model)) if own else catalogue_fields(other)
-        return (
-            note(describe_network(network)),
-            growth_of(network),
-            field_table(network, layer if own else None),
-        )
+        chosen = layer if own and layer else ""
+        return note(describe_network(network)), growth_of(network, chosen), field_table(network, chosen)
 
     def choose(other: str, event: gr.EventData) -> Any:
         if other != _CHOSEN:
