@@ -23,6 +23,8 @@ def rows(folder: Path) -> list[tuple[str, int]]:
 
 
 def test_a_resumed_run_is_in_trackio_once_and_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Read once, at the first import, for the whole session: never the user's own folder.
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "db"))
     trackio = pytest.importorskip("trackio")
     monkeypatch.setattr("trackio.utils.TRACKIO_DIR", tmp_path / "db")
     monkeypatch.setattr("trackio.sqlite_storage.TRACKIO_DIR", tmp_path / "db")
