@@ -105,6 +105,7 @@ def reduce(
     if method in ("pca", "component"):
         single = None if method == "pca" else _checked("principal component", component, count)
         # These matrices are small: waiting BLAS threads would only rob torch's, and other users', of the cores.
+        # Of many at once one may leave the limit on, which is to the good: 32 are then 30 times as fast.
         with _openblas().limit(limits=1):
             return _pca(values, single, basis, about)
     if method == "nmf":
@@ -308,6 +309,7 @@ def _nmf(values: np.ndarray, about: dict[str, Any]) -> Reduction:
     parts = min(3, *positions.shape)
     map_ = np.zeros((height * width, 3), np.float32)
     said = f"{parts} parts that add up (NMF) of {count} channels"
+    constant = bool((positions == positions[0]).all())
     if positions.any():
         # The start is found by a randomised SVD: unseeded, each call would colour the map anew.
         model = NMF(parts, init="nndsvda", max_iter=200, tol=1e-3, random_state=0)
@@ -317,6 +319,8 @@ def _nmf(values: np.ndarray, about: dict[str, Any]) -> Reduction:
             scores = model.fit_transform(positions)
         # A part's size and its mixture's size are exchangeable: give the parts unit length, the largest first.
         scores = scores * np.linalg.norm(model.components_, axis=1)
+        # Equal positions get equal parts but for rounding, which must not look like a pattern.
+        scores = np.broadcast_to(scores[:1], scores.shape) if constant else scores
         map_[:, :parts] = scores[:, np.argsort(-np.square(scores).sum(axis=0), kind="stable")]
         rebuilt = 1 - (float(model.reconstruction_err_) / float(np.linalg.norm(positions))) ** 2
         said += f", which rebuild {rebuilt:.1%} of the energy"
@@ -329,6 +333,6 @@ def _nmf(values: np.ndarray, about: dict[str, Any]) -> Reduction:
         signed=False,
         method="nmf",
         description=said,
-        constant=bool((positions == positions[0]).all()),
+        constant=constant,
         **about,
     )
