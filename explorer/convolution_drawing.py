@@ -193,7 +193,7 @@ def output_caption(conv: Convolution, window: Window) -> str:
     values = conv.maps[window.kernel_index]
     text = (
         f"<b>3 · Output of {kernel_name(window.kernel_index)}, {size_text(values)}</b>. "
-        f"It lands in row {window.row + 1}, column {window.column + 1}."
+        f'<span aria-live="polite">It lands in row {window.row + 1}, column {window.column + 1}.</span>'
     )
     return text + (
         " " + grey_caption(values) if values.size > MOST_TEXT_CELLS else " Click a cell to see its window."

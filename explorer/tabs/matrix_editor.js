@@ -145,7 +145,7 @@ function toolbar() {
     if (options.word) bar.append(stepper(options.word, blocks.length / per, resizeBlocks));
     if (options.kernels) bar.append("of");
     bar.append(size);
-    if (!tooLarge()) {
+    if (!textOnly()) {
       const toggle = make("button", {
         type: "button", class: "toggle", "aria-pressed": String(asText), "aria-label": `${options.name} as text`,
       }, "text");
@@ -157,13 +157,15 @@ function toolbar() {
   return bar;
 }
 
-const tooLarge = () => value().blocks.some((block) => rows(block) > GRID_SIDE || columns(block) > GRID_SIDE);
+// Rows of different lengths come from typed text, and are mended there.
+const textOnly = () => value().blocks.some((block) =>
+  rows(block) > GRID_SIDE || columns(block) > GRID_SIDE || block.some((line) => line.length !== columns(block)));
 
 function render() {
   const focused = element.contains(document.activeElement) ? { ...document.activeElement.dataset } : null;
   const { blocks, per, biases } = value();
   const board = make("div", { class: "blocks" });
-  const text = asText || tooLarge();
+  const text = asText || textOnly();
   blocks.forEach((block, index) => {
     const box = make("div", { class: "block" });
     if (blockName(index)) box.append(make("span", { class: "block-name" }, blockName(index)));

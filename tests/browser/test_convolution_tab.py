@@ -14,7 +14,6 @@ from playwright.sync_api import expect
 
 from explorer.practice import make_exercise
 
-
 expect.set_options(timeout=15_000)  # for slow computers; what is there is found at once
 
 
