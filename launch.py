@@ -6,6 +6,7 @@ import argparse
 import os
 import secrets
 import sys
+from pathlib import Path
 from typing import Any
 
 MAX_UPLOAD = "600mb"  # a checkpoint of the largest usual networks; pictures have their own, smaller limit
@@ -67,9 +68,22 @@ def serve(options: argparse.Namespace, auth: tuple[str, str] | None) -> int:
     from explorer.tabs.app import build_app, pick_device, warm_up
     from explorer.tabs.components import CSS, theme
     from explorer.workbench import Workbench
+    from training.catalogue import TrainedModels
+    from training.runs import DEFAULT_ROOT
+    from training.shelf import Shelf
+    from training.tabs import wing as training_wing
+    from training.tabs.lab import Lab
 
-    bench = Workbench(device=pick_device(options.device), offline=options.offline)
-    app = build_app(bench, model=options.model)
+    home = Path(options.data_dir).expanduser().resolve() if options.data_dir else None
+    if home:
+        os.environ["CNN_EXPLORER_CACHE"] = str(home)
+    trained = TrainedModels(home / "runs" if home else DEFAULT_ROOT.resolve())
+    bench = Workbench(device=pick_device(options.device), offline=options.offline, source=trained)
+    # Whoever comes in from elsewhere may not name files of this computer.
+    local = options.host in ("127.0.0.1", "localhost", "::1") and not options.share
+    shelf = Shelf(offline=options.offline)
+    lab = Lab(bench, trained, shelf, device=options.device, typed_paths=local)
+    app = build_app(bench, model=options.model, wings=[training_wing.wing(lab)])
     app.queue(api_open=False, max_size=64, default_concurrency_limit=4)
     settings: dict[str, Any] = {
         "theme": theme(),

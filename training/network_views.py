@@ -1,0 +1,36 @@
+"""A network as the page shows it before it is trained: its layers, their shapes, their parameters."""
+
+from __future__ import annotations
+
+from html import escape
+
+import torch
+
+from training.networks import build_network, count_parameters, describe
+
+
+def layer_table(network: str, classes: int, image_size: int) -> str:
+    """One row per layer with output shape and parameters, and their sum.
+
+    Raises:
+        ExplorerError: an unknown network, or layers that do not fit: which layer, which size.
+    """
+    # On torch's meta device shapes are computed without numbers: even the largest network takes no memory.
+    with torch.device("meta"):
+        built = build_network(network, classes, image_size)
+        rows = describe(built, image_size)
+    body = "".join(
+        f"<tr><td>{escape(row.name)}</td><td>{escape(row.kind)}</td><td>{_shape(row.shape)}</td>"
+        f'<td class="number">{row.parameters:,}</td></tr>'
+        for row in rows
+    )
+    return (
+        f'<p class="note"><b>{count_parameters(built):,} trainable parameters</b> in {len(rows)} layers, for '
+        f"{classes} classes at {image_size}×{image_size} px.</p>"
+        '<div class="tr-table tr-layers"><table class="facts"><thead><tr><th>layer</th><th>kind</th><th>output</th>'
+        f'<th class="number">parameters</th></tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def _shape(shape: tuple[int, ...] | None) -> str:
+    return " × ".join(map(str, shape)) if shape else "–"

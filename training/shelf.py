@@ -1,0 +1,130 @@
+"""Data sets that were opened for looking at: mapped from disk once, shared read-only by all who look."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from explorer.caches import ByteBudgetCache
+from explorer.errors import ExplorerError
+from training.config import TrainConfig
+from training.data import Dataset, cache_dir, channel_statistics, load_dataset
+from training.downloads import CLASSES, archives
+
+MAPPED_BYTES = 8 * 2**30
+"""Of addresses, not of memory: the arrays stay on disk."""
+OnProgress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which data: the knobs of a recipe that say so."""
+
+    dataset: str = "shapes10"
+    data_dir: str | None = None
+    image_size: int = 32
+    skip_broken: bool = False
+
+    def config(self) -> TrainConfig:
+        """A recipe with this data; raises ExplorerError where the knobs are wrong."""
+        return TrainConfig(
+            dataset=self.dataset,
+            data_dir=self.data_dir,
+            image_size=self.image_size,
+            skip_broken=self.skip_broken,
+        )
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A data set with what was measured on its training pixels: mean and std per channel, in [0, 1]."""
+
+    choice: Choice
+    data: Dataset
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class Shelf:
+    """Opens data sets and keeps them mapped. ``offline``: never try the network."""
+
+    def __init__(self, *, offline: bool = False) -> None:
+        self.offline = offline
+        self._opened: ByteBudgetCache[Choice, Opened] = ByteBudgetCache(
+            MAPPED_BYTES, lambda found: found.data.train_images.nbytes + found.data.test_images.nbytes
+        )
+
+    def open(self, choice: Choice, report: OnProgress = lambda share, what: None) -> Opened:
+        """The data set, made, decoded or downloaded if it must be.
+
+        ``report`` hears the share done, in [0, 1], and of what; it may raise to cancel.
+
+        Raises:
+            ExplorerError: as :func:`training.load_dataset`; or it would have to be downloaded, offline.
+        """
+        config = choice.config()
+        if self.offline and not is_here(choice):
+            raise ExplorerError(
+                f"the data set {choice.dataset!r}",
+                "isn't on this computer, and this is offline mode",
+                "name its archive or folder, or choose Shapes-10",
+            )
+        return self._opened.get_or_make(choice, lambda: _open(choice, config, report))
+
+    def reopen(self, choice: Choice, report: OnProgress) -> Opened:
+        """The same, looking anew at what lies in a folder."""
+        if choice.dataset != "folder":
+            return self.open(choice, report)
+        found = _open(choice, choice.config(), report)
+        self._opened.put(choice, found)
+        return found
+
+
+def _open(choice: Choice, config: TrainConfig, report: OnProgress) -> Opened:
+    report(0.0, "Opening the images")
+
+    def downloaded(progress: object) -> None:
+        done, total = progress.done_bytes, progress.total_bytes  # type: ignore[attr-defined]
+        report(done / max(1, total), f"Downloading: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+
+    data = load_dataset(
+        config,
+        on_download=downloaded,
+        on_decode=lambda done, total: report(done / total, f"Decoding: {done:,} of {total:,} images"),
+    )
+    report(1.0, f"Measuring {len(data.train_classes):,} training images")
+    return Opened(choice, data, *channel_statistics(data))
+
+
+def is_here(choice: Choice) -> bool:
+    """Whether opening it needs no download."""
+    if choice.dataset not in CLASSES or choice.data_dir is not None:
+        return True
+    if any(cache_dir().glob(f"arrays-*/{choice.dataset}-*-{choice.image_size}px/about.json")):
+        return True
+    return all((cache_dir() / "downloads" / archive.path).exists() for archive in archives(choice.dataset))
+
+
+def keep_upload(path: Path) -> Path:
+    """Copy an uploaded file to where it stays; the upload itself is deleted after a while.
+
+    Equal content is kept once, under the file's own name with a digest.
+    """
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    stem = re.sub(r"[^\w.-]+", "-", path.stem)[:60] or "data"
+    kept = cache_dir() / "uploads" / digest / f"{stem}{path.suffix}"
+    if not kept.exists():
+        try:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, kept.with_name(f".{kept.name}.part"))
+            kept.with_name(f".{kept.name}.part").replace(kept)
+        except OSError as error:
+            raise ExplorerError(
+                f"{path.name}", f"cannot be kept in {kept.parent} ({error.strerror})", "make room there"
+            ) from error
+    return kept

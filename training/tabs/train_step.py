@@ -1,0 +1,152 @@
+"""Step 2: choose a network and a recipe, train, and watch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gradio as gr
+
+from explorer.errors import ExplorerError
+from explorer.tabs.components import QUIET, note, on_screen
+from training import runs
+from training.config import TrainConfig
+from training.data_views import pairs_figure
+from training.network_views import layer_table
+from training.shelf import Choice
+from training.tabs import recipe_form, watch
+from training.tabs.data_step import DataStep, first_choice
+from training.tabs.lab import Lab, alert
+from training.tabs.recipe_form import BUILDER, Data, RecipeForm
+
+_AT_ONCE: dict[str, Any] = QUIET | {"queue": False, "trigger_mode": "always_last"}
+
+
+@dataclass(frozen=True)
+class _Preview:
+    """What the recipe means, shown before anything is trained."""
+
+    data: gr.HTML
+    layers: gr.HTML
+    pairs: gr.HTML
+    another: gr.Button
+    draw: gr.State
+
+
+def build(lab: Lab, data: DataStep, active: gr.Textbox) -> watch.Watch:
+    """Lay the step out inside an open ``gr.Tab``."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=4, min_width=320):
+            about = gr.HTML(padding=False, elem_id="tr-train-data")
+            parts = recipe_form.build_first()
+            with gr.Row():
+                start = gr.Button("Start training", variant="primary", elem_id="tr-start", min_width=140)
+                both = gr.Button("Start plain and augmented", elem_id="tr-both", min_width=140)
+            with gr.Accordion("Layers and parameters", open=False):
+                layers = gr.HTML(padding=False, elem_id="tr-layer-table")
+            with gr.Accordion("Augmentation and normalisation", open=True):
+                parts |= recipe_form.build_preparation()
+                pairs = gr.HTML(padding=False, elem_id="tr-pairs")
+                another = gr.Button("Draw again", size="sm")
+            with gr.Accordion("More of the recipe", open=False):
+                parts |= recipe_form.build_rest(lab.device)
+        with gr.Column(scale=7, min_width=320):
+            watching = watch.build(lab, active)
+    form = RecipeForm(**parts)
+    preview = _Preview(about, layers, pairs, another, gr.State(0))
+    _connect_preview(lab, data, form, preview)
+    _connect_start(lab, data, form, start, both, watching)
+    return watching
+
+
+def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Preview) -> None:
+    inputs = form.all | {data.chosen, preview.draw}
+
+    def show_layers(given: Data) -> str:
+        choice = given[data.chosen] or first_choice()
+        classes = len(lab.shelf.open(choice).data.labels) if given[data.chosen] else 10
+        try:
+            return layer_table(form.network_text(given), classes, choice.image_size)
+        except ExplorerError as error:
+            return alert(error)
+
+    def show_pairs(given: Data) -> Any:
+        choice: Choice | None = given[data.chosen]
+        if choice is None:
+            return ""
+        wanted = replace(choice.config(), augmentation=tuple(given[form.augmentation]))
+        return pairs_figure(lab.shelf.open(choice), wanted, given[preview.draw])
+
+    def draw_again(given: Data) -> dict[Any, Any]:
+        number = given[preview.draw] + 1
+        return {preview.draw: number, preview.pairs: show_pairs({**given, preview.draw: number})}
+
+    def meet(given: Data) -> dict[Any, Any]:
+        """New data: their name, the network for so many classes, pairs of them."""
+        choice: Choice | None = given[data.chosen]
+        if choice is None:
+            return {preview.data: note("First choose images under 1 · Data.")}
+        found = lab.shelf.open(choice).data
+        said = f"{found.name}, {len(found.train_classes):,} training and {len(found.test_classes):,} test images."
+        return {
+            preview.data: note(f"Images: {said}"),
+            preview.layers: show_layers(given),
+            preview.pairs: show_pairs(given),
+        }
+
+    data.chosen.change(on_screen(meet), inputs, [preview.data, preview.layers, preview.pairs], **QUIET)
+    form.network.input(lambda name: gr.update(visible=name == BUILDER), form.network, form.layers, **_AT_ONCE)
+    gr.on([form.network.input, form.layers.input], show_layers, inputs, preview.layers, **_AT_ONCE)
+    form.augmentation.input(on_screen(show_pairs), inputs, preview.pairs, **_AT_ONCE)
+    preview.another.click(on_screen(draw_again), inputs, [preview.draw, preview.pairs], **_AT_ONCE)
+    filled = form.recipe.input(form.fill, form.recipe, list(form.all), **_AT_ONCE)
+    filled.then(on_screen(meet), inputs, [preview.data, preview.layers, preview.pairs], **QUIET)
+
+
+def _connect_start(
+    lab: Lab, data: DataStep, form: RecipeForm, start: gr.Button, both: gr.Button, watching: watch.Watch
+) -> None:
+    inputs = form.all | {data.chosen}
+
+    def begin(given: Data) -> tuple[Any, ...]:
+        return watching.show(lab, _start(lab, [_read(given)], form.seed_list(given))[0])
+
+    def begin_both(given: Data) -> tuple[Any, ...]:
+        config = _read(given)
+        plain = replace(config, augmentation=(), normalization=None)
+        variant = replace(
+            config,
+            augmentation=config.augmentation or ("flip", "crop"),
+            normalization=config.normalization or (0.5, 0.5),
+        )
+        return watching.show(lab, _start(lab, [plain, variant], form.seed_list(given))[0])
+
+    def _read(given: Data) -> TrainConfig:
+        choice = given[data.chosen]
+        if choice is None:
+            raise ExplorerError("no images", "are chosen yet", "choose a data set under 1 · Data")
+        config = form.config(given, choice)
+        check(lab, config, choice)
+        return config
+
+    options: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+    start.click(on_screen(begin), inputs, watching.outputs, **options)
+    both.click(on_screen(begin_both), inputs, watching.outputs, **options)
+
+
+def check(lab: Lab, config: TrainConfig, choice: Choice) -> None:
+    """Refuse at once what a run would refuse when it begins; raises ExplorerError."""
+    found = lab.shelf.open(choice).data
+    count = min(len(found.train_classes), config.max_train_images or len(found.train_classes))
+    if config.batch_size > count:
+        raise ExplorerError(
+            f"batch size {config.batch_size}",
+            f"is larger than the {count} training images",
+            f"choose at most {count}",
+        )
+    layer_table(config.network, len(found.labels), config.image_size)
+
+
+def _start(lab: Lab, configs: list[TrainConfig], seeds: list[int]) -> list[str]:
+    """Queue a run for each seed and recipe; their names, in the order in which they will be trained."""
+    return [runs.start(replace(config, seed=seed), lab.root).name for seed in seeds for config in configs]

@@ -1,0 +1,30 @@
+"""The training lab as a screen of the app: four steps, from left to right."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import gradio as gr
+
+from explorer.tabs.components import question
+from explorer.tabs.doorway import Doorway, Wing
+from training.tabs import data_step, train_step
+from training.tabs.lab import NAME, Lab
+
+_STYLE = (Path(__file__).parent / "training.css").read_text(encoding="utf-8")
+
+
+def wing(lab: Lab) -> Wing:
+    """What ``launch.py`` hands to the app."""
+    return Wing(NAME, "Training", partial(_build, lab))
+
+
+def _build(lab: Lab, doorway: Doorway, active: gr.Textbox, tab: gr.Tab) -> None:
+    gr.HTML(f"<style>{_STYLE}</style>", padding=False, elem_classes="tr-style")
+    question("What does a network learn, and when?", "Four steps, from left to right.")
+    with gr.Tabs(elem_id="training-lab"):
+        with gr.Tab("1 · Data", id="data"):
+            data = data_step.build(lab, active)
+        with gr.Tab("2 · Train", id="train"):
+            train_step.build(lab, data, active)
