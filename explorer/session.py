@@ -1,0 +1,262 @@
+"""What the user did, for replay: steps that name a public function and its arguments, and the files they need.
+
+A saved session is a ZIP of one JSON file and pictures. It is data: reading it runs nothing and writes nothing,
+names no path of the computer, and anything that doesn't fit the form below is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from PIL import Image
+
+from explorer.archive import pack, unpack
+from explorer.errors import ExplorerError, suggest
+
+FORMAT = 1
+MAX_STEPS = 200
+MAX_TEXT = 20_000
+MAX_TITLE = 200
+MAX_PICTURE_PIXELS = 50_000_000
+MAX_JSON_BYTES = 8 * 2**20
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "numpy",
+    "scikit-learn",
+    "matplotlib",
+    "opencv-python-headless",
+    "pillow",
+)
+_CONTENT = "session.json"
+_ALLOWED = re.compile(r"session\.json|(pictures|files)/[0-9a-f]{64}")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_REMEDY = "choose a session that this program has saved"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that a user keeps.
+
+    Attributes:
+        function: the public function that made it, such as ``"explorer.reduce"``; ``"text"`` for words alone.
+        arguments: what it was given, as JSON: numbers, text, lists. A picture is named by the SHA-256 of its
+            file, a network by its name.
+        title, comment: the user's words, plain text.
+        text: what the result says in words and numbers.
+        picture: the result as shown, the bytes of a PNG; empty if there is none.
+        versions: package → version, of what computed it.
+    """
+
+    function: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    title: str = ""
+    comment: str = ""
+    text: str = ""
+    picture: bytes = b""
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Session:
+    """Steps in order, a title, and the files that the steps use: SHA-256 → content.
+
+    The functions below return a changed copy; positions count from 0.
+    """
+
+    title: str = "Looking inside a convolutional network"
+    steps: tuple[Step, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+    def add(self, step: Step, files: Iterable[bytes] = ()) -> Session:
+        """With one step more at the end, and the files that it uses."""
+        if len(self.steps) >= MAX_STEPS:
+            rule = f"is more than a session holds ({MAX_STEPS})"
+            raise ExplorerError(f"step {len(self.steps) + 1}", rule, "remove some, or begin another session")
+        more = {content_hash(content): content for content in files}
+        return replace(self, steps=(*self.steps, step), files={**self.files, **more})
+
+    def change(self, position: int, *, title: str | None = None, comment: str | None = None) -> Session:
+        """With other words at one step."""
+        step = self.steps[self._checked(position)]
+        if title is not None:
+            step = replace(step, title=title)
+        changed = step if comment is None else replace(step, comment=comment)
+        _check_words(changed, position)
+        return replace(self, steps=(*self.steps[:position], changed, *self.steps[position + 1 :]))
+
+    def remove(self, position: int) -> Session:
+        """Without one step. Files that no other step uses go with it when the session is saved."""
+        self._checked(position)
+        return replace(self, steps=self.steps[:position] + self.steps[position + 1 :])
+
+    def move(self, position: int, to: int) -> Session:
+        """With one step put at another position; beyond the ends means at the end."""
+        steps = list(self.steps)
+        step = steps.pop(self._checked(position))
+        steps.insert(max(0, to), step)
+        return replace(self, steps=tuple(steps))
+
+    def _checked(self, position: int) -> int:
+        if not 0 <= position < len(self.steps):
+            rule = f"is not one of the {len(self.steps)} steps"
+            raise ExplorerError(f"step {position + 1}", rule, "choose one from the list")
+        return position
+
+
+def content_hash(content: bytes) -> str:
+    """The name of a file's content: its SHA-256 in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+@cache
+def versions() -> Mapping[str, str]:
+    """Package → version, of everything that can change a number or a pixel."""
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def save_session(session: Session) -> bytes:
+    """The session as a file: a ZIP with the pictures inside. The same session gives the same bytes."""
+    used = json.dumps([dict(step.arguments) for step in session.steps])
+    files = {f"files/{name}": content for name, content in session.files.items() if name in used}
+    steps = []
+    for step in session.steps:
+        row = {name: value for name, value in asdict(step).items() if value}
+        if step.picture:
+            row["picture"] = content_hash(step.picture)
+            files[f"pictures/{row['picture']}"] = step.picture
+        steps.append(row)
+    told = {"format": FORMAT, "title": session.title, "steps": steps}
+    files[_CONTENT] = json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
+    return pack(files)
+
+
+def read_session(data: bytes, functions: Collection[str], what: str = "the session file") -> Session:
+    """The inverse of :func:`save_session`.
+
+    Args:
+        data: the file's bytes.
+        functions: the names of functions that steps may call. Their arguments are checked by what calls them.
+        what: the file's name for messages.
+
+    Raises:
+        ExplorerError: not a session, damaged, from a later version, another function, content that isn't what
+            its name says, or more than a session may hold.
+    """
+    files = unpack(data, _ALLOWED, what)
+    told = _parsed(files.pop(_CONTENT, b""), what)
+    for name, content in files.items():
+        if name.partition("/")[2] != content_hash(content):
+            raise ExplorerError(f"{name[:24]}… in {what}", "isn't what its name says", _REMEDY)
+    if told.get("format") != FORMAT:
+        rule = f"has format {told.get('format')!r:.20}; this program reads format {FORMAT}"
+        raise ExplorerError(what, rule, "open it with the program's version that saved it")
+    rows = told.get("steps")
+    if not isinstance(rows, list) or len(rows) > MAX_STEPS:
+        raise ExplorerError(what, f"has no list of up to {MAX_STEPS} steps", _REMEDY)
+    steps = tuple(_step(row, number, files, functions) for number, row in enumerate(rows))
+    title = _text(told.get("title", ""), MAX_TITLE, "the title")
+    contents = {
+        name.partition("/")[2]: content for name, content in files.items() if name.startswith("files/")
+    }
+    return Session(title, steps, contents)
+
+
+def _parsed(content: bytes, what: str) -> dict[str, Any]:
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is not JSON")
+
+    if not content or len(content) > MAX_JSON_BYTES:
+        raise ExplorerError(what, f"has no {_CONTENT} of up to {MAX_JSON_BYTES:,} bytes", _REMEDY)
+    try:
+        told = json.loads(content.decode("utf-8"), parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise ExplorerError(f"{_CONTENT} in {what}", f"is not valid JSON ({error})", _REMEDY) from error
+    if not isinstance(told, dict):
+        raise ExplorerError(f"{_CONTENT} in {what}", "is not a JSON object", _REMEDY)
+    return told
+
+
+def _step(row: Any, number: int, files: Mapping[str, bytes], functions: Collection[str]) -> Step:
+    known = Step.__dataclass_fields__
+    if not isinstance(row, dict) or not set(row) <= set(known):
+        raise ExplorerError(f"step {number + 1}", f"has other fields than {', '.join(known)}", _REMEDY)
+    function = row.get("function")
+    if not isinstance(function, str) or function not in functions:
+        listing = f"the list {', '.join(sorted(functions))}"
+        remedy = suggest(str(function)[:80], functions, listing)
+        raise ExplorerError(
+            f"function {str(function)[:80]!r} in step {number + 1}", "is not a public one", remedy
+        )
+    arguments, made_with = row.get("arguments", {}), row.get("versions", {})
+    if not isinstance(arguments, dict):
+        raise ExplorerError(f"the arguments of step {number + 1}", "are not a JSON object", _REMEDY)
+    if not isinstance(made_with, dict) or not all(
+        isinstance(v, str) and len(v) < 100 for v in made_with.values()
+    ):
+        raise ExplorerError(f"the versions of step {number + 1}", "are not short texts", _REMEDY)
+    words = {
+        name: _text(row.get(name, ""), MAX_TEXT, f"the {name} of step {number + 1}")
+        for name in ("comment", "text")
+    }
+    step = Step(
+        function, arguments, picture=_picture(row.get("picture"), number, files), versions=made_with, **words
+    )
+    step = replace(step, title=_text(row.get("title", ""), MAX_TITLE, f"the title of step {number + 1}"))
+    _check_words(step, number)
+    return step
+
+
+def _picture(name: Any, number: int, files: Mapping[str, bytes]) -> bytes:
+    if name is None:
+        return b""
+    content = files.get(f"pictures/{name}")
+    if content is None:
+        raise ExplorerError(f"the picture of step {number + 1}", "is missing from the session", _REMEDY)
+    check_png(content, f"the picture of step {number + 1}")
+    return content
+
+
+def check_png(content: bytes, what: str) -> None:
+    """Raises ExplorerError unless ``content`` is a whole PNG of a size that can be shown."""
+    try:
+        with Image.open(io.BytesIO(content), formats=("PNG",)) as opened:
+            width, height = opened.size
+            if width * height > MAX_PICTURE_PIXELS:
+                rule = f"has {width}×{height} px, more than {MAX_PICTURE_PIXELS:,}"
+                raise ExplorerError(what, rule, _REMEDY)
+            opened.verify()
+    except ExplorerError:
+        raise
+    except Exception as error:  # Pillow's decoders raise nearly every kind
+        raise ExplorerError(what, f"is not a PNG that can be read ({error})", _REMEDY) from error
+
+
+def _text(value: Any, longest: int, what: str) -> str:
+    if not isinstance(value, str):
+        raise ExplorerError(what, "is not text", _REMEDY)
+    if len(value) > longest:
+        raise ExplorerError(
+            f"{what} with {len(value):,} characters", f"is longer than {longest:,}", "shorten it"
+        )
+    return value
+
+
+def _check_words(step: Step, position: int) -> None:
+    _text(step.title, MAX_TITLE, f"the title of step {position + 1}")
+    _text(step.comment, MAX_TEXT, f"the comment of step {position + 1}")
