@@ -1,0 +1,188 @@
+"""The receptive-field lab as a student uses it, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from playwright.sync_api import expect
+
+from explorer.images import read_image, sample_images
+from explorer.models import load_model
+from explorer.receptive_field import receptive_field
+from explorer.receptive_field_drawing import on_image
+
+
+@pytest.fixture
+def lab(new_page: Any) -> Any:
+    """The lab on the temple, a picture that isn't square; the page fails if it reports an error."""
+    page = new_page("?tab=receptive-field&image=Temple")
+    expect(page.locator("#rf-caption")).to_contain_text("The unit in row", timeout=30_000)
+    return page
+
+
+def shown_layer(page: Any) -> str:
+    return page.locator("#rf-layer input").input_value().split("  ·")[0]
+
+
+def rectangle(page: Any, selector: str) -> list[float]:
+    """(top, left, bottom, right) of a rectangle of a drawing, in its own units."""
+    rect = page.locator(selector)
+    x, y, width, height = (float(rect.get_attribute(name)) for name in ("x", "y", "width", "height"))
+    return [y, x, y + height, x + width]
+
+
+def click_at(page: Any, selector: str, y: float, x: float) -> None:
+    """Click a point of a drawing, given in its own units, as a person would: somewhere on the screen."""
+    place = page.locator(selector).evaluate(
+        """(svg, [y, x]) => {
+            const p = new DOMPoint(x, y).matrixTransform(svg.getScreenCTM());
+            return [p.x, p.y];
+        }""",
+        [y, x],
+    )
+    page.mouse.click(*place)
+
+
+def test_a_click_on_a_map_cell_draws_its_box_where_it_belongs(lab: Any) -> None:
+    model = load_model("efficientnet_lite0", weights=None)
+    height, width = read_image(sample_images()["Temple"]).shape[:2]
+    assert height != width
+    placement = model.preprocess.placement(height, width)
+    field = receptive_field(model, shown_layer(lab))
+    for row, column in ((10, 20), (0, 5)):
+        click_at(lab, "#rf-map svg", row + 0.5, column + 0.5)
+        expect(lab.locator("#rf-caption")).to_contain_text(f"The unit in row {row}, column {column} of")
+        expected = [edge + 0.5 for edge in on_image(field.box(row, column), placement)]
+        whole = ".rf-beyond" if row == 0 else ".rf-inside"
+        assert rectangle(lab, f"#rf-picture {whole}") == pytest.approx(expected, abs=0.1)
+        assert rectangle(lab, "#rf-map .rf-unit") == [row, column, row + 1, column + 1]
+    inside = rectangle(lab, "#rf-picture .rf-inside")
+    assert inside[0] == placement.seen[0]  # cut where the network was given nothing
+    expect(lab.locator("#rf-caption")).to_contain_text("drawn dashed")
+
+
+def test_arrow_keys_move_the_unit(lab: Any) -> None:
+    click_at(lab, "#rf-map svg", 5.5, 5.5)
+    expect(lab.locator("#rf-caption")).to_contain_text("row 5, column 5")
+    lab.locator("#rf-map .rf-frame").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
+        lab.keyboard.press(key)
+    expect(lab.locator("#rf-caption")).to_contain_text("row 6, column 7")
+
+
+def test_a_click_on_a_pixel_shows_the_units_that_see_it(lab: Any) -> None:
+    model = load_model("efficientnet_lite0", weights=None)
+    height, width = read_image(sample_images()["Temple"]).shape[:2]
+    field = receptive_field(model, shown_layer(lab))
+    click_at(lab, "#rf-picture svg", 213.5, 320.5)
+    caption = lab.locator("#rf-caption")
+    expect(caption).to_contain_text(re.compile(r"The pixel in row 21\d, column 32\d of the picture"))
+    y, x = (int(n) for n in re.findall(r"row (\d+), column (\d+)", caption.inner_text())[0])
+    assert (abs(y - 213), abs(x - 320)) <= (2, 2)  # one pixel of the screen is about one of the picture
+    cell = model.preprocess.placement(height, width).to_cell(y, x)
+    rows, columns = field.units_seeing(round(cell[0]), round(cell[1]))
+    assert rectangle(lab, "#rf-map .rf-inside") == [rows.start, columns.start, rows.stop, columns.stop]
+    click_at(lab, "#rf-picture svg", 200.5, 10.5)
+    expect(caption).to_contain_text("lies outside of what the network was given")
+
+
+def test_the_effective_field_lies_inside_the_theoretical_one(lab: Any) -> None:
+    lab.get_by_label("Effective, this picture").click()
+    caption = lab.locator("#rf-caption")
+    expect(caption).to_contain_text(re.compile(r"over 1 picture: \d+ % of it lies in the central half"))
+    expect(lab.locator("#rf-picture .rf-inner")).to_have_count(1)
+    expect(lab.locator("#rf-picture image")).to_have_count(2)
+    lab.get_by_label("Effective, mean with the samples").click()
+    expect(caption).to_contain_text("over 5 pictures", timeout=20_000)
+
+
+def test_a_row_of_the_table_leads_to_its_layer_on_the_picture(lab: Any) -> None:
+    lab.get_by_role("tab", name="In this network").click()
+    expect(lab.locator("#rf-summary")).to_contain_text("efficientnet_lite0 on 224 × 224 px")
+    lab.locator("#rf-table tr[data-layer='conv_stem']").click()
+    expect(lab.locator("#rf-caption")).to_contain_text("of conv_stem sees 3 × 3 px")
+    assert shown_layer(lab) == "conv_stem"
+
+
+def test_any_network_of_the_catalogue_without_its_weights(lab: Any) -> None:
+    lab.get_by_role("tab", name="In this network").click()
+    lab.locator("#rf-network input").fill("resnet18")
+    lab.get_by_role("option", name="resnet18", exact=True).click()
+    expect(lab.locator("#rf-summary")).to_contain_text("sees 435 px; neighbours look 32 px apart")
+    row = lab.locator("#rf-table tr[data-layer='layer1.1.relu_1']")
+    assert row.locator("td").all_inner_texts()[2:6] == ["56×56", "43", "4", "0"]
+
+
+def test_a_stack_is_built_changed_and_mended(lab: Any) -> None:
+    lab.get_by_role("tab", name="Build a stack").click()
+    result, message = lab.locator("#rf-result"), lab.get_by_role("alert")
+    expect(result).to_contain_text("7×7 pixels")
+    stride = lab.get_by_label("Layer 1, stride", exact=True)
+    stride.fill("2")
+    stride.press("Enter")
+    expect(result).to_contain_text(f"{3 + 2 * 2 + 2 * 2}×11 pixels")
+    lab.get_by_label("Remove layer 3", exact=True).click()
+    expect(result).to_contain_text("7×7 pixels")
+    expect(lab.get_by_label("Layer 3, kernel", exact=True)).to_have_count(0)
+    kernel = lab.get_by_label("Layer 2, kernel", exact=True)
+    for typed, says in (("seven", "'seven' as the kernel of layer 2"), ("", "empty"), ("0", "kernel 0")):
+        kernel.fill(typed)
+        kernel.press("Enter")
+        expect(message).to_contain_text(says)
+        expect(kernel).to_have_value(typed)
+        expect(kernel).to_have_attribute("aria-invalid", "true")
+        expect(result).to_contain_text("7×7 pixels")
+    kernel.fill("5")
+    kernel.press("Enter")
+    expect(message).to_have_count(0)
+    expect(result).to_contain_text("11×11 pixels")
+    lab.get_by_label("One more layer like layer 2, behind it", exact=True).click()
+    expect(result).to_contain_text(f"{3 + 2 * 4 + 2 * 4}×19 pixels")
+
+
+def test_presets_and_what_if(lab: Any) -> None:
+    lab.get_by_role("tab", name="Build a stack").click()
+    lab.locator("#rf-preset input").click()
+    lab.get_by_role("option", name="Sheet: two 4×4, stride 2").click()
+    result = lab.locator("#rf-result")
+    expect(result).to_contain_text("10×10 pixels")
+    expect(result).to_contain_text("1 + (4−1)·1·1 + (4−1)·1·2 = 10")
+    expect(lab.get_by_label("Layer 2, stride", exact=True)).to_have_value("2")
+    lab.get_by_role("button", name="Apply: dilation 1 → 2 in layer 1").click()
+    expect(result).to_contain_text("13×13 pixels")
+    expect(lab.get_by_label("Layer 1, dilation", exact=True)).to_have_value("2")
+    expect(lab.locator("#rf-preset input")).to_have_value("Your own")
+    lab.get_by_role("button", name="As text, one layer a line").click()
+    text = lab.locator("#rf-text textarea")
+    expect(text).to_have_value("conv 4 s2 p0 d2  # conv1\nconv 4 s2 p0 d1  # conv2")
+    text.fill("conv 1x7\nconv 7x1")
+    lab.get_by_role("button", name="Use this text").click()
+    expect(result).to_contain_text("7×7 pixels")
+    expect(lab.get_by_label("Layer 2, kernel", exact=True)).to_have_value("7x1")
+
+
+def test_the_endpoints_answer_other_programs(app_url: str) -> None:
+    client = Client(app_url, verbose=False)
+    told = client.predict("resnet18", "layer1", api_name="/receptive_field")
+    assert told["size"] == [43, 43]
+    told = client.predict("conv 3\nconv 3\nconv 3", None, api_name="/receptive_field_of_stack")
+    assert told["size"] == [7, 7]
+    with pytest.raises(AppError, match="stride 0 is out of range"):
+        client.predict("conv 3 s0", None, api_name="/receptive_field_of_stack")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_it_fits_a_phone(new_page: Any, dark: bool) -> None:
+    page = new_page("?tab=receptive-field", width=390, height=844, dark=dark)
+    expect(page.locator("#rf-caption")).to_contain_text("The unit in row", timeout=30_000)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_the_result_is_above_the_fold(lab: Any) -> None:
+    for selector in ("#rf-picture svg", "#rf-map svg", "#rf-caption"):
+        box = lab.locator(selector).bounding_box()
+        assert box["y"] + box["height"] <= 800
