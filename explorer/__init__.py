@@ -6,6 +6,7 @@ from explorer.catalogue import ModelInfo, catalogue
 from explorer.convolution import Convolution, Window, convolve, output_size
 from explorer.convolution_reading import read_off
 from explorer.convolution_size import derive_size
+from explorer.effective_receptive_field import EffectiveField, effective_receptive_field
 from explorer.errors import ExplorerError
 from explorer.images import Placement, read_image, sample_images
 from explorer.layers import Layer, list_layers
@@ -26,6 +27,7 @@ __all__ = [
     "Capture",
     "ClassComparison",
     "Convolution",
+    "EffectiveField",
     "Exercise",
     "ExplorerError",
     "Layer",
@@ -46,6 +48,7 @@ __all__ = [
     "compare_downsampling",
     "convolve",
     "derive_size",
+    "effective_receptive_field",
     "from_module",
     "list_layers",
     "load_model",

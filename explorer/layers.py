@@ -278,7 +278,7 @@ def _graph_layers(
         if node not in from_input:
             continue
         grid = max((grids[n] for n in node.all_input_nodes if n in grids), default=(input_px, input_px))
-        found = _arrangement(_shape(node), grid)
+        found = _arrangement(_shape(node), grid, _kind(module, node))
         grids[node] = _grid_after(found, grid)
         if found and node in names and not _is_identity(module, node):
             layers[names[node]] = Layer(names[node], _kind(module, node), *found)
@@ -293,7 +293,7 @@ def _called_layers(outputs: list[tuple[str, str, tuple[int, ...]]], batch: torch
     for name, kind, shape in outputs:
         # A branch may go back to a map of before: one of exactly that size.
         back = shape[2:] if len(shape) == 4 and shape[2:] in earlier else grid
-        found = _arrangement(shape, back)
+        found = _arrangement(shape, back, kind)
         grid = _grid_after(found, grid)
         earlier.add(grid)
         if found:
@@ -305,21 +305,33 @@ def _grid_after(found: tuple[tuple[int, int, int], Layout] | None, grid: tuple[i
     return found[0][1:] if found and found[0][1] * found[0][2] > 1 else grid
 
 
+_CHANNELS_FIRST = (
+    "Conv2d",
+    "Conv2dSame",
+    "MaxPool2d",
+    "AvgPool2d",
+    "AdaptiveAvgPool2d",
+    "BatchNorm2d",
+    "ZeroPad2d",
+)
+
+
 def _arrangement(
-    shape: tuple[int, ...] | None, grid: tuple[int, int]
+    shape: tuple[int, ...] | None, grid: tuple[int, int], kind: str
 ) -> tuple[tuple[int, int, int], Layout] | None:
     """``(C, H, W)`` and the layout of an output, given the grid of the map before it; ``None`` for what is neither.
 
-    The input is square, so all maps are: equal sides tell (N, C, H, W) from (N, H, W, C). Maps never grow
-    in a classifier, which tells them from attention's matrices. Tokens of a transformer are a map if
-    there are as many as the map before had positions.
+    Some steps put channels first by definition. For the others: the input is square, so maps usually are, and
+    equal sides tell (N, C, H, W) from (N, H, W, C); where they aren't, the map before shows which axes they are.
+    Maps hardly ever grow in a classifier, which tells them from attention's matrices. Tokens of a transformer
+    are a map if there are as many as the map before had positions.
     """
     if not shape or shape[0] != 1:
         return None
     positions = grid[0] * grid[1]
-    if len(shape) == 4 and shape[2] == shape[3] <= grid[0]:
+    if len(shape) == 4 and (kind in _CHANNELS_FIRST or shape[2:] == grid or shape[2] == shape[3] <= grid[0]):
         return (shape[1], shape[2], shape[3]), "channels_first"
-    if len(shape) == 4 and shape[1] == shape[2] <= grid[0]:
+    if len(shape) == 4 and (shape[1:3] == grid or shape[1] == shape[2] <= grid[0]):
         return (shape[3], shape[1], shape[2]), "channels_last"
     if len(shape) == 3 and shape[1] == positions:
         return (shape[2], *grid), "tokens"

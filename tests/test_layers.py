@@ -511,3 +511,32 @@ def test_the_film_strip_tells_the_story_from_first_to_last(resnet18: LoadedModel
     order = [positions.index(layer.name) for layer in told]
     assert order == sorted(order)
     assert all(layer.is_map for layer in told)
+
+
+def test_maps_that_are_not_square_and_maps_that_grow():
+    """Unequal strides make maps uneven, wide padding makes them grow: both stay maps, steps between included."""
+    module = nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=(2, 1), padding=1),
+        nn.ReLU(),
+        nn.Conv2d(8, 5, 2, padding=3),
+        nn.BatchNorm2d(5),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    )
+    preprocess = explorer.Preprocess(resize_px=32, crop_px=32, mean=(0.5,) * 3, std=(0.5,) * 3)
+    model = explorer.from_module(module, preprocess, list("abcde"), name="uneven", weights="random")
+    shapes = {layer.name: layer.shape for layer in explorer.list_layers(model)}
+    assert shapes == {
+        "0": (8, 16, 32),
+        "1": (8, 16, 32),
+        "2": (5, 21, 37),
+        "3": (5, 21, 37),
+        "4": (5, 1, 1),
+        "5": (5, 1, 1),
+    }
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    seen = explorer.capture_activations(model, image, ["1"])["1"]
+    with torch.no_grad():
+        expected = module[1](module[0](model.preprocess(image)))[0]
+    np.testing.assert_allclose(seen.values, expected, atol=1e-6)
+    assert explorer.receptive_field(model, "1").stride == (2, 1)
