@@ -16,7 +16,7 @@ import torch
 from explorer.errors import ExplorerError
 from explorer.hooks import evaluating
 from explorer.images import Placement
-from explorer.layers import Layer, channels_first, find_layer, list_layers, trace
+from explorer.layers import GraphTrace, Layer, channels_first, find_layer, list_layers, trace
 from explorer.models import LoadedModel
 from explorer.overlay import place
 from explorer.preprocessing import Framing
@@ -222,12 +222,21 @@ def default_cam_layer(model: LoadedModel) -> Layer:
     if not maps:
         raise ExplorerError(f"network {model.name}", "has no layer with a map", "choose a gradient method")
     if maps[-1].layout == "class_and_tokens":
-        attentions = [i for i, layer in enumerate(maps) if "attention" in layer.kind.lower()]
-        return maps[attentions[-1] - 1] if attentions else maps[0]
+        return _before_last_attention(model, maps)
     # A pooling that leaves the grid as it is (VGG's, at its own input size) repeats the map before it.
     while len(maps) > 1 and maps[-1].kind.startswith("Adaptive") and maps[-2].shape == maps[-1].shape:
         maps.pop()
     return maps[-1]
+
+
+def _before_last_attention(model: LoadedModel, maps: list[Layer]) -> Layer:
+    # An attention puts out a tuple and so is no layer, but a step of the graph it is.
+    taken_apart = trace(model)
+    steps = list(taken_apart.nodes if isinstance(taken_apart, GraphTrace) else taken_apart.layers)
+    kinds = {path: type(module).__name__ for path, module in model.module.named_modules()}
+    attentions = [i for i, step in enumerate(steps) if "attention" in kinds.get(step, step).lower()]
+    before = [layer for layer in maps if attentions and steps.index(layer.name) < attentions[-1]]
+    return before[-1] if before else maps[0]
 
 
 @dataclass(frozen=True)
