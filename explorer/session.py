@@ -89,8 +89,8 @@ class Session:
         """With other words at one step."""
         step = self.steps[self._checked(position)]
         if title is not None:
-            step = replace(step, title=title)
-        changed = step if comment is None else replace(step, comment=comment)
+            step = replace(step, title=title.strip())
+        changed = step if comment is None else replace(step, comment=comment.replace("\r\n", "\n"))
         _check_words(changed, position)
         return replace(self, steps=(*self.steps[:position], changed, *self.steps[position + 1 :]))
 

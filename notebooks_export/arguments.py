@@ -1,0 +1,170 @@
+"""What a step's arguments may be. Session files come from anywhere, and these values become code."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, get_args
+
+from explorer.catalogue import catalogue
+from explorer.errors import ExplorerError, suggest
+from explorer.images import sample_images
+from explorer.receptive_field_stack import Kind
+from training import TrainConfig
+
+Check = Callable[[str, Any], Any]
+"""(name, value) → the value in its one form; raises ExplorerError if it isn't allowed."""
+
+MAX_CELLS = 4096
+SAMPLE, RUN = "sample:", "run:"
+_HASH = re.compile(r"[0-9a-f]{64}")
+_RUN = re.compile(r"run:[A-Za-z0-9][\w .+-]{0,99}(@\d{1,6})?")
+_LAYER = re.compile(r"[A-Za-z_][\w.]{0,199}")
+
+
+def one_of(*choices: Any) -> Check:
+    """One of some values, of the same type."""
+
+    def check(name: str, value: Any) -> Any:
+        if not any(type(value) is type(choice) and value == choice for choice in choices):
+            raise _refused(name, value, f"one of {', '.join(map(repr, choices))}")
+        return value
+
+    return check
+
+
+def whole(low: int, high: int) -> Check:
+    """A whole number in [low, high]."""
+
+    def check(name: str, value: Any) -> int:
+        if type(value) is not int or not low <= value <= high:
+            raise _refused(name, value, f"a whole number from {low} to {high}")
+        return value
+
+    return check
+
+
+def number(low: float, high: float) -> Check:
+    """A number in [low, high]."""
+
+    def check(name: str, value: Any) -> float:
+        if type(value) not in (int, float) or not low <= value <= high:
+            raise _refused(name, value, f"a number from {low:g} to {high:g}")
+        return value
+
+    return check
+
+
+def optional(check: Check) -> Check:
+    """None, or what ``check`` allows."""
+    return lambda name, value: None if value is None else check(name, value)
+
+
+def several(check: Check, least: int, most: int) -> Check:
+    """A tuple of what ``check`` allows."""
+
+    def check_all(name: str, value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list | tuple) or not least <= len(value) <= most:
+            raise _refused(name, value, f"a list of {least} to {most}")
+        return tuple(check(name, part) for part in value)
+
+    return check_all
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise _refused(name, value, "true or false")
+    return value
+
+
+def layer_name(name: str, value: Any) -> str:
+    """A layer's dotted name."""
+    if not isinstance(value, str) or not _LAYER.fullmatch(value):
+        raise _refused(name, value, "a layer's name: letters, digits, dots and underscores")
+    return value
+
+
+def numbers(name: str, value: Any) -> Any:
+    """A finite number, or nested lists of them: up to 4 axes and :data:`MAX_CELLS` cells."""
+
+    def clean(part: Any, axes: int) -> tuple[Any, int]:
+        if isinstance(part, list | tuple) and axes < 4 and 0 < len(part) <= MAX_CELLS:
+            cleaned = [clean(inner, axes + 1) for inner in part]
+            return [inner for inner, _ in cleaned], sum(count for _, count in cleaned)
+        if type(part) in (int, float) and math.isfinite(part) and abs(part) < 1e30:
+            return (int(part) if part == int(part) else float(part)), 1
+        raise _refused(name, part, "a finite number, or lists of them in up to 4 axes")
+
+    cleaned, count = clean(value, 0)
+    if count > MAX_CELLS:
+        raise ExplorerError(
+            f"{name} with {count:,} cells", f"has more than {MAX_CELLS:,}", "use a smaller one"
+        )
+    return cleaned
+
+
+def stack_layer(name: str, value: Any) -> tuple[str, int, int, int, int]:
+    """(kind, kernel, stride, padding, dilation), squares."""
+    if not isinstance(value, list | tuple) or len(value) != 5:
+        rule, remedy = "is not a layer", "give [kind, kernel, stride, padding, dilation]"
+        raise ExplorerError(f"{name} {value!r:.80}", rule, remedy)
+    kind = one_of(*get_args(Kind))(name, value[0])
+    size = whole(0, 255)
+    kernel, stride, padding, dilation = (size(name, part) for part in value[1:])
+    return kind, kernel, stride, padding, dilation
+
+
+def image_reference(name: str, value: Any) -> str:
+    """``sample:Cheetah``, or the SHA-256 of a file in the session. Never a path."""
+    if isinstance(value, str) and value.startswith(SAMPLE) and value.removeprefix(SAMPLE) in sample_images():
+        return value
+    if not isinstance(value, str) or not _HASH.fullmatch(value):
+        names = ", ".join(SAMPLE + title for title in sample_images())
+        raise _refused(name, value, f"the SHA-256 of a picture in the session, or one of {names}")
+    return value
+
+
+def model_reference(name: str, value: Any) -> str:
+    """A network of the catalogue, or ``run:NAME`` or ``run:NAME@EPOCH`` for a trained one. Never a path."""
+    if isinstance(value, str) and (value in catalogue() or _RUN.fullmatch(value)):
+        return value
+    remedy = suggest(str(value)[:80], catalogue(), "explorer.catalogue()")
+    raise ExplorerError(f"network {value!r:.100}", "is neither in the catalogue nor run:NAME", remedy)
+
+
+def recipe(name: str, value: Any) -> TrainConfig:
+    """A recipe for training as a mapping of its knobs; it names no folder of the computer."""
+    if isinstance(value, TrainConfig):
+        value = asdict(value)
+    if not isinstance(value, Mapping):
+        raise _refused(name, value, "a mapping of TrainConfig's knobs")
+    if value.get("data_dir") is not None or value.get("dataset") == "folder":
+        raise ExplorerError(
+            f"{name} with data_dir {value.get('data_dir')!r:.80}",
+            "names a folder, which a session can't take along",
+            "use one of the data sets that the program knows",
+        )
+    if unknown := set(value) - set(TrainConfig.__dataclass_fields__):
+        known = ", ".join(TrainConfig.__dataclass_fields__)
+        raise ExplorerError(f"{name}: knob {min(unknown)!r:.80}", "is not in TrainConfig", f"use {known}")
+    try:
+        return TrainConfig(**value)
+    except TypeError as error:
+        raise _refused(name, value, f"a recipe ({error})") from error
+
+
+def recipes(name: str, value: Any) -> dict[str, TrainConfig]:
+    """One to six recipes by a short title."""
+    if not isinstance(value, Mapping) or not 1 <= len(value) <= 6:
+        raise _refused(name, value, "one to six recipes by title")
+    for title in value:
+        if not isinstance(title, str) or not 1 <= len(title) <= 80 or not title.isprintable():
+            raise _refused(f"{name}: title", title, "1 to 80 printable characters")
+    return {title: recipe(f"{name} {title!r}", given) for title, given in value.items()}
+
+
+def _refused(name: str, value: Any, wanted: str) -> ExplorerError:
+    return ExplorerError(f"{name} {value!r:.100}", f"is not {wanted}", "correct the step, or remove it")

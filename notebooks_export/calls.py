@@ -1,0 +1,201 @@
+"""The public functions that a step may name, with what each may be given. Nothing else is ever called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from explorer.attribution import Method as AttributionMethod
+from explorer.attribution import Objective
+from explorer.convolution import PADDING_MODES
+from explorer.errors import ExplorerError
+from explorer.overlay import DIVERGING, SEQUENTIAL, Interpolation
+from explorer.preprocessing import Framing
+from explorer.reduction import Method as View
+from explorer.session import Step
+from notebooks_export import arguments as allow
+from notebooks_export import cells
+from notebooks_export.arguments import Check
+from notebooks_export.cells import Given
+from training import list_networks
+
+
+@dataclass(frozen=True)
+class Call:
+    """One public function: its parameters with their checks, defaults, and how a call of it is written.
+
+    ``model`` and ``image`` are parameters like others; the notebook loads what they name once, at its top.
+    """
+
+    parameters: Mapping[str, Check]
+    defaults: Mapping[str, Any]
+    imports: tuple[str, ...]
+    write: Callable[[Given], list[str]]
+
+    def check(self, step: Step, number: int) -> dict[str, Any]:
+        """All arguments in their one form; raises ExplorerError for one too many, too few or wrong."""
+        if extra := set(step.arguments) - set(self.parameters):
+            rule, remedy = f"isn't known to {step.function}", f"use {', '.join(self.parameters) or 'none'}"
+            raise ExplorerError(f"argument {min(extra)!r:.80} of step {number}", rule, remedy)
+        given = {**self.defaults, **step.arguments}
+        if missing := [name for name in self.parameters if name not in given]:
+            rule, remedy = "is missing", "add it, or remove the step"
+            raise ExplorerError(f"argument {missing[0]!r} of step {number}", rule, remedy)
+        return {
+            name: check(f"{name} of step {number}", given[name]) for name, check in self.parameters.items()
+        }
+
+
+_NETWORK: dict[str, Check] = {"model": allow.model_reference}
+_LOOK: dict[str, Check] = {
+    **_NETWORK,
+    "image": allow.image_reference,
+    "framing": allow.one_of(*get_args(Framing)),
+}
+_SHOWN: dict[str, Check] = {"alpha": allow.number(0, 1), "shown": allow.one_of("overlay", "map")}
+_EXPLAIN: dict[str, Check] = {
+    "method": allow.one_of(*get_args(AttributionMethod)),
+    "objective": allow.one_of(*get_args(Objective)),
+    "layer": allow.optional(allow.layer_name),
+    "alpha": allow.number(0, 1),
+}
+_CLASS = allow.whole(0, 99_999)
+_EXPLAINED = {"framing": "crop", "objective": "logit", "layer": None, "alpha": 0.9, "shown": "overlay"}
+_SEED = allow.whole(0, 2**31)
+_PAIR = allow.several(allow.number(-1e30, 1e30), 2, 2)
+_STRIDE = allow.several(allow.whole(0, 255), 2, 2)
+
+TEXT = "text"
+CALLS: Mapping[str, Call] = {
+    TEXT: Call({}, {}, (), lambda given: []),
+    "explorer.load_model": Call(_NETWORK, {}, (), cells.architecture),
+    "explorer.predict": Call(
+        {**_LOOK, "top": allow.whole(1, 100)}, {"framing": "crop", "top": 5}, (), cells.predict
+    ),
+    "explorer.reduce": Call(
+        {
+            **_LOOK,
+            **_SHOWN,
+            "layer": allow.layer_name,
+            "method": allow.one_of(*get_args(View)),
+            "channels": allow.whole(1, 100_000),
+            "channel": allow.whole(0, 100_000),
+            "component": allow.whole(0, 100),
+            "colormap": allow.optional(allow.one_of(*SEQUENTIAL, *DIVERGING)),
+            "interpolation": allow.one_of(*get_args(Interpolation)),
+            "limits": allow.optional(allow.several(_PAIR, 1, 3)),
+        },
+        {
+            "framing": "crop",
+            "alpha": 0.6,
+            "shown": "overlay",
+            "method": "pca",
+            "channels": 10,
+            "channel": 0,
+            "component": 0,
+            "colormap": None,
+            "interpolation": "linear",
+            "limits": None,
+        },
+        (
+            "from explorer.captions import describe_activation",
+            "from explorer.overlay import colourise, default_colormap, enlarged",
+        ),
+        cells.reduce,
+    ),
+    "explorer.attribute": Call(
+        {**_LOOK, **_EXPLAIN, **_SHOWN, "target": _CLASS, "signed": allow.flag},
+        {**_EXPLAINED, "method": "gradient", "signed": True},
+        (
+            "from explorer.captions import describe_attribution",
+            "from explorer.overlay import colourise, default_colormap, enlarged",
+        ),
+        cells.attribute,
+    ),
+    "explorer.compare_classes": Call(
+        {**_LOOK, **_EXPLAIN, "targets": allow.several(_CLASS, 2, 2)},
+        {**{k: v for k, v in _EXPLAINED.items() if k != "shown"}, "method": "grad_cam"},
+        ("import numpy as np", "from explorer.captions import describe_comparison"),
+        cells.compare,
+    ),
+    "explorer.receptive_field": Call(
+        {**_NETWORK, "layer": allow.layer_name},
+        {},
+        ("from explorer.receptive_field_words import describe_mixing",),
+        cells.receptive_field,
+    ),
+    "explorer.receptive_field_stack.stack_fields": Call(
+        {"layers": allow.several(allow.stack_layer, 1, 200)},
+        {},
+        ("from explorer.receptive_field_stack import StackLayer, stack_fields, written_out",),
+        cells.stack,
+    ),
+    "explorer.convolution.convolve": Call(
+        {
+            "x": allow.numbers,
+            "kernel": allow.numbers,
+            "bias": allow.optional(allow.numbers),
+            **{name: allow.optional(_STRIDE) for name in ("stride", "padding", "dilation")},
+            "groups": allow.whole(1, 255),
+            "padding_mode": allow.one_of(*PADDING_MODES),
+            "activation": allow.optional(allow.one_of("relu")),
+            "windows": allow.whole(0, 100),
+        },
+        {
+            "bias": None,
+            "stride": None,
+            "padding": None,
+            "dilation": None,
+            "groups": 1,
+            "padding_mode": "zeros",
+            "activation": None,
+            "windows": 0,
+        },
+        ("import numpy as np", "from explorer.convolution import convolve"),
+        cells.convolve,
+    ),
+    "explorer.convolution_reading.read_off": Call(
+        {"kernels": allow.several(allow.numbers, 1, 8), "bias": allow.number(-1e6, 1e6)},
+        {"bias": 0},
+        ("from explorer.convolution_reading import read_off",),
+        cells.read_off,
+    ),
+    "explorer.convolution_size.derive_size": Call(
+        {name: allow.whole(0, 100_000) for name in ("size", "kernel", "stride", "padding", "dilation")},
+        {"stride": 1, "padding": 0, "dilation": 1},
+        ("from explorer.convolution_size import derive_size",),
+        cells.derive_size,
+    ),
+    "training.gallery": Call(
+        {"config": allow.recipe, "per_class": allow.whole(1, 20), "seed": _SEED},
+        {"per_class": 10, "seed": 0},
+        (
+            *("import io", "import training"),
+            *("from matplotlib.figure import Figure", "from training.figures import tile"),
+        ),
+        cells.gallery,
+    ),
+    "training.build_network": Call(
+        {
+            "name": allow.one_of(*list_networks()),
+            "classes": allow.whole(2, 10_000),
+            "image_size": allow.whole(8, 512),
+        },
+        {"name": "lenet", "classes": 10, "image_size": 32},
+        ("import training",),
+        cells.build_network,
+    ),
+    "training.train": Call(
+        {"configs": allow.recipes},
+        {},
+        ("import io", "import training", "from training.figures import accuracy_figure"),
+        cells.train,
+    ),
+    "training.figures.augmentation_pairs": Call(
+        {"config": allow.recipe, "count": allow.whole(1, 12), "seed": _SEED},
+        {"count": 6, "seed": 0},
+        ("import training", "from training.figures import augmentation_pairs, tile"),
+        cells.augmentation,
+    ),
+}

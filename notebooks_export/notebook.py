@@ -1,0 +1,249 @@
+"""A session as a Jupyter notebook: words, code that calls the public API, and the results already in it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
+
+from explorer.errors import ExplorerError
+from explorer.images import FORMATS
+from explorer.session import Session, Step, versions
+from notebooks_export.arguments import RUN, SAMPLE
+from notebooks_export.calls import CALLS, TEXT
+from notebooks_export.cells import Given
+from training import trained_runs
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#$~^|&@!])")
+_LINE_START = re.compile(r"^(\s*)([-+=:]|\d+(?=[.)]))", re.MULTILINE)
+_SUFFIX = {
+    "JPEG": "jpg",
+    "PNG": "png",
+    "WEBP": "webp",
+    "GIF": "gif",
+    "BMP": "bmp",
+    "TIFF": "tiff",
+    "PPM": "ppm",
+}
+OWN_WORDS = "Write your discussion here."
+
+
+def build_notebook(session: Session) -> nbformat.NotebookNode:
+    """The notebook of a session; nothing is computed, the results are those that the steps carry.
+
+    The pictures that it reads lie beside it: see :func:`notebook_files`.
+
+    Raises:
+        ExplorerError: an empty session, a function or an argument that isn't allowed, a step whose picture or
+            run is gone. The session stays as it is.
+    """
+    given = check_steps(session)
+    cells = [new_markdown_cell(_heading(session), id="title")]
+    if setup := setup_code(session, given):
+        cells.append(new_code_cell(setup, id="setup", execution_count=1))
+    figure = 0
+    for number, (step, arguments) in enumerate(zip(session.steps, given, strict=True), start=1):
+        cells.append(new_markdown_cell(_words(step, number), id=f"step-{number}-words"))
+        if step.function == TEXT:
+            continue
+        figure += bool(step.picture)
+        cells.append(_code_cell(step, step_code(step, arguments), number, figure))
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel, "title": session.title})
+    nbformat.validate(notebook)
+    return notebook
+
+
+def check_steps(session: Session) -> list[Given]:
+    """Every step's arguments, complete, with the variables of its network and picture.
+
+    Raises:
+        ExplorerError: as :func:`build_notebook`.
+    """
+    if not session.steps:
+        raise ExplorerError(
+            "an empty session", "has nothing to hand in", "keep a result, or take the exercise sheet"
+        )
+    checked = []
+    for number, step in enumerate(session.steps, start=1):
+        if step.function not in CALLS:
+            rule, remedy = "is not a public one", f"use one of {', '.join(CALLS)}"
+            raise ExplorerError(f"function {step.function!r:.80} in step {number}", rule, remedy)
+        checked.append(CALLS[step.function].check(step, number))
+        _check_present(session, checked[-1], number)
+    models, images = _variables(session, checked)
+    return [
+        Given(row, models.get(row.get("model", ""), ""), images.get(row.get("image", ""), ""))
+        for row in checked
+    ]
+
+
+def step_code(step: Step, given: Given) -> str:
+    """The code of one step's cell."""
+    return "\n".join(CALLS[step.function].write(given))
+
+
+def imports(session: Session) -> list[str]:
+    """The import lines that the session's cells need, in order."""
+    needed = {line for step in session.steps for line in CALLS[step.function].imports}
+    if all(step.function == TEXT for step in session.steps):
+        return []
+    needed |= {"import explorer", "from PIL import Image"}
+    if any(str(step.arguments.get("model", "")).startswith(RUN) for step in session.steps):
+        needed.add("import training")
+    plain_imports = sorted(line for line in needed if line.startswith("import"))
+    names: dict[str, set[str]] = {}
+    for line in needed - set(plain_imports):
+        module, _, listed = line.removeprefix("from ").partition(" import ")
+        names.setdefault(module, set()).update(listed.split(", "))
+    return [
+        *plain_imports,
+        *(f"from {module} import {', '.join(sorted(names[module]))}" for module in sorted(names)),
+    ]
+
+
+def setup_code(session: Session, given: list[Given]) -> str:
+    """The first cell: imports, then each network and each picture once."""
+    loads = {row.model: f"{row.model} = {model_code(row['model'])}" for row in given if row.model}
+    for row in given:
+        if row.image:
+            loads[row.image] = f"{row.image} = explorer.read_image({_image_code(session, row['image'])})"
+    lines = imports(session)
+    return "\n".join([*lines, *(["", *loads.values()] if loads else [])])
+
+
+def model_code(reference: str) -> str:
+    """The call that loads a network."""
+    if not reference.startswith(RUN):
+        return f"explorer.load_model({reference!r})"
+    name, _, epoch = reference.removeprefix(RUN).partition("@")
+    return (
+        f"training.load_trained(training.trained_runs()[{name!r}]{f', epoch={int(epoch)}' if epoch else ''})"
+    )
+
+
+def notebook_files(session: Session) -> dict[str, bytes]:
+    """The pictures that a session's notebook reads: path beside the notebook → content."""
+    used = {step.arguments.get("image") for step in session.steps}
+    return {_image_path(name, content): content for name, content in session.files.items() if name in used}
+
+
+def plain(text: str) -> str:
+    """Markdown that shows ``text`` as it is: markup in it does nothing."""
+    escaped = _MARKDOWN.sub(r"\\\1", "\n".join(line.strip() for line in text.splitlines()))
+    return _LINE_START.sub(
+        lambda found: f"{found[1]}{found[2]}\\" if found[2].isdigit() else f"{found[1]}\\{found[2]}", escaped
+    )
+
+
+def picture_size(content: bytes) -> tuple[int, int]:
+    """(width, height) in pixels."""
+    with Image.open(io.BytesIO(content)) as opened:
+        return opened.size
+
+
+def _heading(session: Session) -> str:
+    made = versions()
+    listed = ", ".join(f"{package} {number}" for package, number in made.items())
+    title = plain(session.title.replace("\n", " ")) or "Session"
+    return f"# {title}\n\nMade with CNN Explorer; {plain(listed)}."
+
+
+def _words(step: Step, number: int) -> str:
+    title = plain(step.title.replace("\n", " ")) or plain(step.function)
+    parts = [f"## {number}. {title}"]
+    if step.function == TEXT:
+        parts += [plain(step.text)] if step.text else []
+        parts.append(plain(step.comment) if step.comment else f"*{OWN_WORDS}*")
+    elif step.comment:
+        parts.append(plain(step.comment))
+    return "\n\n".join(parts)
+
+
+def _code_cell(step: Step, code: str, number: int, figure: int) -> nbformat.NotebookNode:
+    outputs = []
+    if step.text:
+        outputs.append(new_output("stream", name="stdout", text=step.text.rstrip("\n") + "\n"))
+    metadata: dict[str, Any] = {}
+    if step.picture:
+        width, height = picture_size(step.picture)
+        data = {
+            "image/png": base64.b64encode(step.picture).decode("ascii"),
+            "text/plain": f"<a picture of {width}×{height} pixels>",
+        }
+        outputs.append(new_output("execute_result", execution_count=number + 1, data=data))
+        metadata["caption"] = f"Figure {figure}. {step.title or step.function}"
+    return new_code_cell(
+        code, id=f"step-{number}-code", execution_count=number + 1, outputs=outputs, metadata=metadata
+    )
+
+
+def _check_present(session: Session, arguments: Mapping[str, Any], number: int) -> None:
+    image, model = arguments.get("image", ""), arguments.get("model", "")
+    if image and not image.startswith(SAMPLE) and image not in session.files:
+        rule, remedy = "is not in the session any more", "remove the step, or keep it again from the screen"
+        raise ExplorerError(f"the picture {image[:12]}… of step {number}", rule, remedy)
+    if model.startswith(RUN):
+        name = model.removeprefix(RUN).partition("@")[0]
+        if name not in trained_runs():
+            rule, remedy = "is gone", "remove the step, or put the run's folder back"
+            raise ExplorerError(f"the run {name!r} of step {number}", rule, remedy)
+
+
+def _variables(session: Session, rows: list[dict[str, Any]]) -> tuple[dict[str, str], dict[str, str]]:
+    """Network → variable and picture → variable, each named once, by what it is."""
+    models: dict[str, str] = {}
+    images: dict[str, str] = {}
+    taken = {
+        "activations",
+        "activation",
+        "view",
+        "picture",
+        "found",
+        "pair",
+        "panels",
+        "field",
+        "layers",
+        "data",
+        "images",
+    }
+    taken |= {"explorer", "training", "network", "conv", "x", "kernel", "config", "configs", "file", "figure"}
+
+    def fresh(wanted: str) -> str:
+        name, count = wanted, 1
+        while name in taken:
+            count += 1
+            name = f"{wanted}_{count}"
+        taken.add(name)
+        return name
+
+    for row in rows:
+        model, image = row.get("model"), row.get("image")
+        if model and model not in models:
+            models[model] = fresh("trained" if model.startswith(RUN) else model)
+        if image and image not in images:
+            sample = image.startswith(SAMPLE)
+            images[image] = fresh(image.removeprefix(SAMPLE).lower() if sample else "image")
+    return models, images
+
+
+def _image_code(session: Session, reference: str) -> str:
+    if reference.startswith(SAMPLE):
+        return f"explorer.sample_images()[{reference.removeprefix(SAMPLE)!r}]"
+    return repr(_image_path(reference, session.files[reference]))
+
+
+def _image_path(name: str, content: bytes) -> str:
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
+            suffix = _SUFFIX.get(opened.format or "", "png")
+    except Exception as error:  # Pillow's decoders raise nearly every kind
+        rule, remedy = f"can't be read ({error})", "remove the steps that use it"
+        raise ExplorerError(f"the picture {name[:12]}… of the session", rule, remedy) from error
+    return f"images/{name[:16]}.{suffix}"

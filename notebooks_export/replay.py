@@ -1,0 +1,99 @@
+"""Carry steps out: run the very code that the notebook shows, and keep its results."""
+
+from __future__ import annotations
+
+import ast
+import io
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import Any
+
+from PIL import Image
+
+from explorer.errors import ExplorerError
+from explorer.images import read_image
+from explorer.session import Session, Step, versions
+from notebooks_export.arguments import SAMPLE
+from notebooks_export.calls import TEXT
+from notebooks_export.cells import Given
+from notebooks_export.notebook import check_steps, imports, model_code, step_code
+
+OnStep = Callable[[int, int, str], None]
+
+
+def perform(session: Session, *, anew: bool = False, on_step: OnStep | None = None) -> Session:
+    """The session with the results of its steps: of those that have none yet, or with ``anew`` of all.
+
+    ``on_step`` is called before each with (steps done, steps to do, its title); it may raise to cancel.
+
+    Raises:
+        ExplorerError: as :func:`~notebooks_export.build_notebook`, and whatever the functions raise.
+    """
+    given = check_steps(session)
+    todo = [
+        position
+        for position, step in enumerate(session.steps)
+        if step.function != TEXT and (anew or not (step.text or step.picture))
+    ]
+    variables = _variables(session, [given[position] for position in todo], todo)
+    steps = list(session.steps)
+    for done, position in enumerate(todo):
+        step = steps[position]
+        if on_step is not None:
+            on_step(done, len(todo), step.title or step.function)
+        steps[position] = _carried_out(step, given[position], variables)
+    return replace(session, steps=tuple(steps))
+
+
+def _variables(session: Session, given: Collection[Given], todo: Collection[int]) -> dict[str, Any]:
+    """What the notebook's first cell defines, as far as these steps need it."""
+    variables: dict[str, Any] = {}
+    if todo:
+        _run("\n".join(imports(session)), variables)
+    for row in given:
+        if row.model and row.model not in variables:
+            _run(f"import training\n{row.model} = {model_code(row['model'])}", variables)
+        if row.image and row.image not in variables:
+            reference = row["image"]
+            if reference.startswith(SAMPLE):
+                code = f"explorer.read_image(explorer.sample_images()[{reference.removeprefix(SAMPLE)!r}])"
+                _run(f"{row.image} = {code}", variables)
+            else:
+                variables[row.image] = read_image(session.files[reference])
+    return variables
+
+
+def _carried_out(step: Step, given: Given, variables: dict[str, Any]) -> Step:
+    printed = io.StringIO()
+    # A print of their own: the process's standard output is shared by everybody.
+    scope = {**variables, "print": lambda *values: print(*values, file=printed)}
+    try:
+        result = _run(step_code(step, given), scope)
+    except ExplorerError:
+        raise
+    except Exception as error:
+        title = step.title or step.function
+        rule, remedy = f"failed ({type(error).__name__}: {error})", "correct the step, or remove it"
+        raise ExplorerError(f"step {title!r}", rule, remedy) from error
+    return replace(step, text=printed.getvalue(), picture=_as_png(result), versions=dict(versions()))
+
+
+def _run(code: str, scope: dict[str, Any]) -> Any:
+    """Run a cell; return the value of its last line, as a notebook shows it.
+
+    The code is ours: templates of :mod:`notebooks_export.cells`, filled with literals that were checked.
+    """
+    tree = ast.parse(code)
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, "<cell>", "exec"), scope)  # noqa: S102
+    if last is None:
+        return None
+    return eval(compile(ast.Expression(last.value), "<cell>", "eval"), scope)  # type: ignore[attr-defined]  # noqa: S307
+
+
+def _as_png(result: Any) -> bytes:
+    if not isinstance(result, Image.Image):
+        return b""
+    encoded = io.BytesIO()
+    result.save(encoded, "PNG", compress_level=6)
+    return encoded.getvalue()
