@@ -46,6 +46,11 @@ class TrainedModels:
             raise ExplorerError(f"run {name!r}", "is not among the runs", "choose one from the list of runs")
         return runs.read_run(folder)
 
+    def epochs(self, name: str) -> list[int]:
+        """The epochs that a run keeps, ascending; empty if there is no such run."""
+        folder = self._folder(name)
+        return epochs_of(folder) if folder else []
+
     def choices(self, current: str = "") -> list[tuple[str, str]]:
         """(text, name) per run with its last epoch, or with the one that ``current`` names."""
         listed = []
@@ -54,7 +59,7 @@ class TrainedModels:
             epochs = epochs_of(run.folder)
             if epochs:
                 epoch = self._parse(current)[1] if run.name == chosen else epochs[-1]
-                listed.append((f"{self._title(run, epoch)}", name_of(run, epoch)))
+                listed.append((self._title(run, epoch), name_of(run, epoch)))
         return listed
 
     def versions(self, name: str) -> dict[int, str]:
@@ -83,7 +88,7 @@ class TrainedModels:
         reached = (
             f", {result.test_accuracy:.1%} test" if result else ", before training" if epoch == 0 else ""
         )
-        return f"{run.name}  ·  {recipe_title(run.config)}  ·  epoch {epoch}{reached}"
+        return f"{recipe_title(run.config)}  ·  epoch {epoch}{reached}  ·  {run.name}"
 
     def _folder(self, name: str) -> Path | None:
         """The folder of a run; None for anything that isn't a plain name of one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from training.batches import Split, make_normalization
 from training.checkpoint import list_epochs, load_checkpoint
 from training.config import TrainConfig
 from training.data import Dataset, load_dataset
-from training.evaluation import predict_split
+from training.evaluation import BATCH_IMAGES, predict_split
 from training.results import EpochResult
 from training.runs import Run
 from training.trained import rebuild
@@ -189,11 +189,15 @@ class Mistake:
 
 
 def predict_test_images(
-    folder: str | Path, epoch: int | None = None, data: Dataset | None = None
+    folder: str | Path,
+    epoch: int | None = None,
+    data: Dataset | None = None,
+    on_progress: Callable[[float], None] | None = None,
 ) -> Predictions:
     """The answers of a run's network after ``epoch`` (default: its last) to all its test images.
 
-    ``data``: instead of loading what the run was trained on.
+    ``data``: instead of loading what the run was trained on. ``on_progress`` is called with the share
+    done, in [0, 1]; an exception from it ends the work.
     """
     folder = Path(folder)
     if epoch is None:
@@ -208,7 +212,11 @@ def predict_test_images(
     split = Split(torch.from_numpy(np.array(data.test_images)), torch.from_numpy(np.array(data.test_classes)))
     normalize = make_normalization(saved.data.mean, saved.data.std, device)
     network = rebuild(saved).to(memory_format=torch.channels_last)
-    answers = [logits.softmax(1).numpy() for logits, _ in predict_split(network, split, normalize)]
+    answers = []
+    for number, (logits, _) in enumerate(predict_split(network, split, normalize), 1):
+        answers.append(logits.softmax(1).numpy())
+        if on_progress:
+            on_progress(min(1.0, number * BATCH_IMAGES / len(split)))
     return Predictions(data.labels, np.array(data.test_classes), np.concatenate(answers))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,6 +107,25 @@ def is_here(choice: Choice) -> bool:
     if any(cache_dir().glob(f"arrays-*/{choice.dataset}-*-{choice.image_size}px/about.json")):
         return True
     return all((cache_dir() / "downloads" / archive.path).exists() for archive in archives(choice.dataset))
+
+
+def images_of(config: TrainConfig, labels: Sequence[str], opened: Opened | None = None) -> Dataset:
+    """The images that a run was trained and tested on.
+
+    Where they would have to be downloaded, ``opened`` takes their place if it has the same classes.
+
+    Raises:
+        ExplorerError: neither is here.
+    """
+    if is_here(Choice(config.dataset, config.data_dir, config.image_size)):
+        return load_dataset(config)
+    if opened is not None and opened.data.labels == tuple(labels):
+        return opened.data
+    raise ExplorerError(
+        f"the images of {config.dataset}, with which this run was tested,",
+        "aren't on this computer",
+        "open them under 1 · Data (or a folder with the same classes), or choose another run",
+    )
 
 
 def keep_upload(path: Path) -> Path:

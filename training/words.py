@@ -86,8 +86,8 @@ def legend_titles(configs: Sequence[TrainConfig]) -> list[str]:
 
 
 def run_line(run: Run) -> str:
-    """One run in a list: its name, what it trains, and how far it is."""
-    return f"{run.name}  ·  {recipe_title(run.config)}  ·  {state(run)}"
+    """One run in a list: what it trains, how far it is, and its name."""
+    return f"{recipe_title(run.config)}  ·  {state(run)}  ·  {run.name}"
 
 
 def state(run: Run) -> str:
@@ -102,6 +102,9 @@ def state(run: Run) -> str:
 def _knob(name: str, value: Any) -> str:
     if name == "epochs":
         return _epochs(value)
+    if name in ("max_train_images", "max_test_images"):
+        kind = "training" if "train" in name else "test"
+        return f"{value:,} {kind} images" if value else f"all {kind} images"
     return (
         f"{name.replace('_', ' ')} {value:g}"
         if isinstance(value, float)

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Hashable
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any, TypeVar
 
 import gradio as gr
 
+from explorer.caches import ByteBudgetCache
 from explorer.errors import ExplorerError
 from explorer.tabs.components import progress_bar, stepwise
 from explorer.workbench import Workbench
-from training.catalogue import TrainedModels
-from training.shelf import Shelf
+from training.catalogue import TrainedModels, facts_of, name_of
+from training.data import Dataset
+from training.explain import Predictions, predict_test_images
+from training.runs import Run
+from training.shelf import Choice, Shelf, images_of
 
 NAME = "training"
+PREDICTIONS_BYTES = 64 * 2**20
 T = TypeVar("T")
 Report = Callable[[tuple[float, str]], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lab:
     """Where runs and data sets are, and what visitors may do.
 
@@ -35,10 +40,30 @@ class Lab:
     shelf: Shelf
     device: str
     typed_paths: bool
+    _predictions: ByteBudgetCache[Hashable, Predictions] = field(
+        default_factory=lambda: ByteBudgetCache(PREDICTIONS_BYTES, lambda found: found.probabilities.nbytes),
+        init=False,
+    )
 
     @property
     def root(self) -> Path:
         return self.models.root
+
+    def images(self, run: Run, chosen: Choice | None) -> Dataset:
+        """The images of a run, or those that are open if they have its classes; raises ExplorerError."""
+        facts = facts_of(run)
+        return images_of(
+            run.config, facts.labels if facts else (), self.shelf.open(chosen) if chosen else None
+        )
+
+    def predictions(
+        self, run: Run, epoch: int, data: Dataset, on_progress: Callable[[float], None] | None = None
+    ) -> Predictions:
+        """What a run's network says of its test images: asked once, then remembered; raises ExplorerError."""
+        key = (run.name, self.models.identity(name_of(run, epoch)), data.fingerprint)
+        return self._predictions.get_or_make(
+            key, lambda: predict_test_images(run.folder, epoch, data, on_progress)
+        )
 
 
 def alert(error: ExplorerError, after: str = "") -> str:

@@ -1,0 +1,95 @@
+"""Step 3: runs beside each other, and where a network goes wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from explorer.errors import ExplorerError
+from explorer.tabs.components import QUIET, note
+from explorer.tabs.doorway import Doorway
+from training.comparison import comparison_chart, comparison_table, comparison_words, group_runs
+from training.tabs import mistakes
+from training.tabs.data_step import DataStep
+from training.tabs.lab import Lab, alert
+from training.words import run_line
+
+_QUANTITIES = [("Accuracy", "accuracy"), ("Loss", "loss"), ("Gap between training and test", "gap")]
+
+
+@dataclass(frozen=True)
+class _Overlay:
+    runs: gr.Dropdown
+    quantity: gr.Radio
+    chart: gr.HTML
+    words: gr.HTML
+    table: gr.HTML
+
+
+def build(lab: Lab, data: DataStep, doorway: Doorway, tab: gr.Tab) -> None:
+    """Lay the step out inside an open ``gr.Tab``."""
+    overlay = _build_overlay()
+    wrong = mistakes.build()
+    _connect(lab, overlay, wrong, tab)
+    mistakes.connect(lab, data, doorway, wrong)
+
+
+def _build_overlay() -> _Overlay:
+    runs = gr.Dropdown([], multiselect=True, label="Runs to compare", elem_id="tr-compare-runs")
+    quantity = gr.Radio(_QUANTITIES, value="accuracy", label="Compare their", elem_id="tr-quantity")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=5, min_width=320):
+            chart = gr.HTML(padding=False, elem_id="tr-compare-chart")
+        with gr.Column(scale=6, min_width=320):
+            words = gr.HTML(padding=False, elem_id="tr-compare-words")
+    table = gr.HTML(padding=False, elem_id="tr-compare-table")
+    return _Overlay(runs, quantity, chart, words, table)
+
+
+def _connect(lab: Lab, overlay: _Overlay, wrong: mistakes.Mistakes, tab: gr.Tab) -> None:
+    def enter(chosen: list[str] | None, quantity: Any, current: str | None) -> tuple[Any, ...]:
+        """Fill the lists; begin with the newest runs, or with those that come along."""
+        everything = [run for run in lab.models.runs() if run.epochs_done]
+        choices = [(run_line(run), run.name) for run in everything]
+        names = [run.name for run in everything]
+        kept = [name for name in chosen or [] if name in names] or names[:2]
+        current = current if current in names else next(iter(names), None)
+        return (
+            gr.update(choices=choices, value=kept),
+            *compare(kept, quantity),
+            gr.update(choices=choices, value=current),
+            epochs_update(current),
+        )
+
+    def compare(chosen: list[str], quantity: Any) -> tuple[Any, ...]:
+        if not chosen:
+            return "", note("Choose one run or more."), ""
+        try:
+            groups = group_runs([lab.models.run(name) for name in chosen])
+        except ExplorerError as error:
+            return "", alert(error), ""
+        words = "".join(note(said) for said in comparison_words(groups))
+        return comparison_chart(groups, quantity), words, comparison_table(groups)
+
+    def epochs_update(name: str | None) -> Any:
+        epochs = lab.models.epochs(name) if name else []
+        return gr.update(choices=epochs, value=epochs[-1] if epochs else None)
+
+    drawn = [overlay.chart, overlay.words, overlay.table]
+    options: dict[str, Any] = QUIET | {"queue": False}
+    tab.select(
+        enter,
+        [overlay.runs, overlay.quantity, wrong.run],
+        [overlay.runs, *drawn, wrong.run, wrong.epoch],
+        **options,
+    )
+    gr.on(
+        [overlay.runs.input, overlay.quantity.input],
+        compare,
+        [overlay.runs, overlay.quantity],
+        drawn,
+        **options,
+    )
+    wrong.run.input(epochs_update, wrong.run, wrong.epoch, **options)
