@@ -14,6 +14,8 @@ MAX_BYTES = 256 * 2**20
 MAX_FILES = 2000
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that the format knows
 
+_PNG = b"\x89PNG\r\n\x1a\n"
+
 
 def pack(files: Mapping[str, bytes]) -> bytes:
     """A ZIP of name → content, sorted by name: the same files give the same bytes, on any computer, at any time."""
@@ -24,7 +26,7 @@ def pack(files: Mapping[str, bytes]) -> bytes:
             entry.create_system = 3  # as on Unix, also when it is made elsewhere
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
             # Pictures are compressed already; trying again costs time and gains nothing.
-            entry.compress_type = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
+            entry.compress_type = zipfile.ZIP_STORED if files[name].startswith(_PNG) else zipfile.ZIP_DEFLATED
             archive.writestr(entry, files[name])
     return packed.getvalue()
 

@@ -1,6 +1,16 @@
 """Hand it in: a session as a notebook that runs, a PDF of it, and the ZIP with both."""
 
 from notebooks_export.notebook import build_notebook, notebook_files
+from notebooks_export.pdf import to_pdf
 from notebooks_export.replay import perform
+from notebooks_export.submission import Submission, build_submission, open_session
 
-__all__ = ["build_notebook", "notebook_files", "perform"]
+__all__ = [
+    "Submission",
+    "build_notebook",
+    "build_submission",
+    "notebook_files",
+    "open_session",
+    "perform",
+    "to_pdf",
+]

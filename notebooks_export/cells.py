@@ -196,7 +196,7 @@ def gallery(given: Given) -> list[str]:
     return [
         f"data = training.load_dataset({literal(given['config'])})",
         f"images = {written('training.gallery', 'data', per_class=given['per_class'], seed=given['seed'])}",
-        "figure = Figure(figsize=(7, 0.62 * len(images)))",
+        'figure = Figure(figsize=(6.4, 0.56 * len(images)), layout="constrained")',
         "for row, (label, shown) in enumerate(images.items(), start=1):",
         "    axes = figure.add_subplot(len(images), 1, row, xticks=[], yticks=[])",
         "    axes.imshow(tile(shown, columns=len(shown)))",

@@ -47,13 +47,11 @@ def build_notebook(session: Session) -> nbformat.NotebookNode:
     cells = [new_markdown_cell(_heading(session), id="title")]
     if setup := setup_code(session, given):
         cells.append(new_code_cell(setup, id="setup", execution_count=1))
-    figure = 0
     for number, (step, arguments) in enumerate(zip(session.steps, given, strict=True), start=1):
         cells.append(new_markdown_cell(_words(step, number), id=f"step-{number}-words"))
         if step.function == TEXT:
             continue
-        figure += bool(step.picture)
-        cells.append(_code_cell(step, step_code(step, arguments), number, figure))
+        cells.append(_code_cell(step, step_code(step, arguments), number))
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel, "title": session.title})
     nbformat.validate(notebook)
@@ -166,7 +164,7 @@ def _words(step: Step, number: int) -> str:
     return "\n\n".join(parts)
 
 
-def _code_cell(step: Step, code: str, number: int, figure: int) -> nbformat.NotebookNode:
+def _code_cell(step: Step, code: str, number: int) -> nbformat.NotebookNode:
     outputs = []
     if step.text:
         outputs.append(new_output("stream", name="stdout", text=step.text.rstrip("\n") + "\n"))
@@ -178,7 +176,7 @@ def _code_cell(step: Step, code: str, number: int, figure: int) -> nbformat.Note
             "text/plain": f"<a picture of {width}×{height} pixels>",
         }
         outputs.append(new_output("execute_result", execution_count=number + 1, data=data))
-        metadata["caption"] = f"Figure {figure}. {step.title or step.function}"
+        metadata["caption"] = step.title or step.function
     return new_code_cell(
         code, id=f"step-{number}-code", execution_count=number + 1, outputs=outputs, metadata=metadata
     )

@@ -1,0 +1,176 @@
+"""What is handed in: one ZIP, named by rule, with the notebook, its PDF, the pictures and the session."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from explorer.archive import pack
+from explorer.errors import ExplorerError
+from explorer.session import Session, content_hash, read_session, save_session
+from notebooks_export.calls import CALLS
+from notebooks_export.notebook import build_notebook, notebook_files
+from notebooks_export.pdf import to_pdf
+
+MAX_SURNAME = 60
+_SURNAME = re.compile(r"[A-Za-z]+(-[A-Za-z]+)*")
+_NUMBER = re.compile(r"[0-9]{4,12}")
+_SPELT = str.maketrans(
+    {
+        "ä": "ae",
+        "ö": "oe",
+        "ü": "ue",
+        "ß": "ss",
+        "Ä": "Ae",
+        "Ö": "Oe",
+        "Ü": "Ue",
+        "ø": "o",
+        "ł": "l",
+        "Ł": "L",
+    }
+)
+_README = """{name}
+
+notebook.ipynb  the code with its results: open it in Jupyter or Colab
+report.pdf      the same to read
+session.zip     what was kept, to open again in the program's Export tab
+images/         pictures that the notebook reads
+pictures/       the results, one PNG a step
+manifest.json   for each step: function, arguments, versions, SHA-256 of its picture
+
+To run the notebook again, put this folder into the program's own (where launch.py lies), install what it needs with
+
+    pip install -r requirements.txt
+
+start Jupyter there, or set PYTHONPATH to that folder, and run all cells from top to bottom.
+"""
+
+OnStage = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A finished ZIP: its file name, by the rule, and its bytes."""
+
+    filename: str
+    content: bytes
+
+
+def submission_name(surname: str, matriculation_number: str) -> str:
+    """``Surname-MatriculationNumber``, as the rule asks.
+
+    Raises:
+        ExplorerError: a surname of other than the letters A to Z with single hyphens between them, or a number of
+            other than 4 to 12 digits; with the spelling that would do.
+    """
+    surname, number = surname.strip(), matriculation_number.strip()
+    if not surname:
+        raise ExplorerError(
+            "an empty surname", "can't name the ZIP", "give your surname, for example Mueller"
+        )
+    if len(surname) > MAX_SURNAME:
+        rule = f"has {len(surname)} characters, more than {MAX_SURNAME}"
+        raise ExplorerError(f"the surname {surname[:40]!r}…", rule, "shorten it")
+    if not _SURNAME.fullmatch(surname):
+        rule = "may only have the letters A to Z and single hyphens in the ZIP's name"
+        raise ExplorerError(f"the surname {surname!r}", rule, _suggestion(surname))
+    if not _NUMBER.fullmatch(number):
+        remedy = "give the digits alone, for example 1234567"
+        raise ExplorerError(f"the matriculation number {number[:40]!r}", "is not 4 to 12 digits", remedy)
+    return f"{surname}-{number}"
+
+
+def open_session(source: str | Path | bytes) -> Session:
+    """A saved session, from a file or its bytes.
+
+    Raises:
+        ExplorerError: as :func:`explorer.session.read_session`, or the file can't be read.
+    """
+    if isinstance(source, bytes):
+        return read_session(source, CALLS)
+    path = Path(source)
+    try:
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ExplorerError(
+            f"the file {path.name!r:.100}", f"can't be read ({reason})", "check its name"
+        ) from error
+    return read_session(data, CALLS, f"the file {path.name!r:.100}")
+
+
+def build_submission(
+    session: Session, *, surname: str, matriculation_number: str, on_stage: OnStage | None = None
+) -> Submission:
+    """The ZIP to hand in. Same session, same names: same bytes.
+
+    ``on_stage`` is called with (share done, what is done next); it may raise to cancel.
+
+    Raises:
+        ExplorerError: a name that breaks the rule, or as :func:`~notebooks_export.build_notebook`.
+    """
+    name = submission_name(surname, matriculation_number)
+    files = export_files(
+        session, author=f"{surname.strip()} · {matriculation_number.strip()}", on_stage=on_stage
+    )
+    files["README.txt"] = _README.format(name=name).encode()
+    return Submission(f"{name}.zip", pack({f"{name}/{path}": content for path, content in files.items()}))
+
+
+def export_files(session: Session, *, author: str = "", on_stage: OnStage | None = None) -> dict[str, bytes]:
+    """Everything made from a session: path → content.
+
+    Raises:
+        ExplorerError: as :func:`~notebooks_export.build_notebook`.
+    """
+    tell = on_stage or (lambda share, what: None)
+    tell(0.0, "Writing the notebook")
+    notebook = build_notebook(session)
+    tell(0.2, "Setting the PDF")
+    report = to_pdf(notebook, author)
+    tell(0.8, "Packing")
+    return {
+        "notebook.ipynb": nbformat.writes(notebook).encode(),
+        "report.pdf": report,
+        "session.zip": save_session(session),
+        "manifest.json": json.dumps(manifest(session), indent=2, ensure_ascii=False, sort_keys=True).encode(),
+        **notebook_files(session),
+        **step_pictures(session),
+    }
+
+
+def step_pictures(session: Session) -> dict[str, bytes]:
+    """The steps' pictures as files: ``pictures/step-01.png`` → PNG."""
+    numbered = enumerate(session.steps, start=1)
+    return {f"pictures/step-{number:02d}.png": step.picture for number, step in numbered if step.picture}
+
+
+def manifest(session: Session) -> dict[str, Any]:
+    """What made each step, so that anyone can check it."""
+    steps: list[Mapping[str, Any]] = [
+        {
+            "number": number,
+            "title": step.title,
+            "function": step.function,
+            "arguments": dict(step.arguments),
+            "versions": dict(step.versions),
+            **({"picture_sha256": content_hash(step.picture)} if step.picture else {}),
+        }
+        for number, step in enumerate(session.steps, start=1)
+    ]
+    return {"title": session.title, "steps": steps}
+
+
+def _suggestion(surname: str) -> str:
+    spelt = unicodedata.normalize("NFKD", surname.translate(_SPELT))
+    letters = "-".join(
+        re.findall(r"[A-Za-z]+", "".join(c for c in spelt if not unicodedata.combining(c) and c != " "))
+    )
+    return f"write {letters!r}" if letters else "write it in the letters A to Z"
