@@ -42,6 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     # Before gradio is imported: nothing is sent to anybody.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    # Before torch is imported: threads that wait for work sleep. Spinning, they would take the cores from other
+    # users and from training, and a forward pass beside either would take several times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     return serve(options, auth)
 
 

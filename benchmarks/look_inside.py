@@ -5,8 +5,8 @@
 ``image to overlay``: a 224×224 image → preprocessing → one pass that captures every layer of ResNet-18 → PCA of a
 layer → overlay, beside one bare ``model(x)`` of torchvision's model under ``inference_mode``. ``redraw``: what
 another layer, view, opacity or colour map of the same 1024×768 image costs; the network is made to fail if it is
-run. Attribution is measured on tensors that are ready, for ResNet-18 at 224. Weights are random, which costs the
-same. The last line shows 200 different images through one process: resident memory after 50 and after 200.
+run. Attribution: from a 224×224 image, preprocessed in the same way for all, to the map. Weights are random, which
+costs the same. The last lines show 200 different images through one process.
 """
 
 from __future__ import annotations
@@ -91,27 +91,30 @@ def attribution(model: explorer.LoadedModel, runs: int) -> list[str]:
     theirs = torchvision.models.resnet18(weights=None).eval()
     theirs.load_state_dict(model.module.state_dict())
     image = pictures(224, 224, 1)[0]
-    batch = model.preprocess(image).contiguous()
+
+    def batch() -> torch.Tensor:
+        return model.preprocess(image).contiguous()
+
     cam = GradCAM(model=theirs, target_layers=[theirs.layer4[-1]])
     saliency = Saliency(theirs)
     found = medians_ms(
         {
             "ours, Grad-CAM": lambda: explorer.attribute(model, image, TARGET, "grad_cam"),
-            "pytorch-grad-cam": lambda: cam(input_tensor=batch, targets=[ClassifierOutputTarget(TARGET)]),
+            "pytorch-grad-cam": lambda: cam(input_tensor=batch(), targets=[ClassifierOutputTarget(TARGET)]),
             "ours, gradient": lambda: explorer.attribute(model, image, TARGET, "gradient"),
-            "captum": lambda: saliency.attribute(batch.clone().requires_grad_(), target=TARGET, abs=False),
+            "captum": lambda: saliency.attribute(batch().requires_grad_(), target=TARGET, abs=False),
         },
         runs,
     )
     return [
         row(
-            "Grad-CAM with preprocessing and placement; peer: pytorch-grad-cam",
+            "Grad-CAM, image to map; peer: pytorch-grad-cam",
             found["ours, Grad-CAM"],
             found["pytorch-grad-cam"],
             "at most 0.40",
         ),
         row(
-            "gradient with preprocessing and placement; peer: captum",
+            "gradient, image to map; peer: captum",
             found["ours, gradient"],
             found["captum"],
             "at most 1.0",

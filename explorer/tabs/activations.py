@@ -188,7 +188,8 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
     tab.select(lambda: NAME, None, active, **QUIET).then(**meeting, **options)
     strip.select(on_screen(choose_stage), [stage_names, look, kept, *wish], [layer, *results], **options)
     moved = [slider.release for slider in (channels, channel, component, alpha)]
-    chosen = [layer.input, view.input, shown.input, colormap.input, interpolation.input]
+    # A list tells a choice twice as ``input`` and once as ``select``.
+    chosen = [layer.select, view.select, shown.input, colormap.select, interpolation.input]
     # Straight to the server: a redraw takes milliseconds, less than the queue's own round trip.
     gr.on([*moved, *chosen], **drawing, queue=False, trigger_mode="always_last", **QUIET)
     keep.input(on_screen(remember), [look, layer, keep, *wish], [kept], **QUIET).then(**drawing, **options)

@@ -108,10 +108,13 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
     tab.select(lambda: NAME, None, active, **QUIET).then(**meeting).then(**explaining)
     running = [
         look.change(**meeting).then(**explaining),
-        method.input(lambda name: gr.update(visible=name in CAM_METHODS), method, layer, **QUIET).then(
+        method.select(lambda name: gr.update(visible=name in CAM_METHODS), method, layer, **QUIET).then(
             **explaining
         ),
-        gr.on([c.input for c in (target, objective, sign, layer, shown)] + [alpha.release], **explaining),
+        gr.on(
+            [*(c.input for c in (objective, sign, shown)), target.select, layer.select, alpha.release],
+            **explaining,
+        ),
     ]
     stop.click(lambda: "", None, working, cancels=running, **QUIET)
     return SaliencyTab(target, method, seen)

@@ -79,7 +79,7 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
     meeting: dict[str, Any] = {"fn": meet, "inputs": [look, active, layers], "outputs": [layers], **QUIET}
     tab.select(lambda: NAME, None, active, **QUIET).then(**meeting).then(**drawing)
     look.change(**meeting).then(**drawing)
-    gr.on([layers.input, view.input, shared.input], **drawing)
+    gr.on([layers.input, view.select, shared.input], **drawing)
 
 
 def draw(bench: Workbench, look: Look, names: list[str], method: Any, shared: bool) -> tuple[Any, str, str]:

@@ -130,7 +130,7 @@ def _connect(
     def choose_framing(framing: Framing, before: Look) -> Iterator[Any]:
         yield from _looking(bench, replace(before, framing=framing), before, keep_image=True)
 
-    chosen = model.input(on_screen(choose_model), [model, look], outputs, concurrency_limit=4, **QUIET)
+    chosen = model.select(on_screen(choose_model), [model, look], outputs, concurrency_limit=4, **QUIET)
     stop.click(
         lambda before: (before.model, note("The download was stopped; what has come is kept.")),
         [look],

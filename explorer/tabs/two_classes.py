@@ -110,10 +110,10 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
     tab.select(lambda: NAME, None, active, **QUIET).then(**meeting).then(**comparing)
     running = [
         look.change(**meeting).then(**comparing),
-        method.input(lambda name: gr.update(visible=name in CAM_METHODS), method, layer, **QUIET).then(
+        method.select(lambda name: gr.update(visible=name in CAM_METHODS), method, layer, **QUIET).then(
             **comparing
         ),
-        gr.on([c.input for c in (first, second, objective, layer)] + [alpha.release], **comparing),
+        gr.on([*(c.select for c in (first, second, layer)), objective.input, alpha.release], **comparing),
     ]
     stop.click(lambda: "", None, working, cancels=running, **QUIET)
     return TwoClassesTab(first, second, seen)
