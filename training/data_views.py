@@ -20,7 +20,6 @@ from training.words import dataset_title
 
 Pixels = NDArray[np.uint8]
 _MANY_CLASSES = 20
-_GAP_PX = 4
 
 
 def image_tag(pixels: Pixels, alt: str, *, small: bool = False) -> str:
@@ -32,15 +31,18 @@ def image_tag(pixels: Pixels, alt: str, *, small: bool = False) -> str:
     return f'<img src="data:image/{kind};base64,{content}" alt="{escape(alt)}">'
 
 
-def strip(images: Sequence[Pixels] | Pixels, scale: int = 1) -> Pixels:
-    """Equally large images (n, S, S, 3) in one row, enlarged by ``scale``, with transparent gaps: RGBA."""
-    count, size = len(images), images[0].shape[0] * scale
-    row = np.zeros((size, count * (size + _GAP_PX) - _GAP_PX, 4), np.uint8)
+def mosaic(images: Sequence[Pixels] | Pixels, columns: int = 0, scale: int = 1) -> Pixels:
+    """Equally large images (n, S, S, 3) in rows of ``columns`` (0: all in one), enlarged by ``scale``: RGBA, the gaps
+    transparent."""
+    columns = columns or len(images)
+    rows, size = -(-len(images) // columns), images[0].shape[0] * scale
+    gap = max(2, size // 16)
+    sheet = np.zeros((rows * (size + gap) - gap, columns * (size + gap) - gap, 4), np.uint8)
     for index, image in enumerate(images):
-        left = index * (size + _GAP_PX)
-        row[:, left : left + size, :3] = image.repeat(scale, 0).repeat(scale, 1)
-        row[:, left : left + size, 3] = 255
-    return row
+        top, left = index // columns * (size + gap), index % columns * (size + gap)
+        sheet[top : top + size, left : left + size, :3] = image.repeat(scale, 0).repeat(scale, 1)
+        sheet[top : top + size, left : left + size, 3] = 255
+    return sheet
 
 
 def class_table(opened: Opened, seed: int = 0) -> str:
@@ -52,7 +54,7 @@ def class_table(opened: Opened, seed: int = 0) -> str:
     for label, images in gallery(opened.data, seed=seed).items():
         train, test = counts[label]
         picture = image_tag(
-            strip(images, 1 if small else 2), f"{len(images)} examples of {label}", small=small
+            mosaic(images, scale=1 if small else 2), f"{len(images)} examples of {label}", small=small
         )
         rows.append(
             f'<tr><th scope="row">{escape(label)}</th><td class="tr-examples">{picture}</td>'
@@ -96,8 +98,8 @@ def data_words(opened: Opened) -> str:
 def pairs_figure(opened: Opened, config: TrainConfig, seed: int = 0, count: int = 6) -> str:
     """Training images, and below each the same image as training would see it once."""
     pairs = augmentation_pairs(opened.data, config, count, seed)
-    before = image_tag(strip([pair[0] for pair in pairs], 2), f"{count} training images as they are")
-    after = image_tag(strip([pair[1] for pair in pairs], 2), "the same images, augmented")
+    before = image_tag(mosaic([pair[0] for pair in pairs], scale=2), f"{count} training images as they are")
+    after = image_tag(mosaic([pair[1] for pair in pairs], scale=2), "the same images, augmented")
     rows = f'<tr><th scope="row">original</th><td>{before}</td></tr>'
     rows += f'<tr><th scope="row">augmented</th><td>{after}</td></tr>'
     return f'<table class="tr-pairs">{rows}</table><p class="note">{escape(augmentation_words(config))}</p>'

@@ -96,8 +96,9 @@ def draw_confusion(predictions: Predictions, marked: Pair | None = None) -> str:
         f'<text transform="translate(11 {grid.top + middle:g}) rotate(-90)" text-anchor="middle">is</text>'
     )
     right = np.mean([grid.share(index, index) for index in range(len(grid.labels))])
+    width, height = grid.left + grid.side + grid.right, grid.top + grid.side + 4
     return (
-        f'<svg class="tr-confusion" viewBox="0 0 {grid.left + grid.side + grid.right} {grid.top + grid.side + 4}" role="img" '
+        f'<svg class="tr-confusion" viewBox="0 0 {width} {height}" role="img" '
         f'aria-label="Confusion matrix of {len(grid.labels)} classes; on average {right:.1%} of a class is right">'
         f"{''.join(parts)}</svg>"
     )

@@ -9,8 +9,8 @@ import torch
 from training.networks import build_network, count_parameters, describe
 
 
-def layer_table(network: str, classes: int, image_size: int) -> str:
-    """One row per layer with output shape and parameters, and their sum.
+def network_views(network: str, classes: int, image_size: int) -> tuple[str, str]:
+    """(the number of parameters in words, one row per layer with output shape and parameters).
 
     Raises:
         ExplorerError: an unknown network, or layers that do not fit: which layer, which size.
@@ -19,14 +19,16 @@ def layer_table(network: str, classes: int, image_size: int) -> str:
     with torch.device("meta"):
         built = build_network(network, classes, image_size)
         rows = describe(built, image_size)
+    words = (
+        f"{count_parameters(built):,} trainable parameters in {len(rows)} layers, for {classes} classes at "
+        f"{image_size}×{image_size} px."
+    )
     body = "".join(
         f"<tr><td>{escape(row.name)}</td><td>{escape(row.kind)}</td><td>{_shape(row.shape)}</td>"
         f'<td class="number">{row.parameters:,}</td></tr>'
         for row in rows
     )
-    return (
-        f'<p class="note"><b>{count_parameters(built):,} trainable parameters</b> in {len(rows)} layers, for '
-        f"{classes} classes at {image_size}×{image_size} px.</p>"
+    return words, (
         '<div class="tr-table tr-layers"><table class="facts"><thead><tr><th>layer</th><th>kind</th><th>output</th>'
         f'<th class="number">parameters</th></tr></thead><tbody>{body}</tbody></table></div>'
     )

@@ -16,6 +16,7 @@ from explorer.download import DownloadProgress
 from explorer.errors import ExplorerError
 from explorer.images import sample_images
 from explorer.models import ensure_weights, load_model
+from explorer.overlay import enlarged
 from explorer.predictions import ranked
 from explorer.preprocessing import Framing
 from explorer.tabs.components import (
@@ -235,7 +236,7 @@ def _looking(
 
 def shown_picture(bench: Workbench, look: Look) -> str:
     """The picture of a look as a file that the page may fetch; sample pictures lie outside what it may."""
-    return picture_file(bench.picture(look.image_path).pixels)
+    return picture_file(enlarged(bench.picture(look.image_path).pixels, 200))
 
 
 def _download_if_needed(bench: Workbench, name: str) -> Iterator[tuple[Any, ...]]:

@@ -114,10 +114,11 @@ class RecipeForm:
         return values
 
 
-def build_first() -> dict[str, Any]:
-    """The knobs that everybody sets."""
+def build_first() -> tuple[dict[str, Any], gr.HTML]:
+    """The knobs that everybody sets, and the place for what they make of the network."""
     recipe = gr.Dropdown(RECIPE_TITLES, value="sheet", label="Recipe", elem_id="tr-recipe", filterable=False)
     network = gr.Dropdown(NETWORKS, value="lenet", label="Network to train", elem_id="tr-network")
+    parameters = gr.HTML(padding=False, elem_id="tr-parameters")
     layers = gr.Textbox(
         LENET.replace(", ", "\n"),
         label="Layers, one a line",
@@ -132,7 +133,7 @@ def build_first() -> dict[str, Any]:
         epochs = _number("Epochs", SHEET.epochs, precision=0)
         batch_size = _number("Batch size", SHEET.batch_size, precision=0)
         learning_rate = _number("Learning rate", SHEET.learning_rate)
-    return {
+    knobs = {
         "recipe": recipe,
         "network": network,
         "layers": layers,
@@ -140,6 +141,7 @@ def build_first() -> dict[str, Any]:
         "batch_size": batch_size,
         "learning_rate": learning_rate,
     }
+    return knobs, parameters
 
 
 def build_preparation() -> dict[str, Any]:

@@ -12,12 +12,13 @@ from explorer.tabs.components import QUIET, note, on_screen
 from training import runs
 from training.config import TrainConfig
 from training.data_views import pairs_figure
-from training.network_views import layer_table
+from training.network_views import network_views
 from training.shelf import Choice
 from training.tabs import recipe_form, watch
 from training.tabs.data_step import DataStep, first_choice
 from training.tabs.lab import Lab, alert
 from training.tabs.recipe_form import BUILDER, Data, RecipeForm
+from training.words import dataset_title
 
 _AT_ONCE: dict[str, Any] = QUIET | {"queue": False, "trigger_mode": "always_last"}
 
@@ -27,6 +28,7 @@ class _Preview:
     """What the recipe means, shown before anything is trained."""
 
     data: gr.HTML
+    parameters: gr.HTML
     layers: gr.HTML
     pairs: gr.HTML
     another: gr.Button
@@ -38,10 +40,9 @@ def build(lab: Lab, data: DataStep, active: gr.Textbox) -> watch.Watch:
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320):
             about = gr.HTML(padding=False, elem_id="tr-train-data")
-            parts = recipe_form.build_first()
-            with gr.Row():
-                start = gr.Button("Start training", variant="primary", elem_id="tr-start", min_width=140)
-                both = gr.Button("Start plain and augmented", elem_id="tr-both", min_width=140)
+            parts, parameters = recipe_form.build_first()
+            start = gr.Button("Start training", variant="primary", elem_id="tr-start")
+            both = gr.Button("Start two: plain, and augmented and normalised", size="sm", elem_id="tr-both")
             with gr.Accordion("Layers and parameters", open=False):
                 layers = gr.HTML(padding=False, elem_id="tr-layer-table")
             with gr.Accordion("Augmentation and normalisation", open=True):
@@ -53,7 +54,7 @@ def build(lab: Lab, data: DataStep, active: gr.Textbox) -> watch.Watch:
         with gr.Column(scale=7, min_width=320):
             watching = watch.build(lab, active)
     form = RecipeForm(**parts)
-    preview = _Preview(about, layers, pairs, another, gr.State(0))
+    preview = _Preview(about, parameters, layers, pairs, another, gr.State(0))
     _connect_preview(lab, data, form, preview)
     _connect_start(lab, data, form, start, both, watching)
     return watching
@@ -62,13 +63,14 @@ def build(lab: Lab, data: DataStep, active: gr.Textbox) -> watch.Watch:
 def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Preview) -> None:
     inputs = form.all | {data.chosen, preview.draw}
 
-    def show_layers(given: Data) -> str:
+    def show_network(given: Data) -> tuple[str, str]:
         choice = given[data.chosen] or first_choice()
         classes = len(lab.shelf.open(choice).data.labels) if given[data.chosen] else 10
         try:
-            return layer_table(form.network_text(given), classes, choice.image_size)
+            words, table = network_views(form.network_text(given), classes, choice.image_size)
+            return note(words), table
         except ExplorerError as error:
-            return alert(error)
+            return alert(error), ""
 
     def show_pairs(given: Data) -> Any:
         choice: Choice | None = given[data.chosen]
@@ -87,20 +89,24 @@ def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Previ
         if choice is None:
             return {preview.data: note("First choose images under 1 · Data.")}
         found = lab.shelf.open(choice).data
-        said = f"{found.name}, {len(found.train_classes):,} training and {len(found.test_classes):,} test images."
+        said = f"{dataset_title(choice.config())}, {len(found.train_classes):,} training and {len(found.test_classes):,} test images."
+        parameters, layers = show_network(given)
         return {
             preview.data: note(f"Images: {said}"),
-            preview.layers: show_layers(given),
+            preview.parameters: parameters,
+            preview.layers: layers,
             preview.pairs: show_pairs(given),
         }
 
-    data.chosen.change(on_screen(meet), inputs, [preview.data, preview.layers, preview.pairs], **QUIET)
+    met = [preview.data, preview.parameters, preview.layers, preview.pairs]
+    data.chosen.change(on_screen(meet), inputs, met, **QUIET)
     form.network.input(lambda name: gr.update(visible=name == BUILDER), form.network, form.layers, **_AT_ONCE)
-    gr.on([form.network.input, form.layers.input], show_layers, inputs, preview.layers, **_AT_ONCE)
+    network = [preview.parameters, preview.layers]
+    gr.on([form.network.input, form.layers.input], show_network, inputs, network, **_AT_ONCE)
     form.augmentation.input(on_screen(show_pairs), inputs, preview.pairs, **_AT_ONCE)
     preview.another.click(on_screen(draw_again), inputs, [preview.draw, preview.pairs], **_AT_ONCE)
     filled = form.recipe.input(form.fill, form.recipe, list(form.all), **_AT_ONCE)
-    filled.then(on_screen(meet), inputs, [preview.data, preview.layers, preview.pairs], **QUIET)
+    filled.then(on_screen(meet), inputs, met, **QUIET)
 
 
 def _connect_start(
@@ -144,7 +150,7 @@ def check(lab: Lab, config: TrainConfig, choice: Choice) -> None:
             f"is larger than the {count} training images",
             f"choose at most {count}",
         )
-    layer_table(config.network, len(found.labels), config.image_size)
+    network_views(config.network, len(found.labels), config.image_size)
 
 
 def _start(lab: Lab, configs: list[TrainConfig], seeds: list[int]) -> list[str]:

@@ -1,0 +1,122 @@
+"""One picture, seen by a run's network after each of its epochs: kernels, maps and saliency as they form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from explorer.activations import Activation
+from explorer.attribution import Attribution
+from explorer.errors import ExplorerError
+from explorer.layers import Layer, list_layers
+from explorer.models import LoadedModel
+from explorer.predictions import Prediction, ranked
+from explorer.workbench import Explanation, Workbench
+from training import runs
+from training.catalogue import name_of
+from training.runs import Run
+from training.trained import epochs_of
+
+Floats = NDArray[np.floating]
+MOST_MOMENTS = 8
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is looked at: a picture's file, the class whose saliency is shown, and words for both."""
+
+    image_path: str
+    target: int
+    words: str
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A network after ``epoch`` epochs, looking at one picture.
+
+    Attributes:
+        kernels: (n, 3, k, k) weights of the first convolution; None if it doesn't read three colours.
+        maps: its activation (n, h, w) on the picture, before any ReLU.
+        saliency: the gradient of the target's logit with respect to the input.
+        predictions: every class, the most probable first.
+        test_accuracy: in [0, 1]; None before training.
+    """
+
+    epoch: int
+    kernels: Floats | None
+    maps: Activation
+    saliency: Attribution
+    predictions: tuple[Prediction, ...]
+    test_accuracy: float | None
+
+    @property
+    def said(self) -> Prediction:
+        """What the network takes the picture for."""
+        return self.predictions[0]
+
+
+def moment(bench: Workbench, run: Run, epoch: int, scene: Scene) -> Moment:
+    """The run's network after ``epoch`` on the scene; everything costly is remembered by ``bench``.
+
+    Raises:
+        ExplorerError: no such epoch, or a network without a convolution.
+    """
+    name = name_of(run, epoch)
+    model = bench.model(name)
+    look = bench.look(name, scene.image_path)
+    layer = first_convolution(model)
+    capture = bench.capture(look, (layer.name,))
+    reached = next((r.test_accuracy for r in runs.history(run.folder) if r.epoch == epoch), None)
+    return Moment(
+        epoch,
+        _kernels(model),
+        capture.activations[layer.name],
+        bench.attribution(look, Explanation(scene.target)),
+        tuple(ranked(model, capture.logits, len(model.labels))),
+        reached,
+    )
+
+
+def moments(
+    bench: Workbench, run: Run, scene: Scene, on_progress: Callable[[float], None] = lambda share: None
+) -> list[Moment]:
+    """The scene after several epochs: the first, the last, and evenly between them."""
+    chosen = spread_out(epochs_of(run.folder), MOST_MOMENTS)
+    found = []
+    for number, epoch in enumerate(chosen):
+        on_progress(number / len(chosen))
+        found.append(moment(bench, run, epoch, scene))
+    return found
+
+
+def spread_out(epochs: Sequence[int], most: int) -> list[int]:
+    """At most ``most`` of ``epochs``, evenly, the first and the last among them."""
+    if len(epochs) <= most:
+        return list(epochs)
+    places = np.linspace(0, len(epochs) - 1, most).round().astype(int)
+    return [epochs[place] for place in places]
+
+
+def first_convolution(model: LoadedModel) -> Layer:
+    """The first layer that convolves; raises ExplorerError where there is none."""
+    for layer in list_layers(model):
+        if layer.kind == "Conv2d":
+            return layer
+    raise ExplorerError(f"the network {model.name}", "has no convolution", "choose a run of one that has")
+
+
+def largest_weight(found: Sequence[Moment]) -> float:
+    """The largest magnitude of any kernel's weight: one scale for all epochs."""
+    return max((float(np.abs(m.kernels).max()) for m in found if m.kernels is not None), default=1.0)
+
+
+def _kernels(model: LoadedModel) -> Floats | None:
+    first = next((m for m in model.module.modules() if isinstance(m, nn.Conv2d)), None)
+    if first is None or first.in_channels != 3 or first.groups != 1:
+        return None
+    weights: Floats = first.weight.detach().cpu().numpy()
+    return weights

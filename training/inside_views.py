@@ -1,0 +1,125 @@
+"""How a network's first layer, its answers and its saliency form over the epochs, as the page shows it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.captions import number
+from explorer.overlay import DIVERGING, colourise, enlarged, overlay
+from training.data_views import image_tag, mosaic
+from training.inside import Floats, Moment, Scene, largest_weight
+
+Pixels = NDArray[np.uint8]
+_MOST_KERNELS = 16
+
+
+def kernel_pixels(kernels: Floats, scale: float) -> Pixels:
+    """(n, 3, k, k) weights as images (n, k, k, 3): grey is 0, brighter positive; ±``scale`` is white or black."""
+    unit = (kernels.transpose(0, 2, 3, 1) / scale).clip(-1, 1)
+    return (127.5 + 127.5 * unit).round().astype(np.uint8)
+
+
+def map_pixels(maps: Floats, reach: float) -> list[Pixels]:
+    """(n, h, w) activations as images: red positive, blue negative, ±``reach`` the ends of the scale."""
+    return [colourise(values, ((-reach, reach),), DIVERGING[0]) for values in maps]
+
+
+def first_layer(shown: Moment, scale: float) -> str:
+    """Each kernel of the first convolution with its map on the picture below it, and what the colours mean."""
+    maps = shown.maps.values[:_MOST_KERNELS]
+    reach = float(np.abs(maps).max()) or 1.0
+    cells = []
+    for index, picture in enumerate(map_pixels(maps, reach)):
+        kernel = ""
+        if shown.kernels is not None:
+            pixels = kernel_pixels(shown.kernels[index : index + 1], scale)[0]
+            kernel = image_tag(enlarged(pixels, 60), f"kernel {index}")
+        cells.append(f"<li>{kernel}{image_tag(enlarged(picture, 112), f'activation map {index}')}</li>")
+    return f'<ol class="tr-first">{"".join(cells)}</ol><p class="note">{escape(_first_words(shown, scale, reach))}</p>'
+
+
+def _first_words(shown: Moment, scale: float, reach: float) -> str:
+    count, height, width = shown.maps.shape
+    many = f"the first {_MOST_KERNELS} of {count}" if count > _MOST_KERNELS else f"all {count}"
+    said = f"{shown.maps.layer} {_when(shown.epoch)}, {many} channels. "
+    if shown.kernels is not None:
+        low, high = number(float(shown.kernels.min())), number(float(shown.kernels.max()))
+        side = shown.kernels.shape[-1]
+        said += (
+            f"Above, its {side}×{side} kernels over red, green and blue: weights from {low} to {high}; grey is 0, "
+            f"white {number(scale)}, black {number(-scale)}, the same at every epoch. "
+        )
+    values = shown.maps.values
+    return said + (
+        f"Below, their {height}×{width} maps on this picture, before ReLU: red positive, blue negative, to "
+        f"±{number(reach)}; values from {number(float(values.min()))} to {number(float(values.max()))}."
+    )
+
+
+def saliency_figure(shown: Moment, pixels: Pixels) -> str:
+    """The gradient of the target's logit laid over the picture, with its numbers."""
+    found = shown.saliency
+    laid = enlarged(overlay(pixels, found, 0.9, fade=True), 224)
+    reach = number(found.limits[0][1])
+    said = (
+        f"Gradient of the logit of {found.label} {_when(shown.epoch)}: red, a brighter pixel raises it; blue, it "
+        f"lowers it. Colours end at ±{reach}; the logit is {number(found.logit)}."
+    )
+    return (
+        f'<figure class="tr-saliency">{image_tag(laid, f"saliency of {found.label} over the picture")}'
+        f'<figcaption class="note">{escape(said)}</figcaption></figure>'
+    )
+
+
+def film(found: Sequence[Moment], scene: Scene) -> str:
+    """The epochs beside each other: kernels, maps, saliency, and what the network says."""
+    scale = largest_weight(found)
+    reach = max(float(np.abs(m.maps.values).max()) for m in found) or 1.0
+    slope = max(m.saliency.limits[0][1] for m in found)
+    rows = [("", [f"<b>epoch {m.epoch}</b>" for m in found])]
+    if all(m.kernels is not None for m in found):
+        rows.append(
+            ("kernels", [_sheet(kernel_pixels(_some(m.kernels), scale), 12, m, "kernels") for m in found])
+        )
+    rows.append(("maps", [_sheet(map_pixels(_some(m.maps.values), reach), 1, m, "maps") for m in found]))
+    rows.append(("saliency", [_saliency_tag(m, slope) for m in found]))
+    label = found[-1].saliency.label
+    rows.append(("says", [f"{escape(m.said.label)} {m.said.probability:.0%}" for m in found]))
+    rows.append((f"{label}", [f"{m.saliency.probability:.1%}" for m in found]))
+    rows.append(("test", [f"{m.test_accuracy:.1%}" if m.test_accuracy is not None else "–" for m in found]))
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+        for name, cells in rows
+    )
+    said = (
+        f"{scene.words}, over {len(found)} of its epochs. Each row has one scale: kernels to ±{number(scale)}, maps to "
+        f"±{number(reach)}, saliency of {label} to ±{number(slope)}. Then what the network says, the probability of "
+        f"{label}, and the accuracy on all test images."
+    )
+    return (
+        f'<div class="tr-table"><table class="tr-film">{body}</table></div><p class="note">{escape(said)}</p>'
+    )
+
+
+def _sheet(images: Sequence[Pixels] | Pixels, times: int, shown: Moment, what: str) -> str:
+    columns = math.ceil(len(images) ** 0.5)
+    return image_tag(mosaic(images, columns, times), f"{what} after epoch {shown.epoch}")
+
+
+def _some(values: Floats | None) -> Floats:
+    assert values is not None
+    return values[:_MOST_KERNELS]
+
+
+def _saliency_tag(shown: Moment, reach: float) -> str:
+    picture = colourise(shown.saliency.map, ((-reach, reach),), DIVERGING[0])
+    return image_tag(enlarged(picture, 64), f"saliency after epoch {shown.epoch}")
+
+
+def _when(epoch: int) -> str:
+    return "before training" if epoch == 0 else f"after epoch {epoch}"

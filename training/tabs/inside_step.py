@@ -1,0 +1,214 @@
+"""Step 4: look inside a network as it forms, epoch by epoch, and take it into the explorer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from explorer.errors import ExplorerError
+from explorer.overlay import enlarged
+from explorer.predictions import ranked
+from explorer.tabs.components import QUIET, cancel_button, note, on_screen, picture_file, prediction_bars
+from explorer.tabs.doorway import Doorway
+from explorer.workbench import Look
+from training.catalogue import name_of
+from training.inside import Scene, largest_weight, moment, moments, spread_out
+from training.inside_views import film, first_layer, saliency_figure
+from training.shelf import Choice
+from training.tabs.data_step import DataStep
+from training.tabs.lab import Lab, alert, with_progress
+from training.words import recipe_title
+
+_TEST, _MINE = "test", "explorer"
+_PICTURES = [("One of its test images", _TEST), ("The picture of the explorer", _MINE)]
+
+
+@dataclass(frozen=True)
+class _Inside:
+    """The components; ``scene`` is what is looked at, ``number`` which test image of the class."""
+
+    run: gr.Dropdown
+    epoch: gr.Slider
+    source: gr.Radio
+    label: gr.Dropdown
+    another: gr.Button
+    open: gr.Button
+    picture: gr.Image
+    says: gr.HTML
+    message: gr.HTML
+    stop: gr.Button
+    first: gr.HTML
+    saliency: gr.HTML
+    film: gr.HTML
+    scene: gr.State
+    number: gr.State
+
+
+def build(lab: Lab, data: DataStep, doorway: Doorway, tab: gr.Tab) -> None:
+    """Lay the step out inside an open ``gr.Tab``."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=3, min_width=280):
+            run = gr.Dropdown([], label="Run", elem_id="tr-inside-run")
+            epoch = gr.Slider(0, 10, 10, step=1, label="After epoch", elem_id="tr-inside-epoch")
+            source = gr.Radio(_PICTURES, value=_TEST, label="Picture")
+            label = gr.Dropdown([], label="Class of the picture", elem_id="tr-inside-label")
+            picture = gr.Image(
+                label="Picture",
+                height=170,
+                interactive=False,
+                buttons=[],
+                elem_id="tr-inside-picture",
+                elem_classes="crisp result",
+                alt_text="The picture that the network looks at",
+            )
+            another = gr.Button("Another picture of this class", size="sm", elem_id="tr-inside-another")
+            says = gr.HTML(padding=False, elem_id="tr-inside-says")
+            open_it = gr.Button("Open in the explorer", variant="primary", elem_id="tr-inside-open")
+        with gr.Column(scale=8, min_width=320):
+            message = gr.HTML(padding=False)
+            stop = cancel_button()
+            with gr.Row(equal_height=False):
+                with gr.Column(scale=6, min_width=300):
+                    first = gr.HTML(padding=False, elem_id="tr-inside-first")
+                with gr.Column(scale=3, min_width=200):
+                    saliency = gr.HTML(padding=False, elem_id="tr-inside-saliency")
+            strip = gr.HTML(padding=False, elem_id="tr-inside-film")
+    parts = _Inside(
+        *(run, epoch, source, label, another, open_it, picture, says, message, stop),
+        *(first, saliency, strip, gr.State(None), gr.State(0)),
+    )
+    _connect(lab, data, doorway, parts, tab)
+
+
+def _connect(lab: Lab, data: DataStep, doorway: Doorway, parts: _Inside, tab: gr.Tab) -> None:
+    big = [parts.first, parts.saliency, parts.says]
+    drawn = [parts.scene, parts.picture, *big, parts.film, parts.message]
+
+    def enter(name: str | None) -> tuple[Any, ...]:
+        """Fill the list of runs; begin with the newest that kept more than one epoch."""
+        listed = {run.name: run for run in lab.models.runs() if len(lab.models.epochs(run.name)) > 0}
+        choices = [(f"{recipe_title(run.config)}  ·  {run.name}", run.name) for run in listed.values()]
+        several = [known for known in listed if len(lab.models.epochs(known)) > 1]
+        name = name if name in listed else next(iter([*several, *listed]), None)
+        return (gr.update(choices=choices, value=name), *meet(name))
+
+    def meet(name: str | None) -> tuple[Any, Any]:
+        epochs = lab.models.epochs(name) if name else []
+        if name is None or not epochs:
+            return gr.skip(), gr.skip()
+        kept = ", ".join(map(str, epochs)) if len(epochs) <= 8 else f"{epochs[0]} to {epochs[-1]}"
+        labels = lab.bench.model(name_of(lab.models.run(name), epochs[-1])).labels
+        return (
+            gr.update(
+                minimum=epochs[0], maximum=max(epochs[-1], 1), value=epochs[-1], label=f"After epoch ({kept})"
+            ),
+            gr.update(choices=[(text, index) for index, text in enumerate(labels)], value=0),
+        )
+
+    def draw(
+        name: str | None,
+        epoch: float,
+        source: str,
+        label: int | None,
+        number: int,
+        chosen: Choice | None,
+        look: Look,
+    ) -> Iterator[Any]:
+        """A new run or picture: everything anew, the epochs beside each other last."""
+        if name is None:
+            yield (*(gr.skip(),) * (len(drawn) - 1), note("Train a network first, under 2 · Train."))
+            return
+        yield from _draw(lab, name, int(epoch), (source, label or 0, number), chosen, look)
+
+    def turn(name: str, epoch: float, scene: Scene | None) -> tuple[Any, ...]:
+        return _at_epoch(lab, name, int(epoch), scene) if scene else (gr.skip(),) * len(big)
+
+    def take_along(name: str, epoch: float, scene: Scene | None) -> Any:
+        if scene is None:
+            raise ExplorerError("no picture", "is shown yet", "choose a run first")
+        nearest = _nearest(lab, name, int(epoch))
+        look = lab.bench.look(name_of(lab.models.run(name), nearest), scene.image_path)
+        return doorway.open(look)
+
+    inputs = [*(parts.run, parts.epoch, parts.source, parts.label, parts.number), data.chosen, doorway.look]
+    drawing: dict[str, Any] = {"fn": on_screen(draw), "inputs": inputs, "outputs": drawn, **QUIET}
+    next_one: dict[str, Any] = {
+        "fn": lambda number: number + 1,
+        "inputs": parts.number,
+        "outputs": parts.number,
+    }
+    running = [
+        tab.select(on_screen(enter), parts.run, [parts.run, parts.epoch, parts.label], **QUIET).then(
+            **drawing
+        ),
+        parts.run.input(on_screen(meet), parts.run, [parts.epoch, parts.label], **QUIET).then(**drawing),
+        gr.on([parts.source.input, parts.label.input], **drawing),
+        parts.another.click(**next_one, **QUIET).then(**drawing),
+    ]
+    parts.stop.click(lambda: "", None, parts.message, cancels=running, **QUIET)
+    turning = [parts.run, parts.epoch, parts.scene]
+    parts.epoch.input(on_screen(turn), turning, big, queue=False, trigger_mode="always_last", **QUIET)
+    parts.open.click(on_screen(take_along), turning, list(doorway.outputs), **QUIET)
+
+
+def _draw(
+    lab: Lab, name: str, epoch: int, wanted: tuple[str, int, int], chosen: Choice | None, look: Look
+) -> Iterator[tuple[Any, ...]]:
+    """Updates for (scene, picture, first layer, saliency, what it says, film, message)."""
+    skip = gr.skip()
+    try:
+        scene = _scene(lab, name, wanted, chosen, look)
+        pixels = lab.bench.picture(scene.image_path).pixels
+        shown = picture_file(enlarged(pixels, 160), "picture")
+        yield (scene, shown, *_at_epoch(lab, name, epoch, scene), skip, "")
+        run = lab.models.run(name)
+        found = yield from with_progress(
+            lambda report: moments(
+                lab.bench, run, scene, lambda share: report((share, "Looking into each epoch"))
+            ),
+            6,
+        )
+        yield (*(skip,) * 5, film(found, scene), "")
+    except ExplorerError as error:
+        yield (*(skip,) * 6, alert(error))
+
+
+def _at_epoch(lab: Lab, name: str, epoch: int, scene: Scene) -> tuple[str, str, str]:
+    """(first layer, saliency, what it says) after one epoch."""
+    run = lab.models.run(name)
+    kept = spread_out(lab.models.epochs(name), 2)
+    ends = [moment(lab.bench, run, end, scene) for end in kept]
+    shown = moment(lab.bench, run, _nearest(lab, name, epoch), scene)
+    pixels = lab.bench.picture(scene.image_path).pixels
+    return (
+        first_layer(shown, largest_weight([*ends, shown])),
+        saliency_figure(shown, pixels),
+        prediction_bars(shown.predictions[:5]),
+    )
+
+
+def _nearest(lab: Lab, name: str, epoch: int) -> int:
+    return min(lab.models.epochs(name), key=lambda kept: abs(kept - epoch))
+
+
+def _scene(lab: Lab, name: str, wanted: tuple[str, int, int], chosen: Choice | None, look: Look) -> Scene:
+    """The picture to look at: a test image of the wanted class, or the explorer's."""
+    source, label, number = wanted
+    run = lab.models.run(name)
+    last = name_of(run, lab.models.epochs(name)[-1])
+    model = lab.bench.model(last)
+    if source == _MINE:
+        capture = lab.bench.capture(lab.bench.look(last, look.image_path))
+        target = ranked(model, capture.logits, 1)[0].index
+        return Scene(look.image_path, target, "The explorer's picture")
+    images = lab.images(run, chosen)
+    members = np.flatnonzero(images.test_classes == label)
+    if not len(members):
+        raise ExplorerError(f"class {model.labels[label]}", "has no test images", "choose another class")
+    index = int(members[number % len(members)])
+    path = picture_file(np.asarray(images.test_images[index]), f"test-{index}")
+    return Scene(path, label, f"Test image {index}, {model.labels[label]}")
