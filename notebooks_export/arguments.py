@@ -18,9 +18,9 @@ Check = Callable[[str, Any], Any]
 """(name, value) → the value in its one form; raises ExplorerError if it isn't allowed."""
 
 MAX_CELLS = 4096
-SAMPLE, RUN = "sample:", "run:"
+SAMPLE = "sample:"
 _HASH = re.compile(r"[0-9a-f]{64}")
-_RUN = re.compile(r"run:[A-Za-z0-9][\w .+-]{0,99}(@\d{1,6})?")
+_RUN = re.compile(r"[A-Za-z0-9][\w .+-]{0,99}@\d{1,6}", re.ASCII)
 _LAYER = re.compile(r"[A-Za-z_][\w.]{0,199}")
 
 
@@ -128,11 +128,11 @@ def image_reference(name: str, value: Any) -> str:
 
 
 def model_reference(name: str, value: Any) -> str:
-    """A network of the catalogue, or ``run:NAME`` or ``run:NAME@EPOCH`` for a trained one. Never a path."""
+    """A network of the catalogue, or ``RUN@EPOCH`` for a trained one. Never a path."""
     if isinstance(value, str) and (value in catalogue() or _RUN.fullmatch(value)):
         return value
     remedy = suggest(str(value)[:80], catalogue(), "explorer.catalogue()")
-    raise ExplorerError(f"network {value!r:.100}", "is neither in the catalogue nor run:NAME", remedy)
+    raise ExplorerError(f"network {value!r:.100}", "is neither in the catalogue nor RUN@EPOCH", remedy)
 
 
 def recipe(name: str, value: Any) -> TrainConfig:

@@ -131,7 +131,7 @@ CALLS: Mapping[str, Call] = {
         ("from explorer.receptive_field_stack import StackLayer, stack_fields, written_out",),
         cells.stack,
     ),
-    "explorer.convolution.convolve": Call(
+    "explorer.convolve": Call(
         {
             "x": allow.numbers,
             "kernel": allow.numbers,
@@ -152,19 +152,19 @@ CALLS: Mapping[str, Call] = {
             "activation": None,
             "windows": 0,
         },
-        ("import numpy as np", "from explorer.convolution import convolve"),
+        ("import numpy as np",),
         cells.convolve,
     ),
-    "explorer.convolution_reading.read_off": Call(
+    "explorer.read_off": Call(
         {"kernels": allow.several(allow.numbers, 1, 8), "bias": allow.number(-1e6, 1e6)},
         {"bias": 0},
-        ("from explorer.convolution_reading import read_off",),
+        (),
         cells.read_off,
     ),
-    "explorer.convolution_size.derive_size": Call(
+    "explorer.derive_size": Call(
         {name: allow.whole(0, 100_000) for name in ("size", "kernel", "stride", "padding", "dilation")},
         {"stride": 1, "padding": 0, "dilation": 1},
-        ("from explorer.convolution_size import derive_size",),
+        (),
         cells.derive_size,
     ),
     "training.gallery": Call(

@@ -152,7 +152,7 @@ def convolve(given: Given) -> list[str]:
     lines = [
         f"x = np.array({literal(given['x'])})",
         f"kernel = np.array({literal(given['kernel'])})",
-        f"conv = {written('convolve', 'x', 'kernel', bias=given['bias'], **options)}",
+        f"conv = {written('explorer.convolve', 'x', 'kernel', bias=given['bias'], **options)}",
         "print(conv.size_formula)",
     ]
     if given["windows"]:
@@ -168,7 +168,7 @@ def read_off(given: Given) -> list[str]:
     """When 0/1 kernels fire."""
     return [
         f"for kernel in {literal(given['kernels'])}:",
-        f"    print(kernel, read_off(kernel, bias={given['bias']!r}).rule)",
+        f"    print(kernel, explorer.read_off(kernel, bias={given['bias']!r}).rule)",
     ]
 
 
@@ -176,7 +176,7 @@ def derive_size(given: Given) -> list[str]:
     """The output size, step by step."""
     names = ("size", "kernel", "stride", "padding", "dilation")
     return [
-        f"derivation = {written('derive_size', **{name: given[name] for name in names})}",
+        f"derivation = {written('explorer.derive_size', **{name: given[name] for name in names})}",
         "for step in derivation.steps:",
         '    print(f"{step.title}: {step.arithmetic}")',
         '    print(f"    {step.reason}")',

@@ -15,10 +15,10 @@ from PIL import Image
 from explorer.errors import ExplorerError
 from explorer.images import FORMATS
 from explorer.session import Session, Step, versions
-from notebooks_export.arguments import RUN, SAMPLE
+from notebooks_export.arguments import SAMPLE
 from notebooks_export.calls import CALLS, TEXT
 from notebooks_export.cells import Given
-from training import trained_runs
+from training import epochs_of, trained_runs
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#$~^|&@!])")
 _LINE_START = re.compile(r"^(\s*)([-+=:]|\d+(?=[.)]))", re.MULTILINE)
@@ -93,7 +93,7 @@ def imports(session: Session) -> list[str]:
     if all(step.function == TEXT for step in session.steps):
         return []
     needed |= {"import explorer", "from PIL import Image"}
-    if any(str(step.arguments.get("model", "")).startswith(RUN) for step in session.steps):
+    if any("@" in str(step.arguments.get("model", "")) for step in session.steps):
         needed.add("import training")
     plain_imports = sorted(line for line in needed if line.startswith("import"))
     names: dict[str, set[str]] = {}
@@ -118,12 +118,10 @@ def setup_code(session: Session, given: list[Given]) -> str:
 
 def model_code(reference: str) -> str:
     """The call that loads a network."""
-    if not reference.startswith(RUN):
+    name, at, epoch = reference.rpartition("@")
+    if not at:
         return f"explorer.load_model({reference!r})"
-    name, _, epoch = reference.removeprefix(RUN).partition("@")
-    return (
-        f"training.load_trained(training.trained_runs()[{name!r}]{f', epoch={int(epoch)}' if epoch else ''})"
-    )
+    return f"training.load_trained(training.trained_runs()[{name!r}], epoch={int(epoch)})"
 
 
 def notebook_files(session: Session) -> dict[str, bytes]:
@@ -187,11 +185,12 @@ def _check_present(session: Session, arguments: Mapping[str, Any], number: int) 
     if image and not image.startswith(SAMPLE) and image not in session.files:
         rule, remedy = "is not in the session any more", "remove the step, or keep it again from the screen"
         raise ExplorerError(f"the picture {image[:12]}… of step {number}", rule, remedy)
-    if model.startswith(RUN):
-        name = model.removeprefix(RUN).partition("@")[0]
-        if name not in trained_runs():
+    if "@" in model:
+        name, _, epoch = model.rpartition("@")
+        folder = trained_runs().get(name)
+        if folder is None or int(epoch) not in epochs_of(folder):
             rule, remedy = "is gone", "remove the step, or put the run's folder back"
-            raise ExplorerError(f"the run {name!r} of step {number}", rule, remedy)
+            raise ExplorerError(f"the network {model!r} of step {number}", rule, remedy)
 
 
 def _variables(session: Session, rows: list[dict[str, Any]]) -> tuple[dict[str, str], dict[str, str]]:
@@ -224,7 +223,7 @@ def _variables(session: Session, rows: list[dict[str, Any]]) -> tuple[dict[str, 
     for row in rows:
         model, image = row.get("model"), row.get("image")
         if model and model not in models:
-            models[model] = fresh("trained" if model.startswith(RUN) else model)
+            models[model] = fresh("trained" if "@" in model else model)
         if image and image not in images:
             sample = image.startswith(SAMPLE)
             images[image] = fresh(image.removeprefix(SAMPLE).lower() if sample else "image")
