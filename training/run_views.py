@@ -17,8 +17,8 @@ History = Sequence[EpochResult]
 _MOST_CLASSES = 20
 
 
-def run_head(run: Run, history: History) -> str:
-    """What is trained, and where it is: one line, with a bar while it runs."""
+def run_head(run: Run, history: History, everything: Sequence[Run] = ()) -> str:
+    """What is trained, where it is, with a bar, and how many others of ``everything`` train or wait."""
     progress = run.progress
     share = (progress.epoch - 1 + progress.step / progress.steps) / progress.epochs if progress else 0.0
     done = min(1.0, max(share, run.epochs_done / run.config.epochs))
@@ -30,8 +30,19 @@ def run_head(run: Run, history: History) -> str:
     kind = " tr-alert" if run.status in (runs.FAILED, runs.INTERRUPTED) else ""
     return (
         f'<div class="tr-head"><p class="tr-recipe">{escape(recipe_title(run.config))}</p>{bar}'
-        f'<p class="tr-status{kind}" role="status">{escape(status_words(run, history))}</p></div>'
+        f'<p class="tr-status{kind}" role="status">{escape(status_words(run, history))} '
+        f"{_others(run, everything)}</p></div>"
     )
+
+
+def _others(run: Run, everything: Sequence[Run]) -> str:
+    statuses = [other.status for other in everything if other.name != run.name]
+    counts = [
+        (statuses.count(runs.RUNNING), "trains", "train"),
+        (statuses.count(runs.WAITING), "waits", "wait"),
+    ]
+    said = ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in counts if count)
+    return f"Of the other runs, {said}." if said else ""
 
 
 def status_words(run: Run, history: History) -> str:

@@ -26,6 +26,10 @@ class Doorway:
     model: gr.Dropdown
     outputs: tuple[Any, ...]
 
+    def list_networks(self, look: Look) -> Any:
+        """Update for :attr:`model` when there are new networks; what is looked at stays chosen."""
+        return gr.update(choices=sidebar.model_choices(self.bench, look.model))
+
     def open(self, look: Look, where: str = activations.NAME, classes: tuple[int, int] | None = None) -> Any:
         """Updates that show ``look`` on the screen ``where``; with ``classes``, what separates the two."""
         chosen: tuple[Any, ...] = (gr.skip(), gr.skip(), gr.skip())

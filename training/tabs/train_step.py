@@ -9,6 +9,7 @@ import gradio as gr
 
 from explorer.errors import ExplorerError
 from explorer.tabs.components import QUIET, note, on_screen
+from explorer.tabs.doorway import Doorway
 from training import runs
 from training.config import TrainConfig
 from training.data_views import pairs_figure
@@ -35,7 +36,7 @@ class _Preview:
     draw: gr.State
 
 
-def build(lab: Lab, data: DataStep, active: gr.Textbox) -> watch.Watch:
+def build(lab: Lab, data: DataStep, doorway: Doorway, active: gr.Textbox, steps: gr.Tabs) -> None:
     """Lay the step out inside an open ``gr.Tab``."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320):
@@ -52,12 +53,11 @@ def build(lab: Lab, data: DataStep, active: gr.Textbox) -> watch.Watch:
             with gr.Accordion("More of the recipe", open=False):
                 parts |= recipe_form.build_rest(lab.device)
         with gr.Column(scale=7, min_width=320):
-            watching = watch.build(lab, active)
+            watching = watch.build(lab, doorway, active, steps)
     form = RecipeForm(**parts)
     preview = _Preview(about, parameters, layers, pairs, another, gr.State(0))
     _connect_preview(lab, data, form, preview)
     _connect_start(lab, data, form, start, both, watching)
-    return watching
 
 
 def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Preview) -> None:
@@ -89,10 +89,10 @@ def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Previ
         if choice is None:
             return {preview.data: note("First choose images under 1 · Data.")}
         found = lab.shelf.open(choice).data
-        said = f"{dataset_title(choice.config())}, {len(found.train_classes):,} training and {len(found.test_classes):,} test images."
+        sizes = f"{len(found.train_classes):,} training and {len(found.test_classes):,} test images"
         parameters, layers = show_network(given)
         return {
-            preview.data: note(f"Images: {said}"),
+            preview.data: note(f"Images: {dataset_title(choice.config())}, {sizes}."),
             preview.parameters: parameters,
             preview.layers: layers,
             preview.pairs: show_pairs(given),

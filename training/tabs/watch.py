@@ -9,6 +9,8 @@ import gradio as gr
 
 from explorer.errors import ExplorerError
 from explorer.tabs.components import QUIET, note, on_screen
+from explorer.tabs.doorway import Doorway
+from explorer.workbench import Look
 from training import runs
 from training.catalogue import facts_of
 from training.run_views import class_bars, epoch_caption, run_charts, run_head
@@ -16,6 +18,7 @@ from training.runs import Run
 from training.tabs.lab import NAME, Lab
 from training.words import run_line
 
+STEP = "train"
 POLL_S = 1.0
 _MOST_SHOWN = 4
 
@@ -71,7 +74,7 @@ class Watch:
         choices = [(run_line(other), other.name) for other in everything]
         return (
             skip if same else gr.update(choices=choices, value=run.name),
-            run_head(run, history),
+            run_head(run, history, everything),
             skip if mine else gr.update(interactive=run.is_alive),
             skip
             if same
@@ -87,7 +90,7 @@ class Watch:
         )
 
 
-def build(lab: Lab, active: gr.Textbox) -> Watch:
+def build(lab: Lab, doorway: Doorway, active: gr.Textbox, steps: gr.Tabs) -> Watch:
     """Lay it out inside an open column and connect it."""
     run = gr.Dropdown([], label="Run", elem_id="tr-run", filterable=True)
     head = gr.HTML(padding=False, elem_id="tr-head")
@@ -118,16 +121,12 @@ def build(lab: Lab, active: gr.Textbox) -> Watch:
         gr.Timer(POLL_S, active=False),
         gr.State(None),
     )
-    _connect(lab, watch, sure, active)
+    _connect(lab, watch, sure)
+    _connect_page(lab, watch, doorway, active, steps)
     return watch
 
 
-def _connect(lab: Lab, watch: Watch, sure: gr.Button, active: gr.Textbox) -> None:
-    def enter(where: str, name: str | None) -> tuple[Any, ...]:
-        if where != NAME:
-            return (*(gr.skip(),) * (len(watch.outputs) - 2), gr.Timer(active=False), gr.skip())
-        return watch.show(lab, name)
-
+def _connect(lab: Lab, watch: Watch, sure: gr.Button) -> None:
     def stop(name: str) -> tuple[Any, ...]:
         runs.stop(lab.models.run(name).folder)
         return watch.show(lab, name)
@@ -146,12 +145,36 @@ def _connect(lab: Lab, watch: Watch, sure: gr.Button, active: gr.Textbox) -> Non
         return (*watch.show(lab, None), gr.update(visible=False))
 
     options: dict[str, Any] = QUIET | {"queue": False}
-    watch.timer.tick(
-        lambda name, seen: watch.show(lab, name, seen), [watch.run, watch.seen], watch.outputs, **options
-    )
-    active.change(enter, [active, watch.run], watch.outputs, **options)
     watch.run.input(lambda name: watch.show(lab, name), watch.run, watch.outputs, **options)
     watch.stop.click(on_screen(stop), watch.run, watch.outputs, **options)
     watch.resume.click(on_screen(resume), [watch.run, watch.until], watch.outputs, **options)
     watch.delete.click(lambda: gr.update(visible=True), None, sure, **options)
     sure.click(on_screen(delete), watch.run, [*watch.outputs, sure], **options)
+
+
+def _connect_page(lab: Lab, watch: Watch, doorway: Doorway, active: gr.Textbox, steps: gr.Tabs) -> None:
+    """Look again every second while the screen is open and something trains."""
+    entered = gr.State(False)
+
+    def enter(where: str, name: str | None, before: bool) -> tuple[Any, ...]:
+        if where != NAME:
+            return (
+                *(gr.skip(),) * (len(watch.outputs) - 2),
+                gr.Timer(active=False),
+                gr.skip(),
+                gr.skip(),
+                before,
+            )
+        # Who comes back to a page while something trains wants to see that.
+        busy = not before and any(run.is_alive for run in lab.models.runs())
+        return (*watch.show(lab, name), gr.update(selected=STEP) if busy else gr.skip(), True)
+
+    def tick(name: str, seen: Any, look: Look) -> tuple[Any, ...]:
+        shown = watch.show(lab, name, seen)
+        done = [entry[3] for entry in shown[-1]] if isinstance(shown[-1], list) else None
+        grown = done is not None and done != [entry[3] for entry in seen or []]
+        return (*shown, doorway.list_networks(look) if grown else gr.skip())
+
+    options: dict[str, Any] = QUIET | {"queue": False}
+    active.change(enter, [active, watch.run, entered], [*watch.outputs, steps, entered], **options)
+    watch.timer.tick(tick, [watch.run, watch.seen, doorway.look], [*watch.outputs, doorway.model], **options)

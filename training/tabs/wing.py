@@ -9,7 +9,7 @@ import gradio as gr
 
 from explorer.tabs.components import question
 from explorer.tabs.doorway import Doorway, Wing
-from training.tabs import compare_step, data_step, inside_step, train_step
+from training.tabs import compare_step, data_step, inside_step, train_step, watch
 from training.tabs.lab import NAME, Lab
 
 _STYLE = (Path(__file__).parent / "training.css").read_text(encoding="utf-8")
@@ -23,11 +23,11 @@ def wing(lab: Lab) -> Wing:
 def _build(lab: Lab, doorway: Doorway, active: gr.Textbox, tab: gr.Tab) -> None:
     gr.HTML(f"<style>{_STYLE}</style>", padding=False, elem_classes="tr-style")
     question("What does a network learn, and when?", "Four steps, from left to right.")
-    with gr.Tabs(elem_id="training-lab"):
+    with gr.Tabs(elem_id="training-lab") as steps:
         with gr.Tab("1 · Data", id="data"):
             data = data_step.build(lab, active)
-        with gr.Tab("2 · Train", id="train"):
-            train_step.build(lab, data, active)
+        with gr.Tab("2 · Train", id=watch.STEP):
+            train_step.build(lab, data, doorway, active, steps)
         with gr.Tab("3 · Compare", id="compare") as step:
             compare_step.build(lab, data, doorway, step)
         with gr.Tab("4 · Look inside", id="inside") as step:
