@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, NoReturn
 
 from PIL import Image
 
@@ -178,13 +179,17 @@ def read_session(data: bytes, functions: Collection[str], what: str = "the sessi
 
 
 def _parsed(content: bytes, what: str) -> dict[str, Any]:
-    def refuse(constant: str) -> None:
+    def refuse(constant: str) -> NoReturn:
         raise ValueError(f"{constant} is not JSON")
+
+    def finite(digits: str) -> float:
+        number = float(digits)
+        return number if math.isfinite(number) else refuse(digits)
 
     if not content or len(content) > MAX_JSON_BYTES:
         raise ExplorerError(what, f"has no {_CONTENT} of up to {MAX_JSON_BYTES:,} bytes", _REMEDY)
     try:
-        told = json.loads(content.decode("utf-8"), parse_constant=refuse)
+        told = json.loads(content.decode("utf-8"), parse_constant=refuse, parse_float=finite)
     except (ValueError, RecursionError) as error:
         raise ExplorerError(f"{_CONTENT} in {what}", f"is not valid JSON ({error})", _REMEDY) from error
     if not isinstance(told, dict):
@@ -251,9 +256,11 @@ def _text(value: Any, longest: int, what: str) -> str:
     if not isinstance(value, str):
         raise ExplorerError(what, "is not text", _REMEDY)
     if len(value) > longest:
-        raise ExplorerError(
-            f"{what} with {len(value):,} characters", f"is longer than {longest:,}", "shorten it"
-        )
+        rule = f"is longer than {longest:,}"
+        raise ExplorerError(f"{what} with {len(value):,} characters", rule, "shorten it")
+    if unprintable := _UNPRINTABLE.search(value):
+        rule = f"holds the character U+{ord(unprintable[0]):04X}, which can't be printed"
+        raise ExplorerError(what, rule, "remove it")
     return value
 
 
