@@ -69,7 +69,7 @@ def build_app(bench: Workbench, *, model: str | None = None, wings: Sequence[Win
             with gr.Column(scale=7, min_width=320), gr.Tabs(elem_id="tabs") as tabs:
                 with gr.Tab("Activations", id=activations.NAME) as tab:
                     main = activations.build(bench, left.look, active, tab)
-                with gr.Tab("Layers side by side", id=side_by_side.NAME) as tab:
+                with gr.Tab("Side by side", id=side_by_side.NAME) as tab:
                     side_by_side.build(bench, left.look, active, tab)
                 with gr.Tab("Saliency", id=saliency.NAME) as tab:
                     one = saliency.build(bench, left.look, active, tab)
