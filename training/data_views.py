@@ -97,6 +97,8 @@ def data_words(opened: Opened) -> str:
 
 def pairs_figure(opened: Opened, config: TrainConfig, seed: int = 0, count: int = 6) -> str:
     """Training images, and below each the same image as training would see it once."""
+    if not config.augmentation:
+        return f'<p class="note">{escape(augmentation_words(config))}</p>'
     pairs = augmentation_pairs(opened.data, config, count, seed)
     before = image_tag(mosaic([pair[0] for pair in pairs], scale=2), f"{count} training images as they are")
     after = image_tag(mosaic([pair[1] for pair in pairs], scale=2), "the same images, augmented")

@@ -15,8 +15,10 @@ from explorer.errors import ExplorerError
 from explorer.tabs.components import progress_bar, stepwise
 from explorer.workbench import Workbench
 from training.catalogue import TrainedModels, facts_of, name_of
+from training.config import TrainConfig
 from training.data import Dataset
 from training.explain import Predictions, predict_test_images
+from training.network_views import network_views
 from training.runs import Run
 from training.shelf import Choice, Shelf, images_of
 
@@ -48,6 +50,18 @@ class Lab:
     @property
     def root(self) -> Path:
         return self.models.root
+
+    def check(self, config: TrainConfig, choice: Choice) -> None:
+        """Refuse at once what a run would refuse when it begins; raises ExplorerError."""
+        found = self.shelf.open(choice).data
+        count = min(len(found.train_classes), config.max_train_images or len(found.train_classes))
+        if config.batch_size > count:
+            raise ExplorerError(
+                f"batch size {config.batch_size}",
+                f"is larger than the {count} training images",
+                f"choose at most {count}",
+            )
+        network_views(config.network, len(found.labels), config.image_size)
 
     def images(self, run: Run, chosen: Choice | None) -> Dataset:
         """The images of a run, or those that are open if they have its classes; raises ExplorerError."""

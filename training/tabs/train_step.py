@@ -49,7 +49,7 @@ def build(lab: Lab, data: DataStep, doorway: Doorway, active: gr.Textbox, steps:
             with gr.Accordion("Augmentation and normalisation", open=True):
                 parts |= recipe_form.build_preparation()
                 pairs = gr.HTML(padding=False, elem_id="tr-pairs")
-                another = gr.Button("Draw again", size="sm")
+                another = gr.Button("Draw again", size="sm", visible=False)
             with gr.Accordion("More of the recipe", open=False):
                 parts |= recipe_form.build_rest(lab.device)
         with gr.Column(scale=7, min_width=320):
@@ -72,16 +72,17 @@ def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Previ
         except ExplorerError as error:
             return alert(error), ""
 
-    def show_pairs(given: Data) -> Any:
-        choice: Choice | None = given[data.chosen]
+    def show_pairs(given: Data) -> dict[Any, Any]:
+        choice, changes = given[data.chosen], tuple(given[form.augmentation])
         if choice is None:
-            return ""
-        wanted = replace(choice.config(), augmentation=tuple(given[form.augmentation]))
-        return pairs_figure(lab.shelf.open(choice), wanted, given[preview.draw])
+            return {}
+        wanted = replace(choice.config(), augmentation=changes)
+        figure = pairs_figure(lab.shelf.open(choice), wanted, given[preview.draw])
+        return {preview.pairs: figure, preview.another: gr.update(visible=bool(changes))}
 
     def draw_again(given: Data) -> dict[Any, Any]:
         number = given[preview.draw] + 1
-        return {preview.draw: number, preview.pairs: show_pairs({**given, preview.draw: number})}
+        return {preview.draw: number} | show_pairs({**given, preview.draw: number})
 
     def meet(given: Data) -> dict[Any, Any]:
         """New data: their name, the network for so many classes, pairs of them."""
@@ -95,16 +96,16 @@ def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Previ
             preview.data: note(f"Images: {dataset_title(choice.config())}, {sizes}."),
             preview.parameters: parameters,
             preview.layers: layers,
-            preview.pairs: show_pairs(given),
-        }
+        } | show_pairs(given)
 
-    met = [preview.data, preview.parameters, preview.layers, preview.pairs]
+    pairs = [preview.pairs, preview.another]
+    met = [preview.data, preview.parameters, preview.layers, *pairs]
     data.chosen.change(on_screen(meet), inputs, met, **QUIET)
     form.network.input(lambda name: gr.update(visible=name == BUILDER), form.network, form.layers, **_AT_ONCE)
     network = [preview.parameters, preview.layers]
     gr.on([form.network.input, form.layers.input], show_network, inputs, network, **_AT_ONCE)
-    form.augmentation.input(on_screen(show_pairs), inputs, preview.pairs, **_AT_ONCE)
-    preview.another.click(on_screen(draw_again), inputs, [preview.draw, preview.pairs], **_AT_ONCE)
+    form.augmentation.input(on_screen(show_pairs), inputs, pairs, **_AT_ONCE)
+    preview.another.click(on_screen(draw_again), inputs, [preview.draw, *pairs], **_AT_ONCE)
     filled = form.recipe.input(form.fill, form.recipe, list(form.all), **_AT_ONCE)
     filled.then(on_screen(meet), inputs, met, **QUIET)
 
@@ -132,25 +133,12 @@ def _connect_start(
         if choice is None:
             raise ExplorerError("no images", "are chosen yet", "choose a data set under 1 · Data")
         config = form.config(given, choice)
-        check(lab, config, choice)
+        lab.check(config, choice)
         return config
 
     options: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
     start.click(on_screen(begin), inputs, watching.outputs, **options)
     both.click(on_screen(begin_both), inputs, watching.outputs, **options)
-
-
-def check(lab: Lab, config: TrainConfig, choice: Choice) -> None:
-    """Refuse at once what a run would refuse when it begins; raises ExplorerError."""
-    found = lab.shelf.open(choice).data
-    count = min(len(found.train_classes), config.max_train_images or len(found.train_classes))
-    if config.batch_size > count:
-        raise ExplorerError(
-            f"batch size {config.batch_size}",
-            f"is larger than the {count} training images",
-            f"choose at most {count}",
-        )
-    network_views(config.network, len(found.labels), config.image_size)
 
 
 def _start(lab: Lab, configs: list[TrainConfig], seeds: list[int]) -> list[str]:

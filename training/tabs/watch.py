@@ -78,7 +78,10 @@ class Watch:
             skip if mine else gr.update(interactive=run.is_alive),
             skip
             if same
-            else gr.update(interactive=own and not run.is_alive, value="Resume" if left else "Train on"),
+            else gr.update(
+                interactive=own and not run.is_alive,
+                value="Resume, up to epoch" if left else "Train on, up to epoch",
+            ),
             skip if mine else gr.update(value=until, interactive=own and not run.is_alive),
             run_charts(list(zip(shown, histories, strict=True))),
             skip if mine else note(epoch_caption(history)),
@@ -96,9 +99,17 @@ def build(lab: Lab, doorway: Doorway, active: gr.Textbox, steps: gr.Tabs) -> Wat
     head = gr.HTML(padding=False, elem_id="tr-head")
     with gr.Row(elem_classes="tr-buttons"):
         stop = gr.Button("Stop", size="sm", interactive=False, elem_id="tr-stop", min_width=80)
-        resume = gr.Button("Resume", size="sm", interactive=False, elem_id="tr-resume", min_width=80)
+        resume = gr.Button(
+            "Resume, up to epoch", size="sm", interactive=False, elem_id="tr-resume", min_width=80
+        )
         until = gr.Number(
-            10, label="up to epoch", precision=0, interactive=False, min_width=90, elem_id="tr-until"
+            10,
+            label="Up to epoch",
+            precision=0,
+            interactive=False,
+            container=False,
+            min_width=90,
+            elem_id="tr-until",
         )
     charts = gr.HTML(padding=False, elem_id="tr-charts")
     caption = gr.HTML(padding=False, elem_id="tr-caption")

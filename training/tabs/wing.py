@@ -9,7 +9,7 @@ import gradio as gr
 
 from explorer.tabs.components import question
 from explorer.tabs.doorway import Doorway, Wing
-from training.tabs import compare_step, data_step, inside_step, train_step, watch
+from training.tabs import compare_step, data_step, endpoints, inside_step, train_step, watch
 from training.tabs.lab import NAME, Lab
 
 _STYLE = (Path(__file__).parent / "training.css").read_text(encoding="utf-8")
@@ -32,3 +32,4 @@ def _build(lab: Lab, doorway: Doorway, active: gr.Textbox, tab: gr.Tab) -> None:
             compare_step.build(lab, data, doorway, step)
         with gr.Tab("4 · Look inside", id="inside") as step:
             inside_step.build(lab, data, doorway, step)
+    endpoints.build(lab)
