@@ -143,7 +143,7 @@ def save_session(session: Session) -> bytes:
             files[f"pictures/{row['picture']}"] = step.picture
         steps.append(row)
     told = {"format": FORMAT, "title": session.title, "steps": steps}
-    files[_CONTENT] = json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
+    files[_CONTENT] = json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False).encode()
     return pack(files)
 
 

@@ -10,7 +10,7 @@ from explorer.errors import ExplorerError
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options; reading them loads nothing heavy."""
+    """The options."""
     options = argparse.ArgumentParser(
         prog="python -m notebooks_export", description="Make notebook, PDF and ZIP of a saved session."
     )

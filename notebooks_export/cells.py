@@ -11,6 +11,7 @@ from training import TrainConfig
 
 WIDTH = 88
 """Longest line of code: what fits between the margins of a page."""
+_NAME = 18  # room for what the result is assigned to
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ def written(function: str, *positional: str, **named: Any) -> str:
     """A call as Python, on one line if it fits, else an argument a line; ``positional`` are code already."""
     parts = [*positional, *(f"{name}={literal(value)}" for name, value in named.items())]
     line = f"{function}({', '.join(parts)})"
-    if len(line) <= WIDTH and "\n" not in line:
+    if len(line) <= WIDTH - _NAME and "\n" not in line:
         return line
     inner = ",\n".join(parts).replace("\n", "\n    ")
     return f"{function}(\n    {inner},\n)"
@@ -123,7 +124,7 @@ def receptive_field(given: Given) -> list[str]:
         f"field = {written('explorer.receptive_field', given.model, repr(given['layer']))}",
         "height, width = field.local_size",
         'print(f"{field.layer} sees {height} × {width} px." + describe_mixing(field))',
-        'print(f"Units are {field.stride} px apart, the first is centred on {field.start}; pairs are (y, x).")',
+        'print(f"Units are {field.stride} px apart, the first is centred on {field.start}.")',
     ]
 
 

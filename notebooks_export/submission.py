@@ -140,7 +140,7 @@ def export_files(session: Session, *, author: str = "", on_stage: OnStage | None
         "notebook.ipynb": nbformat.writes(notebook).encode(),
         "report.pdf": report,
         "session.zip": save_session(session),
-        "manifest.json": json.dumps(manifest(session), indent=2, ensure_ascii=False, sort_keys=True).encode(),
+        "manifest.json": json.dumps(manifest(session), indent=2, ensure_ascii=False).encode(),
         **notebook_files(session),
         **step_pictures(session),
     }

@@ -1,0 +1,339 @@
+"""The notebook runs in a kernel of its own and shows what was on screen; nothing else can be made to run."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nbclient import NotebookClient
+from PIL import Image
+
+import explorer
+from explorer.errors import ExplorerError
+from explorer.session import Session, Step, content_hash, read_session, save_session
+from notebooks_export import build_notebook, notebook_files, perform
+from notebooks_export.calls import CALLS
+from notebooks_export.cells import WIDTH
+from notebooks_export.notebook import OWN_WORDS, plain
+from tests.export_samples import TINY, every_kind, own_picture, performed
+
+ROOT = Path(__file__).parents[1]
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def outputs(notebook: Any) -> list[tuple[str, bytes]]:
+    """(text, picture) of each code cell after the first."""
+    found = []
+    for cell in [c for c in notebook.cells if c.cell_type == "code"][1:]:
+        text = "".join(o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stdout")
+        shown = [o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})]
+        assert len(shown) <= 1
+        found.append((text, base64.b64decode(shown[0]) if shown else b""))
+    return found
+
+
+def test_the_sample_has_every_kind() -> None:
+    assert {step.function for step in every_kind().steps} == set(CALLS)
+
+
+def test_the_notebook_runs_in_a_fresh_kernel_and_shows_the_same_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Opened on another computer: from the saved file.
+    session = read_session(save_session(performed()), CALLS)
+    for name, content in notebook_files(session).items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    notebook = build_notebook(session)
+    kept = outputs(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    # One thread, as in these tests: sums in one order.
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    for (text, png), (text_again, png_again) in zip(kept, outputs(notebook), strict=True):
+        assert text == text_again
+        assert bool(png) == bool(png_again)
+        if png:
+            assert np.array_equal(pixels(png), pixels(png_again))
+
+
+def test_the_pictures_are_those_of_the_public_api() -> None:
+    model = explorer.load_model("efficientnet_lite0")
+    image = explorer.read_image(explorer.sample_images()["Cheetah"])
+    view = explorer.reduce(explorer.capture_activations(model, image, ["blocks.2"])["blocks.2"], "pca")
+    expected = explorer.overlay(image, view, 0.6)
+    [step] = [s for s in performed().steps if s.title == "Activations"]
+    assert np.array_equal(pixels(step.picture), expected)
+    mine = explorer.read_image(own_picture())
+    found = explorer.attribute(model, mine, 1, framing="stretch")
+    [step] = [s for s in performed().steps if s.title == "Saliency"]
+    assert np.array_equal(pixels(step.picture), explorer.overlay(mine, found, 0.9, fade=True))
+
+
+def test_numbers_in_the_results() -> None:
+    texts = {step.function: step.text for step in performed().steps}
+    assert "1 + (4 − 1)·1·1 = 4 px" in texts["explorer.receptive_field_stack.stack_fields"]
+    # 4, then pooling 2 with jump 2: 4 + (2 − 1)·2.
+    assert texts["explorer.receptive_field_stack.stack_fields"].rstrip().endswith("= 6")
+    # 1·1 + 0·0 + 0·0 + 1·1 − 1 and 0·1 + 0.5·0 + 1·0 + 0·1 − 1.
+    assert "[[ 1. -1.]]" in texts["explorer.convolve"]
+    assert "2 + 1 = 3" in texts["explorer.derive_size"]
+    # LeNet: 6·(3·25 + 1) + 16·(6·25 + 1) + 120·401 + 84·121 + 10·85.
+    assert "62,006 trainable parameters" in texts["training.build_network"]
+    assert "epoch 1: train" in texts["training.train"]
+
+
+def test_a_valid_notebook_with_readable_code() -> None:
+    notebook = nbformat.reads(nbformat.writes(build_notebook(performed())), as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    for source in code:
+        ast.parse(source)
+        assert max(map(len, source.splitlines())) <= WIDTH + 8
+    # Networks and pictures are loaded once, at the top.
+    assert sum(source.count("load_model(") for source in code) == 1
+    assert [c.id for c in notebook.cells] == [c.id for c in build_notebook(performed()).cells]
+
+
+def test_building_computes_nothing() -> None:
+    bare = build_notebook(every_kind())
+    assert all(not cell.outputs for cell in bare.cells if cell.cell_type == "code")
+
+
+def test_perform_leaves_results_alone_unless_asked() -> None:
+    step = Step("explorer.derive_size", {"size": 6, "kernel": 2}, text="kept")
+    said: list[tuple[int, int, str]] = []
+    session = Session(steps=(step, replace(step, text="", title="new")))
+    done = perform(session, on_step=lambda *told: said.append(told))
+    assert said == [(0, 1, "new")]
+    assert done.steps[0].text == "kept"
+    assert "5 + 1" in perform(session, anew=True).steps[0].text or "Positions" in done.steps[1].text
+    assert done.steps[1].versions["torch"]
+
+
+def test_cancelling_leaves_the_session() -> None:
+    session = every_kind()
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        perform(session, on_step=stop)
+    assert session == every_kind()
+
+
+def test_a_place_for_own_words() -> None:
+    asked = Step("text", title="Discussion", text="Why?")
+    [_, cell] = build_notebook(Session(steps=(asked,))).cells
+    assert OWN_WORDS in cell.source
+    [_, cell] = build_notebook(Session(steps=(replace(asked, comment="Because."),))).cells
+    assert "Because." in cell.source
+    assert OWN_WORDS not in cell.source
+
+
+LOOK = {"model": "efficientnet_lite0", "image": "sample:Cheetah"}
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        ("os.system", {"command": "true"}),
+        ("explorer.predict", {**LOOK, "image": "/etc/passwd"}),
+        ("explorer.predict", {**LOOK, "image": "../../etc/passwd"}),
+        ("explorer.predict", {**LOOK, "image": "sample:../x"}),
+        ("explorer.predict", {**LOOK, "image": "0" * 64}),
+        ("explorer.predict", {**LOOK, "image": ["sample:Cheetah"]}),
+        ("explorer.predict", {**LOOK, "model": "/tmp/weights.pth"}),
+        ("explorer.predict", {**LOOK, "model": "../runs@1"}),
+        ("explorer.predict", {**LOOK, "model": "a'); import os; ('@1"}),
+        ("explorer.predict", {**LOOK, "model": "no-such-run@3"}),
+        ("explorer.predict", {**LOOK, "model": "lenet-cifar10-plain@7"}),
+        ("explorer.predict", {**LOOK, "top": "5"}),
+        ("explorer.predict", {**LOOK, "top": True}),
+        ("explorer.predict", {**LOOK, "top": 10**9}),
+        ("explorer.predict", {**LOOK, "weights": "x.pth"}),
+        ("explorer.predict", {"model": "efficientnet_lite0"}),
+        ("explorer.reduce", {**LOOK, "layer": "x']; import os; ['"}),
+        ("explorer.reduce", {**LOOK, "layer": "blocks.2", "alpha": float("nan")}),
+        ("explorer.reduce", {**LOOK, "layer": "blocks.2", "limits": [[0, float("inf")]]}),
+        ("explorer.reduce", {**LOOK, "layer": "blocks.2", "method": "pca\n"}),
+        ("explorer.attribute", {**LOOK, "target": "293); import os"}),
+        ("explorer.compare_classes", {**LOOK, "targets": [1]}),
+        ("explorer.convolve", {"x": [["1; import os"]], "kernel": [[1]]}),
+        ("explorer.convolve", {"x": [[1.0] * 5000], "kernel": [[1]]}),
+        ("explorer.convolve", {"x": [[[[[1]]]]], "kernel": [[1]]}),
+        ("training.train", {"configs": {"x": {**TINY, "dataset": "folder", "data_dir": "/etc"}}}),
+        ("training.train", {"configs": {"x": {**TINY, "data_dir": "/etc"}}}),
+        ("training.train", {"configs": {"x": {**TINY, "hook": "os.system"}}}),
+        ("training.train", {"configs": {"x": {**TINY, "epochs": "1"}}}),
+        ("training.train", {"configs": {}}),
+        ("training.gallery", {"config": "cifar10"}),
+        ("training.build_network", {"name": "../x"}),
+        ("explorer.receptive_field_stack.stack_fields", {"layers": [["conv", 3]]}),
+        ("text", {"code": "import os"}),
+    ],
+)
+def test_other_arguments_are_refused_before_anything_runs(function: str, arguments: dict[str, Any]) -> None:
+    session = Session(steps=(Step("text", title="first"), Step(function, arguments)))
+    for action in (build_notebook, perform):
+        with pytest.raises(ExplorerError) as caught:
+            action(session)
+        assert caught.value.value
+        assert caught.value.rule
+        assert caught.value.remedy
+
+
+hostile = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(["'", '"""', "\\"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from(sorted(set(CALLS) - {"text"})), st.data())
+def test_whatever_the_arguments_the_code_only_calls_public_functions(
+    function: str, data: st.DataObject
+) -> None:
+    """Each argument of a good step in turn replaced by anything: refused, or literals in the same calls."""
+    [good, *_] = [step for step in every_kind().steps if step.function == function]
+    parameters = CALLS[function].parameters
+    changed = dict(good.arguments)
+    if parameters:
+        changed[data.draw(st.sampled_from(sorted(parameters)))] = data.draw(hostile)
+    session = replace(every_kind(), steps=(replace(good, arguments=changed),))
+    try:
+        cells = build_notebook(session).cells
+    except ExplorerError:
+        return
+    source = [cell.source for cell in cells if cell.cell_type == "code"][-1]
+    allowed = names(build_notebook(replace(every_kind(), steps=(good,))).cells[-1].source)
+    options = {
+        "colourise",
+        "enlarged",
+        "default_colormap",
+        "overlay",
+        "TrainConfig",
+        "Image",
+        "fromarray",
+        "picture",
+    }
+    options |= {
+        "window",
+        "terms",
+        "patch",
+        "kernel",
+        "flat",
+        "pre_activation",
+        "output",
+        "bias",
+        "join",
+        "zip",
+    }
+    options |= {
+        "list",
+        "conv",
+        "windows",
+        "a",
+        "b",
+        "print",
+        "view",
+        "limits",
+        "values",
+        "found",
+        "map",
+        "inf",
+        "nan",
+    }
+    assert names(source) <= allowed | options | {
+        "explorer",
+        "training",
+        "cheetah",
+        "image",
+        "efficientnet_lite0",
+    }
+
+
+def names(source: str) -> set[str]:
+    found = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+    return found | {node.attr for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)}
+
+
+def test_an_empty_session_and_a_picture_that_is_gone() -> None:
+    with pytest.raises(ExplorerError, match="an empty session has nothing to hand in"):
+        build_notebook(Session())
+    with pytest.raises(ExplorerError, match="is not in the session any more"):
+        build_notebook(replace(every_kind(), files={}))
+    fake = b"GIF89a <script>"
+    steps = (Step("explorer.predict", {"model": "efficientnet_lite0", "image": content_hash(fake)}),)
+    with pytest.raises(ExplorerError, match="can't be read"):
+        build_notebook(Session(steps=steps, files={content_hash(fake): fake}))
+
+
+def test_a_step_that_fails_is_named() -> None:
+    step = Step("explorer.reduce", {**LOOK, "layer": "no.such.layer"}, title="Broken")
+    with pytest.raises(ExplorerError, match=r"no\.such\.layer"):
+        perform(Session(steps=(step,)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        "![x](file:///etc/passwd)",
+        "[x](javascript:alert(1))",
+        '`#read("/etc/passwd")`{=typst}',
+        "$\\href{javascript:alert(1)}{x}$",
+        "<!-- -->",
+        "***",
+        "1. one",
+        "# heading",
+        "    code",
+        "| a | b |\n|---|---|",
+    ],
+)
+def test_words_are_words(text: str) -> None:
+    """As pandoc, an independent reader of Markdown, understands them: text and breaks, nothing else."""
+    import pypandoc
+
+    tree = json.loads(pypandoc.convert_text(plain(text), "json", format="markdown-smart"))
+    kinds: set[str] = set()
+
+    def collect(node: Any) -> None:
+        if isinstance(node, dict):
+            kinds.add(node.get("t", ""))
+            for part in node.values():
+                collect(part)
+        elif isinstance(node, list):
+            for part in node:
+                collect(part)
+
+    collect(tree["blocks"])
+    assert kinds <= {"Para", "Str", "Space", "SoftBreak"}
+
+
+def test_titles_stay_on_their_line() -> None:
+    step = Step("text", title="a\n\n# b")
+    [_, cell] = build_notebook(Session(steps=(step,))).cells
+    assert cell.source.splitlines()[0].startswith("## 1. a  \\# b")
