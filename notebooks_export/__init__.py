@@ -3,12 +3,14 @@
 from notebooks_export.notebook import build_notebook, notebook_files
 from notebooks_export.pdf import to_pdf
 from notebooks_export.replay import perform
+from notebooks_export.sheet import exercise_sheet
 from notebooks_export.submission import Submission, build_submission, open_session
 
 __all__ = [
     "Submission",
     "build_notebook",
     "build_submission",
+    "exercise_sheet",
     "notebook_files",
     "open_session",
     "perform",

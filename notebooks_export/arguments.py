@@ -12,7 +12,8 @@ from explorer.catalogue import catalogue
 from explorer.errors import ExplorerError, suggest
 from explorer.images import sample_images
 from explorer.receptive_field_stack import Kind
-from training import TrainConfig
+from training import TrainConfig, list_networks
+from training.layer_line import is_layer_line
 
 Check = Callable[[str, Any], Any]
 """(name, value) → the value in its one form; raises ExplorerError if it isn't allowed."""
@@ -133,6 +134,15 @@ def model_reference(name: str, value: Any) -> str:
         return value
     remedy = suggest(str(value)[:80], catalogue(), "explorer.catalogue()")
     raise ExplorerError(f"network {value!r:.100}", "is neither in the catalogue nor RUN@EPOCH", remedy)
+
+
+def network_name(name: str, value: Any) -> str:
+    """A network to train: by its name, or as layers in a line."""
+    known = list_networks()
+    if isinstance(value, str) and (value in known or (is_layer_line(value) and len(value) <= 1000)):
+        return value
+    remedy = suggest(str(value)[:80], known, "training.list_networks()")
+    raise ExplorerError(f"{name} {value!r:.100}", "is not a network to train", remedy)
 
 
 def recipe(name: str, value: Any) -> TrainConfig:

@@ -18,7 +18,6 @@ from notebooks_export import arguments as allow
 from notebooks_export import cells
 from notebooks_export.arguments import Check
 from notebooks_export.cells import Given
-from training import list_networks
 
 
 @dataclass(frozen=True)
@@ -178,7 +177,7 @@ CALLS: Mapping[str, Call] = {
     ),
     "training.build_network": Call(
         {
-            "name": allow.one_of(*list_networks()),
+            "name": allow.network_name,
             "classes": allow.whole(2, 10_000),
             "image_size": allow.whole(8, 512),
         },

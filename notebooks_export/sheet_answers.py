@@ -1,0 +1,82 @@
+"""Worked answers to the sheet's discussions, for teachers: computed from the numbers, not typed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from explorer.convolution import output_size
+from explorer.convolution_presets import presets
+from explorer.convolution_reading import read_off
+from explorer.pooling import compare_downsampling
+from explorer.receptive_field_stack import conv, stack_fields
+from training.explain import compare_gaps, explain_gap
+
+if TYPE_CHECKING:
+    from notebooks_export.sheet import TrainingRun
+
+
+def answers(plain: TrainingRun, augmented: TrainingRun) -> dict[str, str]:
+    """Number of the task → its answer."""
+    return {
+        "1.2": _reading(),
+        "1.4": _downsampling(),
+        "1.5": _size(),
+        "2.3": _fields(),
+        "3.3": explain_gap(plain.results, plain.test_images),
+        "3.4": compare_gaps(plain.results, augmented.results, augmented.test_images)
+        + " Normalisation centres the inputs, so that the first layer's gradients don't all share a sign and one "
+        "learning rate suits all weights; it adds no information, and alone changes little in a network this small.",
+        "4.4": "Deep layers respond to parts that matter for the class (eyes, fur, outline) rather than to pixels; "
+        "where the map is strong on the object, it agrees with what a person looks at. It is coarse, and strong "
+        "places in the background show what the network uses and a person would not.",
+        "4.5": "Each map is the gradient of another output. What raises one class's score often lowers the other's; "
+        "the pictures agree where both classes share evidence (the animal's outline) and differ where parts speak "
+        "for one alone. The difference map shows just that, on one scale.",
+    }
+
+
+def _reading() -> str:
+    sheet = next(iter(presets().values()))
+    rules = "\n".join(
+        f"w{number}: {read_off(kernel[0], bias).rule}"
+        for number, (kernel, bias) in enumerate(zip(sheet.kernels, sheet.biases, strict=True), start=1)
+    )
+    return (
+        "The kernel is laid on the patch; with zeros and ones the sum of the products counts the ones of the patch "
+        "that lie under ones of the kernel. The bias of −1 takes one off, and ReLU keeps only what is left above 0. "
+        f"So each output can be read off by counting.\n\n{rules}"
+    )
+
+
+def _downsampling() -> str:
+    stride, pooled, _ = compare_downsampling(next(iter(presets().values())).convolve())
+    before, after = ("×".join(map(str, values.shape)) for values in (stride.before, stride.output))
+    return (
+        f"It compresses: the map shrinks from {before} to {after}, and the next layers see more of the picture "
+        f"for less work. With stride 2 the convolution takes {stride.multiplications} multiplications; stride 1 and "
+        f"then 2×2 max-pooling, which serves the same purpose, takes {pooled.multiplications} and {pooled.comparisons} "
+        "comparisons, but keeps the strongest response of each block instead of the first."
+    )
+
+
+def _size() -> str:
+    return (
+        "With padding p on either side the input is n + 2p long. A kernel of k has n + 2p − k pixels of room to slide, "
+        "in which ⌊(n + 2p − k) / s⌋ whole steps of s fit; with the first position that makes "
+        f"⌊(n + 2p − k) / s⌋ + 1. For n = 6, k = 2, p = 0: {output_size(6, 2)} with s = 1, "
+        f"{output_size(6, 2, stride=2)} with s = 2."
+    )
+
+
+def _fields() -> str:
+    def last(*layers: object) -> int:
+        return stack_fields(layers)[-1].size[0]  # type: ignore[arg-type]
+
+    return (
+        "With stride 1 the field grows linearly with depth, by k − 1 a layer: "
+        f"{', '.join(str(last(*[conv(3)] * depth)) for depth in (1, 2, 3))} px for one to three 3×3 layers. "
+        "With depth fixed, larger kernels, strides or pooling (they multiply what later layers add) and dilation "
+        f"enlarge it: two layers see {last(conv(3), conv(3))} px, with 5×5 kernels {last(conv(5), conv(5))}, with "
+        f"stride 2 {last(conv(3, stride=2), conv(3, stride=2))}, with dilation 2 "
+        f"{last(conv(3, dilation=2), conv(3, dilation=2))}."
+    )
