@@ -26,6 +26,7 @@ from explorer.tabs.components import (
     QUIET,
     SHOWN,
     colour_bar,
+    entered,
     filled,
     layer_choices,
     note,
@@ -185,7 +186,7 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
         "outputs": [*met, *results],
     }
     look.change(**meeting, **options)
-    tab.select(lambda: NAME, None, active, **QUIET).then(**meeting, **options)
+    entered(tab, active, NAME).then(**meeting, **options)
     strip.select(on_screen(choose_stage), [stage_names, look, kept, *wish], [layer, *results], **options)
     moved = [slider.release for slider in (channels, channel, component, alpha)]
     # A list tells a choice twice as ``input`` and once as ``select``.

@@ -24,7 +24,7 @@ from explorer.tabs import (
     sidebar,
     two_classes,
 )
-from explorer.tabs.components import QUIET, class_choices, layer_choices, warn
+from explorer.tabs.components import QUIET, class_choices, entered, layer_choices, warn
 from explorer.tabs.doorway import Doorway, Wing
 from explorer.workbench import Look, Workbench
 
@@ -81,7 +81,7 @@ def build_app(bench: Workbench, *, model: str | None = None, wings: Sequence[Win
                     network.build(bench, left.look, active, tab)
                 with gr.Tab("Convolution", id=CONVOLUTION) as tab:
                     convolution.build()
-                    tab.select(lambda: CONVOLUTION, None, active, **QUIET)
+                    entered(tab, active, CONVOLUTION)
                 doorway = Doorway(
                     bench,
                     left.look,
@@ -95,7 +95,7 @@ def build_app(bench: Workbench, *, model: str | None = None, wings: Sequence[Win
                 for wing in wings:
                     with gr.Tab(wing.title, id=wing.name) as tab:
                         wing.build(doorway, active, tab)
-                        tab.select(lambda name=wing.name: name, None, active, **QUIET)
+                        entered(tab, active, wing.name)
 
         endpoints.build(bench)
 

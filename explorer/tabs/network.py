@@ -9,7 +9,7 @@ import gradio as gr
 
 from explorer.architecture import LayerSummary, architecture
 from explorer.models import LoadedModel
-from explorer.tabs.components import QUIET, note, on_screen, question
+from explorer.tabs.components import QUIET, entered, note, on_screen, question
 from explorer.workbench import Look, Workbench
 
 NAME = "network"
@@ -36,7 +36,7 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
         "outputs": [summary, table, printed],
         **QUIET,
     }
-    tab.select(lambda: NAME, None, active, **QUIET).then(**drawing)
+    entered(tab, active, NAME).then(**drawing)
     look.change(**drawing)
 
 

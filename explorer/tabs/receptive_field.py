@@ -13,7 +13,7 @@ from explorer.tabs import (
     receptive_field_image,
     receptive_field_table,
 )
-from explorer.tabs.components import QUIET, question
+from explorer.tabs.components import entered, question
 from explorer.workbench import Workbench
 
 NAME = "receptive-field"
@@ -24,12 +24,12 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
     """Lay the tab out inside an open ``gr.Tab`` and connect it to the look."""
     gr.HTML(f"<style>{_STYLE}</style>", padding=False, elem_classes="rf-style")
     question("Which pixels can a unit see?")
-    entered = tab.select(lambda: NAME, None, active, **QUIET)
+    opened = entered(tab, active, NAME)
     with gr.Tabs(elem_id="receptive-field-lab") as tabs:
         with gr.Tab("On the picture", id="picture"):
-            picture = receptive_field_image.build(bench, look, active, NAME, entered)
+            picture = receptive_field_image.build(bench, look, active, NAME, opened)
         with gr.Tab("In this network", id="network"):
-            receptive_field_table.build(bench, look, active, NAME, entered, picture, tabs)
+            receptive_field_table.build(bench, look, active, NAME, opened, picture, tabs)
         with gr.Tab("Build a stack", id="stack"):
             receptive_field_builder.build()
     endpoint(receptive_field_api.receptive_field, api_name="receptive_field")

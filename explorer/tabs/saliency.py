@@ -19,6 +19,7 @@ from explorer.tabs.components import (
     cancel_button,
     class_choices,
     colour_bar,
+    entered,
     filled,
     layer_choices,
     on_screen,
@@ -105,7 +106,7 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
         "outputs": [*choices, seen],
         **QUIET,
     }
-    tab.select(lambda: NAME, None, active, **QUIET).then(**meeting).then(**explaining)
+    entered(tab, active, NAME).then(**meeting).then(**explaining)
     running = [
         look.change(**meeting).then(**explaining),
         method.select(lambda name: gr.update(visible=name in CAM_METHODS), method, layer, **QUIET).then(

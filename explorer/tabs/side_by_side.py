@@ -12,7 +12,7 @@ from explorer.errors import ExplorerError
 from explorer.layers import find_layer, list_layers, stages
 from explorer.overlay import default_colormap, overlay, shrunk
 from explorer.reduction import Reduction, reduce, shared_limits
-from explorer.tabs.components import QUIET, colour_bar, note, on_screen, picture_file, question
+from explorer.tabs.components import QUIET, colour_bar, entered, note, on_screen, picture_file, question
 from explorer.workbench import Look, Workbench
 
 NAME = "side-by-side"
@@ -77,7 +77,7 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
         **QUIET,
     }
     meeting: dict[str, Any] = {"fn": meet, "inputs": [look, active, layers], "outputs": [layers], **QUIET}
-    tab.select(lambda: NAME, None, active, **QUIET).then(**meeting).then(**drawing)
+    entered(tab, active, NAME).then(**meeting).then(**drawing)
     look.change(**meeting).then(**drawing)
     gr.on([layers.input, view.select, shared.input], **drawing)
 

@@ -17,6 +17,7 @@ from explorer.tabs.components import (
     cancel_button,
     class_choices,
     colour_bar,
+    entered,
     note,
     on_screen,
     picture_file,
@@ -107,7 +108,7 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
         "outputs": [first, second, layer, seen],
         **QUIET,
     }
-    tab.select(lambda: NAME, None, active, **QUIET).then(**meeting).then(**comparing)
+    entered(tab, active, NAME).then(**meeting).then(**comparing)
     running = [
         look.change(**meeting).then(**comparing),
         method.select(lambda name: gr.update(visible=name in CAM_METHODS), method, layer, **QUIET).then(
