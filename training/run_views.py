@@ -47,6 +47,8 @@ def _others(run: Run, everything: Sequence[Run]) -> str:
 
 def status_words(run: Run, history: History) -> str:
     """Where the run is, with its numbers."""
+    if is_stopping(run):
+        return "Stopping after the batches in hand …"
     if run.status == runs.RUNNING:
         return _running(run)
     if run.status == runs.WAITING:
@@ -56,6 +58,11 @@ def status_words(run: Run, history: History) -> str:
         return f"Finished: {_count(run.epochs_done)} in {seconds}."
     said = f"{run.status.capitalize()} after {run.epochs_done} of {_count(run.config.epochs)}"
     return f"{said}: {run.message}." if run.message else f"{said}."
+
+
+def is_stopping(run: Run) -> bool:
+    """Whether somebody asked it to stop, and it hasn't yet."""
+    return run.is_alive and (run.folder / runs.STOP).exists()
 
 
 def _running(run: Run) -> str:

@@ -13,7 +13,7 @@ from explorer.tabs.doorway import Doorway
 from explorer.workbench import Look
 from training import runs
 from training.catalogue import facts_of
-from training.run_views import class_bars, epoch_caption, run_charts, run_head
+from training.run_views import class_bars, epoch_caption, is_stopping, run_charts, run_head
 from training.runs import Run
 from training.tabs.lab import NAME, Lab
 from training.words import run_line
@@ -53,7 +53,7 @@ class Watch:
         shown = [run, *(other for other in everything if other.is_alive and other.name != run.name)][
             :_MOST_SHOWN
         ]
-        state = [(r.name, r.status, r.message, r.epochs_done, r.config.epochs, r.progress) for r in shown]
+        state = [_state(other) for other in shown]
         if state == seen:
             return (gr.skip(),) * len(self.outputs)
         return self._updates(lab, everything, shown, state, seen)
@@ -75,7 +75,7 @@ class Watch:
         return (
             skip if same else gr.update(choices=choices, value=run.name),
             run_head(run, history, everything),
-            skip if mine else gr.update(interactive=run.is_alive),
+            skip if mine else gr.update(interactive=run.is_alive and not is_stopping(run)),
             skip
             if same
             else gr.update(
@@ -91,6 +91,19 @@ class Watch:
             skip if same else gr.Timer(active=any(other.is_alive for other in everything)),
             state,
         )
+
+
+def _state(run: Run) -> tuple[Any, ...]:
+    """What decides how a run is shown; its progress last, which changes all the time."""
+    return (
+        run.name,
+        run.status,
+        run.message,
+        run.epochs_done,
+        run.config.epochs,
+        is_stopping(run),
+        run.progress,
+    )
 
 
 def build(lab: Lab, doorway: Doorway, active: gr.Textbox, steps: gr.Tabs) -> Watch:
