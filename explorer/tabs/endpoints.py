@@ -6,6 +6,7 @@ They are events of components that no page shows, so that files come in through 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -24,13 +25,46 @@ from explorer.workbench import Explanation, Look, Workbench
 
 def build(bench: Workbench) -> None:
     """Add the endpoints to an open ``gr.Blocks``."""
+    with gr.Column(visible=False):
+        image = gr.File(label="image")
+        model = gr.Textbox(BUNDLED, label="model")
+        layer = gr.Textbox("blocks.4", label="layer")
+        view = gr.Textbox("pca", label="view")
+        number = gr.Number(10, label="number")
+        alpha = gr.Number(0.6, label="alpha")
+        target, other = gr.Textbox("293", label="target"), gr.Textbox("289", label="other class")
+        method, objective = gr.Textbox("gradient", label="method"), gr.Textbox("logit", label="objective")
+        pictures = [gr.Image(type="filepath", label=f"picture {i + 1}") for i in range(3)]
+        facts = gr.JSON(label="facts")
 
-    def look_at(image: str | None, model: str, framing: Any = "crop") -> Look:
+    answers = Endpoints(bench)
+
+    def offer(fn: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
+        name = fn.__name__
+        gr.Button(name, visible=False).click(
+            on_screen(fn), inputs, outputs, api_name=name, concurrency_limit=4
+        )
+
+    offer(answers.models, [], [facts])
+    offer(answers.layers, [model], [facts])
+    offer(answers.predict, [image, model, number], [facts])
+    offer(answers.activations, [image, model, layer, view, number, alpha], [pictures[0], facts])
+    offer(answers.saliency, [image, model, target, method, objective, alpha], [pictures[0], facts])
+    offer(answers.compare_classes, [image, model, target, other, method, alpha], [*pictures, facts])
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """What other programs can ask for. Signatures and docstrings are what clients see."""
+
+    bench: Workbench
+
+    def _look_at(self, image: str | None, model: str, framing: Any = "crop") -> Look:
         if not image:
             raise ExplorerError("no image", "was given", "send a picture file")
-        return bench.look(model, image, framing)
+        return self.bench.look(model, image, framing)
 
-    def models() -> list[dict[str, Any]]:
+    def models(self) -> list[dict[str, Any]]:
         """List every network of the catalogue.
 
         Returns:
@@ -42,7 +76,7 @@ def build(bench: Workbench) -> None:
             for info in catalogue().values()
         ]
 
-    def layers(model: str) -> list[dict[str, Any]]:
+    def layers(self, model: str) -> list[dict[str, Any]]:
         """List the layers of a network in execution order.
 
         Args:
@@ -59,10 +93,10 @@ def build(bench: Workbench) -> None:
                 "shape": list(row.shape),
                 "parameters": row.parameters,
             }
-            for row in architecture(bench.model(model))
+            for row in architecture(self.bench.model(model))
         ]
 
-    def predict(image: str, model: str, top: float) -> list[dict[str, Any]]:
+    def predict(self, image: str, model: str, top: float) -> list[dict[str, Any]]:
         """Say what a picture shows, according to a network.
 
         Args:
@@ -73,15 +107,15 @@ def build(bench: Workbench) -> None:
         Returns:
             Per class its index, label, probability (0 to 1) and logit, the most probable first.
         """
-        look = look_at(image, model)
-        found = ranked(bench.model(model), bench.capture(look).logits, int(top))
+        look = self._look_at(image, model)
+        found = ranked(self.bench.model(model), self.bench.capture(look).logits, int(top))
         return [
             {"index": p.index, "label": p.label, "probability": p.probability, "logit": p.logit}
             for p in found
         ]
 
     def activations(
-        image: str, model: str, layer: str, view: str, number: float, alpha: float
+        self, image: str, model: str, layer: str, view: str, number: float, alpha: float
     ) -> tuple[str, dict[str, Any]]:
         """Lay what a layer responds to over a picture.
 
@@ -97,9 +131,9 @@ def build(bench: Workbench) -> None:
             The picture with the map laid over it, and what it shows: layer, shape, limits of the colour scale,
             explained variance, and a caption.
         """
-        look = look_at(image, model)
-        name = find_layer(bench.model(model), layer).name
-        activation = bench.capture(look, (name,)).activations[name]
+        look = self._look_at(image, model)
+        name = find_layer(self.bench.model(model), layer).name
+        activation = self.bench.capture(look, (name,)).activations[name]
         chosen: Any = view
         shown = reduce(
             activation,
@@ -108,7 +142,7 @@ def build(bench: Workbench) -> None:
             channel=int(number) if view == "channel" else 0,
             component=int(number) if view == "component" else 0,
         )
-        return picture_file(overlay(bench.picture(image).pixels, shown, alpha), "activation"), {
+        return picture_file(overlay(self.bench.picture(image).pixels, shown, alpha), "activation"), {
             "layer": name,
             "shape": list(activation.shape),
             "limits": [list(pair) for pair in shown.limits],
@@ -117,7 +151,7 @@ def build(bench: Workbench) -> None:
         }
 
     def saliency(
-        image: str, model: str, target: str, method: str, objective: str, alpha: float
+        self, image: str, model: str, target: str, method: str, objective: str, alpha: float
     ) -> tuple[str, dict[str, Any]]:
         """Show which pixels of a picture speak for a class.
 
@@ -133,9 +167,9 @@ def build(bench: Workbench) -> None:
             The picture with the map laid over it, and what it shows: class, logit, probability, limits of the
             colour scale, and a caption.
         """
-        look = look_at(image, model)
-        found = bench.attribution(look, _asked(bench, model, target, method, objective))
-        return picture_file(overlay(bench.picture(image).pixels, found, alpha, fade=True), "saliency"), {
+        look = self._look_at(image, model)
+        found = self.bench.attribution(look, self._asked(model, target, method, objective))
+        return picture_file(overlay(self.bench.picture(image).pixels, found, alpha, fade=True), "saliency"), {
             "target": found.target,
             "label": found.label,
             "logit": found.logit,
@@ -145,7 +179,7 @@ def build(bench: Workbench) -> None:
         }
 
     def compare_classes(
-        image: str, model: str, first: str, second: str, method: str, alpha: float
+        self, image: str, model: str, first: str, second: str, method: str, alpha: float
     ) -> tuple[str, str, str, dict[str, Any]]:
         """Show what makes a picture one class rather than another, on one colour scale.
 
@@ -161,10 +195,10 @@ def build(bench: Workbench) -> None:
             The map for A, the map for B, their signed difference A − B; and the limits of their common colour
             scale with a caption.
         """
-        look = look_at(image, model)
-        asked = [_asked(bench, model, target, method, "logit") for target in (first, second)]
-        found = bench.comparison(look, asked[0], asked[1])
-        pixels = bench.picture(image).pixels
+        look = self._look_at(image, model)
+        asked = [self._asked(model, target, method, "logit") for target in (first, second)]
+        found = self.bench.comparison(look, asked[0], asked[1])
+        pixels = self.bench.picture(image).pixels
         pictures = [
             picture_file(overlay(pixels, view, alpha, limits=found.limits, fade=True), name)
             for view, name in ((found.a, "a"), (found.b, "b"), (found.difference, "difference"))
@@ -177,32 +211,5 @@ def build(bench: Workbench) -> None:
             },
         )
 
-    with gr.Column(visible=False):
-        image = gr.File(label="image")
-        model = gr.Textbox(BUNDLED, label="model")
-        layer = gr.Textbox("blocks.4", label="layer")
-        view = gr.Textbox("pca", label="view")
-        number = gr.Number(10, label="number")
-        alpha = gr.Number(0.6, label="alpha")
-        target, other = gr.Textbox("293", label="target"), gr.Textbox("289", label="other class")
-        method, objective = gr.Textbox("gradient", label="method"), gr.Textbox("logit", label="objective")
-        pictures = [gr.Image(type="filepath", label=f"picture {i + 1}") for i in range(3)]
-        facts = gr.JSON(label="facts")
-
-    def offer(name: str, fn: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
-        gr.Button(name, visible=False).click(
-            on_screen(fn), inputs, outputs, api_name=name, concurrency_limit=4
-        )
-
-    offer("models", models, [], [facts])
-    offer("layers", layers, [model], [facts])
-    offer("predict", predict, [image, model, number], [facts])
-    offer("activations", activations, [image, model, layer, view, number, alpha], [pictures[0], facts])
-    offer("saliency", saliency, [image, model, target, method, objective, alpha], [pictures[0], facts])
-    offer(
-        "compare_classes", compare_classes, [image, model, target, other, method, alpha], [*pictures, facts]
-    )
-
-
-def _asked(bench: Workbench, model: str, target: str, method: Any, objective: Any) -> Explanation:
-    return Explanation(bench.model(model).class_index(target), method, objective)
+    def _asked(self, model: str, target: str, method: Any, objective: Any) -> Explanation:
+        return Explanation(self.bench.model(model).class_index(target), method, objective)
