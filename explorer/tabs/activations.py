@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-import numpy as np
 
-from explorer.activations import Activation
-from explorer.captions import describe_activation, describe_vector, number
-from explorer.layers import Layer, find_layer, list_layers, stages
+from explorer.layers import find_layer, list_layers, stages
 from explorer.overlay import (
     DIVERGING,
     SEQUENTIAL,
-    colourise,
-    default_colormap,
-    enlarged,
-    overlay,
-    shrunk,
 )
-from explorer.reduction import PCABasis, Reduction, reduce, strongest_channels
+from explorer.tabs.activation_views import (
+    Kept,
+    Wish,
+    draw,
+    film_strip,
+    opening_layer,
+    slider_updates,
+    view_of,
+)
 from explorer.tabs.components import (
     QUIET,
     SHOWN,
-    colour_bar,
+    Pane,
     entered,
-    filled,
     layer_choices,
-    note,
     on_screen,
-    picture_file,
     question,
     result_pane,
 )
@@ -49,33 +45,6 @@ VIEWS: list[tuple[str, str]] = [
 ]
 COLORMAPS = [("automatic", ""), *[(name, name) for name in (*SEQUENTIAL, *DIVERGING)]]
 NAME = "activations"
-GRID_CHANNELS = 24
-_COMPONENTS = ("PC1 red", "PC2 green", "PC3 blue")
-_PARTS = ("part 1 red", "part 2 green", "part 3 blue")
-
-
-@dataclass(frozen=True)
-class Wish:
-    """How a layer is to be shown, as set on screen."""
-
-    view: str = "pca"
-    channels: int = 10
-    channel: int = 0
-    component: int = 1
-    shown: str = "overlay"
-    alpha: float = 0.6
-    colormap: str = ""
-    interpolation: Any = "linear"
-
-
-@dataclass(frozen=True, eq=False)
-class Kept:
-    """A colouring that the user keeps for the next picture, layer or channel."""
-
-    model: str
-    layer: str
-    basis: PCABasis | None
-    limits: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -86,13 +55,47 @@ class ActivationsTab:
     view: gr.Dropdown
 
 
+@dataclass(frozen=True)
+class _Controls:
+    """The components of the tab; ``settings`` in the order of :class:`Wish`, ``results`` as they are drawn."""
+
+    strip: gr.Gallery
+    pane: Pane
+    grid: gr.Gallery
+    layer: gr.Dropdown
+    view: gr.Dropdown
+    channels: gr.Slider
+    channel: gr.Slider
+    component: gr.Slider
+    shown: gr.Radio
+    alpha: gr.Slider
+    keep: gr.Checkbox
+    colormap: gr.Dropdown
+    interpolation: gr.Radio
+
+    @property
+    def settings(self) -> list[Any]:
+        return [
+            *(self.view, self.channels, self.channel, self.component),
+            *(self.shown, self.alpha, self.colormap, self.interpolation),
+        ]
+
+    @property
+    def results(self) -> list[Any]:
+        return [*self.pane.outputs, self.grid, self.channels, self.channel, self.component]
+
+
 def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> ActivationsTab:
     """Lay the tab out inside an open ``gr.Tab`` and connect it to the look."""
+    controls = _lay_out()
+    _connect(bench, look, active, tab, controls)
+    return ActivationsTab(controls.layer, controls.view)
+
+
+def _lay_out() -> _Controls:
     question(
         "What does this layer respond to?", "The whole network, stage by stage: choose one, or a layer below."
     )
-    stage_names = gr.State([])
-    kept = gr.State(None)
     strip = gr.Gallery(
         label="Stages of the network",
         show_label=False,
@@ -139,6 +142,15 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
                 interpolation = gr.Radio(
                     ["nearest", "linear", "cubic"], value="linear", label="Resampling between cells"
                 )
+    return _Controls(
+        *(strip, pane, grid, layer, view, channels, channel, component),
+        *(shown, alpha, keep, colormap, interpolation),
+    )
+
+
+def _connect(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab, on: _Controls) -> None:
+    stage_names = gr.State([])
+    kept = gr.State(None)
 
     def meet(look: Look | None, where: str, current: str | None, kept: Kept | None, *settings: Any) -> Any:
         """A new look: fill the layer list and the film strip; keep the layer if the network has it."""
@@ -147,7 +159,7 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
         model = bench.model(look.model)
         layers, told = list_layers(model), stages(model)
         names = [layer.name for layer in layers]
-        chosen = current if current in names else _opening_layer(told, layers).name
+        chosen = current if current in names else opening_layer(told, layers).name
         return (
             gr.update(choices=layer_choices(layers), value=chosen),
             film_strip(bench, look, told),
@@ -157,7 +169,7 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
 
     def show(look: Look, layer: str, kept: Kept | None, *settings: Any) -> tuple[Any, ...]:
         wish = Wish(*settings)
-        sliders = _slider_updates(find_layer(bench.model(look.model), layer), wish.view)
+        sliders = slider_updates(find_layer(bench.model(look.model), layer), wish.view)
         return (*draw(bench, look, layer, wish, kept), *sliders)
 
     def choose_stage(
@@ -171,154 +183,29 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
         view = view_of(bench, look, layer, Wish(*settings), None)
         return Kept(look.model, layer, view.basis, view.limits)
 
-    wish = [view, channels, channel, component, shown, alpha, colormap, interpolation]
-    results = [*pane.outputs, grid, channels, channel, component]
-    met = [layer, strip, stage_names]
+    wish, results = on.settings, on.results
+    met = [on.layer, on.strip, stage_names]
     options: dict[str, Any] = {"concurrency_limit": 4, **QUIET}
     drawing: dict[str, Any] = {
         "fn": on_screen(show),
-        "inputs": [look, layer, kept, *wish],
+        "inputs": [look, on.layer, kept, *wish],
         "outputs": results,
     }
     meeting: dict[str, Any] = {
         "fn": on_screen(meet),
-        "inputs": [look, active, layer, kept, *wish],
+        "inputs": [look, active, on.layer, kept, *wish],
         "outputs": [*met, *results],
     }
     look.change(**meeting, **options)
     entered(tab, active, NAME).then(**meeting, **options)
-    strip.select(on_screen(choose_stage), [stage_names, look, kept, *wish], [layer, *results], **options)
-    moved = [slider.release for slider in (channels, channel, component, alpha)]
+    on.strip.select(
+        on_screen(choose_stage), [stage_names, look, kept, *wish], [on.layer, *results], **options
+    )
+    moved = [slider.release for slider in (on.channels, on.channel, on.component, on.alpha)]
     # A list tells a choice twice as ``input`` and once as ``select``.
-    chosen = [layer.select, view.select, shown.input, colormap.select, interpolation.input]
+    listed = [choice.select for choice in (on.layer, on.view, on.colormap)]
     # Straight to the server: a redraw takes milliseconds, less than the queue's own round trip.
-    gr.on([*moved, *chosen], **drawing, queue=False, trigger_mode="always_last", **QUIET)
-    keep.input(on_screen(remember), [look, layer, keep, *wish], [kept], **QUIET).then(**drawing, **options)
-    return ActivationsTab(layer, view)
-
-
-def film_strip(bench: Workbench, look: Look, told: list[Layer]) -> list[tuple[str, str]]:
-    """A PCA thumbnail with its caption for each stage of the network."""
-    pixels = bench.picture(look.image_path).pixels
-    capture = bench.capture(look, tuple(layer.name for layer in told))
-    thumbs = []
-    for layer in told:
-        view = reduce(capture.activations[layer.name], "pca")
-        top, left, bottom, right = view.placement.seen
-        thumb = overlay(pixels, view, alpha=0.85)[top:bottom, left:right]
-        grid = f"{layer.shape[1]} × {layer.shape[2]}"
-        thumbs.append((picture_file(shrunk(thumb, 160), "stage"), f"{_part(layer, told)} · {grid}"))
-    return thumbs
-
-
-def view_of(bench: Workbench, look: Look, layer: str, wish: Wish, kept: Kept | None) -> Reduction:
-    """The reduced map that a wish describes; a kept basis is used where it belongs."""
-    activation = bench.capture(look, (layer,)).activations[find_layer(bench.model(look.model), layer).name]
-    method: Any = wish.view if activation.shape[1] * activation.shape[2] > 1 else "max"
-    same = kept is not None and (kept.model, kept.layer) == (look.model, layer)
-    return reduce(
-        activation,
-        method,
-        channels=int(wish.channels),
-        channel=min(int(wish.channel), activation.shape[0] - 1),
-        component=int(wish.component) - 1,
-        basis=kept.basis if kept and same and method in ("pca", "component") else None,
-    )
-
-
-def draw(bench: Workbench, look: Look, layer: str, wish: Wish, kept: Kept | None) -> tuple[Any, ...]:
-    """Updates for the pane and the channel grid."""
-    pixels = bench.picture(look.image_path).pixels
-    activation = bench.capture(look, (layer,)).activations[find_layer(bench.model(look.model), layer).name]
-    hidden = gr.update(visible=False)
-    if activation.shape[1] * activation.shape[2] == 1:
-        bars = vector_bars(activation, bench.model(look.model).labels)
-        return hidden, hidden, bars, note(describe_vector(activation)), hidden
-    if wish.view == "grid":
-        tiles, bar, said = channel_grid(activation, wish)
-        return hidden, hidden, bar, note(said), gr.update(value=tiles, visible=True)
-    view = view_of(bench, look, layer, wish, kept)
-    limits = view.limits
-    if kept is not None and len(kept.limits) == len(limits) == 1:
-        limits = kept.limits
-    colormap = wish.colormap or default_colormap(view)
-    labels = _PARTS if view.method == "nmf" else _COMPONENTS
-    said = describe_activation(activation, view)
-    if kept is not None and view.basis is not None and (kept.model, kept.layer) != (look.model, layer):
-        said += f" The kept colours belong to {kept.layer} and aren't used here."
-    updates = filled(
-        wish.shown,
-        pixels,
-        lambda: overlay(
-            pixels, view, wish.alpha, colormap=colormap, interpolation=wish.interpolation, limits=limits
-        ),
-        lambda: colourise(view.values, limits, colormap),
-        colour_bar(limits, colormap=colormap, labels=labels, what="activation"),
-        said,
-    )
-    return (*updates, hidden)
-
-
-def channel_grid(activation: Activation, wish: Wish) -> tuple[list[tuple[str, str]], str, str]:
-    """Tiles with captions for the strongest channels on one scale, its colour bar and a caption."""
-    strongest = strongest_channels(activation, GRID_CHANNELS)
-    views = [reduce(activation, "channel", channel=i) for i in strongest]
-    values = activation.values[strongest]
-    low, high = float(values.min()), float(values.max())
-    reach = max(-low, high)
-    limits = ((-reach, reach) if low < 0 else (0.0, high),)
-    colormap = wish.colormap or (DIVERGING[0] if low < 0 else SEQUENTIAL[0])
-    tiles = [
-        (
-            picture_file(enlarged(colourise(view.values, limits, colormap), 112), f"channel-{i}"),
-            f"#{i}: {number(float(view.values.max()))}",
-        )
-        for i, view in zip(strongest, views, strict=True)
-    ]
-    said = (
-        f"{activation.layer}: the {len(strongest)} of {activation.shape[0]} channels with the largest mean of "
-        "squares, the strongest first, all on one scale; below each its number and its highest value."
-    )
-    return tiles, colour_bar(limits, colormap=colormap, what="activation"), said
-
-
-def vector_bars(activation: Activation, labels: tuple[str, ...]) -> str:
-    """A layer without positions, as bars: its largest values with their numbers."""
-    values = activation.values.reshape(-1)
-    order = np.argsort(-np.abs(values), kind="stable")[:12]
-    reach = float(np.abs(values[order[0]])) or 1.0
-    named = len(values) == len(labels)
-    rows = "".join(
-        f'<li><span class="name">{html.escape(labels[i]) if named else f"unit {i}"} '
-        f'<span class="index">{i if named else ""}</span></span>'
-        f'<span class="value">{number(float(values[i]))}</span>'
-        f'<span class="bar"><span style="width:{100 * abs(float(values[i])) / reach:.1f}%"></span></span></li>'
-        for i in order
-    )
-    return f'<ol class="predictions" aria-label="Largest values">{rows}</ol>'
-
-
-def _part(layer: Layer, told: list[Layer]) -> str:
-    """The shortest beginning of a layer's name that no other stage shares: ``layer1`` for ``layer1.1.relu_1``."""
-    pieces = layer.name.split(".")
-    for depth in range(1, len(pieces)):
-        part = ".".join(pieces[:depth])
-        if sum(f"{other.name}.".startswith(f"{part}.") for other in told) == 1:
-            return part
-    return layer.name
-
-
-def _opening_layer(told: list[Layer], layers: list[Layer]) -> Layer:
-    """A layer in the middle of the network: fine enough to recognise the picture, deep enough to say something."""
-    return told[len(told) // 2] if told else layers[0]
-
-
-def _slider_updates(layer: Layer, view: str) -> tuple[Any, Any, Any]:
-    """The sliders that this view needs, as long as this layer has channels."""
-    count = layer.shape[0]
-    last = max(1, count - 1)
-    return (
-        gr.update(maximum=count, label=f"n channels (of {count})", visible=view == "mean"),
-        gr.update(maximum=last, label=f"Channel (0 to {count - 1})", visible=view == "channel"),
-        gr.update(visible=view == "component"),
-    )
+    straight = {"queue": False, "trigger_mode": "always_last", **QUIET}
+    gr.on([*moved, *listed, on.shown.input, on.interpolation.input], **drawing, **straight)
+    keep = on.keep.input(on_screen(remember), [look, on.layer, on.keep, *wish], [kept], **QUIET)
+    keep.then(**drawing, **options)
