@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import secrets
 import sys
 from pathlib import Path
 from typing import Any
-
-MAX_UPLOAD = "600mb"  # a checkpoint of the largest usual networks; pictures have their own, smaller limit
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,6 +27,13 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--offline", action="store_true", help="never try to download anything")
     options.add_argument("--no-browser", action="store_true", help="don't open a browser window")
     options.add_argument("--mcp", action="store_true", help="offer the endpoints to MCP clients, too")
+    options.add_argument(
+        "--max-upload",
+        type=int,
+        default=600,
+        metavar="MB",
+        help="largest file that may be uploaded (default: 600, the weights of a VGG; pictures have 20)",
+    )
     return options
 
 
@@ -66,11 +72,20 @@ def login(given: str | None, *, share: bool, open_to_all: bool) -> tuple[str, st
     return None
 
 
+def has_mcp() -> bool:
+    """Whether the package for MCP clients is here; if not, says how to get it."""
+    if importlib.util.find_spec("mcp") is not None:
+        return True
+    print("--mcp needs one more package: pip install 'gradio[mcp]'. The page works without.", flush=True)
+    return False
+
+
 def serve(options: argparse.Namespace, auth: tuple[str, str] | None) -> int:
     """Start the server, say where it is, and wait."""
     from explorer.tabs.app import build_app, pick_device, warm_up
     from explorer.tabs.components import CSS, theme
     from explorer.workbench import Workbench
+    from notebooks_export import tab as export_tab
     from training.catalogue import TrainedModels
     from training.runs import DEFAULT_ROOT
     from training.shelf import Shelf
@@ -86,7 +101,7 @@ def serve(options: argparse.Namespace, auth: tuple[str, str] | None) -> int:
     local = options.host in ("127.0.0.1", "localhost", "::1") and not options.share
     shelf = Shelf(offline=options.offline)
     lab = Lab(bench, trained, shelf, device=options.device, typed_paths=local)
-    app = build_app(bench, model=options.model, wings=[training_wing.wing(lab)])
+    app = build_app(bench, model=options.model, wings=[training_wing.wing(lab), export_tab.wing()])
     app.queue(api_open=False, max_size=64, default_concurrency_limit=4)
     settings: dict[str, Any] = {
         "theme": theme(),
@@ -94,10 +109,10 @@ def serve(options: argparse.Namespace, auth: tuple[str, str] | None) -> int:
         "footer_links": ["api", "settings"],
         "run_history": False,
         "enable_monitoring": False,
-        "max_file_size": MAX_UPLOAD,
+        "max_file_size": f"{options.max_upload}mb",
         "ssr_mode": False,
         "app_kwargs": {"openapi_url": None},
-        "mcp_server": options.mcp,
+        "mcp_server": options.mcp and has_mcp(),
     }
     app.launch(
         server_name=options.host,

@@ -86,6 +86,10 @@ class Session:
         more = {content_hash(content): content for content in files}
         return replace(self, steps=(*self.steps, step), files={**self.files, **more})
 
+    def rename(self, title: str) -> Session:
+        """With another title."""
+        return replace(self, title=_text(title.strip(), MAX_TITLE, "the title"))
+
     def change(self, position: int, *, title: str | None = None, comment: str | None = None) -> Session:
         """With other words at one step."""
         step = self.steps[self._checked(position)]

@@ -153,7 +153,8 @@ def _heading(session: Session) -> str:
 
 def _words(step: Step, number: int) -> str:
     title = plain(step.title.replace("\n", " ")) or plain(step.function)
-    parts = [f"## {number}. {title}"]
+    # A title with a number of its own, such as a task's, needs none of ours.
+    parts = [f"## {title}" if title[0].isdigit() else f"## {number}. {title}"]
     if step.function == TEXT:
         parts += [plain(step.text)] if step.text else []
         parts.append(plain(step.comment) if step.comment else f"*{OWN_WORDS}*")

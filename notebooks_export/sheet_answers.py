@@ -37,7 +37,7 @@ def answers(plain: TrainingRun, augmented: TrainingRun) -> dict[str, str]:
 
 def _reading() -> str:
     sheet = next(iter(presets().values()))
-    rules = "\n".join(
+    rules = "\n\n".join(
         f"w{number}: {read_off(kernel[0], bias).rule}"
         for number, (kernel, bias) in enumerate(zip(sheet.kernels, sheet.biases, strict=True), start=1)
     )

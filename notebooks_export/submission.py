@@ -12,7 +12,7 @@ from typing import Any
 
 import nbformat
 
-from explorer.archive import pack
+from explorer.archive import MAX_BYTES, pack
 from explorer.errors import ExplorerError
 from explorer.session import Session, content_hash, read_session, save_session
 from notebooks_export.calls import CALLS
@@ -97,12 +97,18 @@ def open_session(source: str | Path | bytes) -> Session:
         return read_session(source, CALLS)
     path = Path(source)
     try:
-        data = path.read_bytes()
+        size = path.stat().st_size
+        data = path.read_bytes() if size <= MAX_BYTES else b""
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ExplorerError(
             f"the file {path.name!r:.100}", f"can't be read ({reason})", "check its name"
         ) from error
+    if size > MAX_BYTES:
+        rule = f"is larger than {MAX_BYTES:,} bytes"
+        raise ExplorerError(
+            f"the file {path.name!r:.100} with {size:,} bytes", rule, "choose a saved session"
+        )
     return read_session(data, CALLS, f"the file {path.name!r:.100}")
 
 
