@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -11,6 +12,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
@@ -162,6 +164,17 @@ def test_shared_without_a_connection_goes_on_locally_behind_a_login(tmp_path):
         assert status(running.url + "gradio_api/queue/join", b"{}") == 401
         client = Client(running.url, auth=(user, password), verbose=False)
         assert client.predict(api_name="/models")[0]["name"] == "resnet18"
+
+
+def test_mcp_without_its_package_and_uploads_beyond_the_limit(tmp_path):
+    """Both are said plainly, and the page goes on."""
+    with served(tmp_path, "--offline", "--mcp", "--max-upload", "1") as running:
+        if importlib.util.find_spec("mcp") is None:
+            assert "pip install 'gradio[mcp]'" in running.printed()
+        upload = running.url + "gradio_api/upload"
+        assert httpx.post(upload, files={"files": ("a.png", bytes(500_000))}).status_code == 200
+        assert httpx.post(upload, files={"files": ("b.png", bytes(1_500_000))}).status_code == 413
+        assert status(running.url) == 200
 
 
 def test_doors_that_gradio_leaves_open_are_closed(client):
