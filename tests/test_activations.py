@@ -173,6 +173,25 @@ def test_nothing_is_left_behind(kind: str, picture: np.ndarray) -> None:
     assert not torch.is_inference_mode_enabled()
 
 
+def test_train_mode_is_neither_used_nor_lost(small_resnet18: LoadedModel, picture: np.ndarray) -> None:
+    expected = explorer.capture_activations(small_resnet18, picture, ["bn1", "layer3"])
+    module = small_resnet18.module
+    before = {k: v.clone() for k, v in module.state_dict().items()}
+    module.train()
+    module.layer2.eval()
+    flags = [m.training for m in module.modules()]
+    try:
+        found = explorer.capture_activations(small_resnet18, picture, ["bn1", "layer3"])
+        cached = ActivationCache().capture(small_resnet18, picture)
+        assert [m.training for m in module.modules()] == flags
+    finally:
+        module.eval()
+    for name in ("bn1", "layer3"):
+        np.testing.assert_array_equal(found[name].values, expected[name].values)
+    np.testing.assert_array_equal(cached.activations["bn1"].values, expected["bn1"].values)
+    assert all(torch.equal(v, before[k]) for k, v in module.state_dict().items())
+
+
 def live_graphs() -> int:
     """Tensors in memory that hold on to a graph."""
     return sum(1 for o in gc.get_objects() if type(o) is torch.Tensor and o.grad_fn is not None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import threading
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -116,6 +117,22 @@ def test_a_server_that_hangs_is_given_up(server: FileServer, tmp_path: Path) -> 
         fetch(server, tmp_path / "weights.pth", timeout_s=0.3)
     assert str(tmp_path) in caught.value.remedy
     assert not (tmp_path / "weights.pth").exists()
+
+
+def test_nothing_is_waited_for_without_end(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[object] = []
+    plain = urllib.request.urlopen
+
+    def watched(*args: object, **options: object) -> object:
+        waits.append(options.get("timeout"))
+        return plain(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("urllib.request.urlopen", watched)
+    fetch(server, tmp_path / "a")
+    fetch(server, tmp_path / "b", timeout_s=3.5)
+    assert waits == [20.0, 3.5]
 
 
 def test_no_server_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -373,10 +373,11 @@ def test_a_branch_may_go_back_to_a_larger_map() -> None:
     class TwoBranches(Plain):
         def __init__(self) -> None:
             super().__init__()
-            self.coarse, self.fine = nn.Conv2d(4, 4, 3, stride=4), nn.Conv2d(4, 4, 3, padding=1)
+            self.coarse, self.relu = nn.Conv2d(4, 4, 3, stride=4), nn.ReLU()
+            self.fine = nn.Conv2d(4, 4, 3, padding=1)
 
         def between(self, x: torch.Tensor) -> torch.Tensor:
-            return self.coarse(x).mean() + self.fine(x)
+            return self.coarse(x).mean() + self.fine(self.relu(x))
 
     class Untraceable(TwoBranches):
         def between(self, x: torch.Tensor) -> torch.Tensor:
@@ -388,7 +389,7 @@ def test_a_branch_may_go_back_to_a_larger_map() -> None:
         shapes = {layer.name: layer.shape for layer in list_layers(model)}
         assert shapes["first"] == (4, 31, 31)
         assert shapes["coarse"] == (4, 8, 8)
-        assert shapes["fine"] == (4, 31, 31)
+        assert shapes["relu"] == shapes["fine"] == (4, 31, 31)
 
 
 def test_attention_matrices_are_no_maps() -> None:
@@ -433,6 +434,7 @@ def test_a_network_taken_apart_under_inference_mode_still_gives_gradients() -> N
     model = loaded(Constant)
     with torch.inference_mode():
         list_layers(model)
+    assert isinstance(trace(model), GraphTrace)
     found = explorer.attribute(model, random_image(0), 1, "grad_cam", layer="first")
     assert np.abs(found.raw).max() > 0
 
@@ -446,9 +448,10 @@ def test_a_network_is_taken_apart_once_and_by_its_own_identity() -> None:
     assert len(list_layers(narrow)) < len(list_layers(wide))
 
 
-def test_taking_one_network_apart_does_not_disturb_those_that_run(small_resnet18: LoadedModel) -> None:
+def test_taking_a_network_apart_does_not_disturb_those_that_run(small_resnet18: LoadedModel) -> None:
     # torch.fx patches nn.Module for the whole process while it traces.
     image = random_image(0)
+    shared = small_resnet18.module
     other = loaded(Branching)
     expected = [explorer.predict(small_resnet18, image), explorer.predict(other, image)]
     done = threading.Event()
@@ -462,8 +465,9 @@ def test_taking_one_network_apart_does_not_disturb_those_that_run(small_resnet18
     with ThreadPoolExecutor(2) as pool:
         results = [pool.submit(keep_running) for _ in range(2)]
         try:
-            for seed in range(2):
-                model = from_module(zoo.resnet18(), SMALL, LABELS, name="resnet18", weights=str(seed))
+            # A network of its own, and the very module that the others are running.
+            for module in (zoo.resnet18(), shared, shared, shared):
+                model = from_module(module, SMALL, LABELS, name="resnet18", weights="random")
                 assert len(list_layers(model)) == 69
         finally:
             done.set()
