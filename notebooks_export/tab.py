@@ -29,7 +29,10 @@ _STYLE = """
 #export-steps label { width: 100%; }
 .export-text { white-space: pre-wrap; max-height: 50vh; overflow-y: auto; font-size: 0.85em; }
 """
-_EMPTY = "Nothing is kept yet. Fill the list with the exercise sheet, or open a session that you saved."
+_EMPTY = (
+    "Choose a step to see it and to write to it. Steps come from the Keep buttons below results, from the exercise "
+    "sheet, or from a session that you saved."
+)
 
 
 def wing() -> Wing:
@@ -40,7 +43,7 @@ def wing() -> Wing:
 def _build(doorway: Doorway, active: gr.Textbox, tab: gr.Tab) -> None:
     question("What do you hand in?", "A notebook that runs, its PDF, and the ZIP with both.")
     gr.HTML(f"<style>{_STYLE}</style>", padding=False)
-    session = gr.State(Session())
+    session = doorway.session
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=280):
             title = gr.Textbox(Session().title, label="Title", max_lines=1, elem_id="export-title")
@@ -141,6 +144,8 @@ def _build(doorway: Doorway, active: gr.Textbox, tab: gr.Tab) -> None:
         ready = yield from _while(work, 1)
         yield gr.update(value=ready, visible=True), ""
 
+    # What was kept on another screen shows up here.
+    tab.select(lambda kept: gr.update(choices=choices(kept)), session, steps, **quick)
     title.blur(on_screen(_titled), [session, title], [session], **quick)
     steps.input(details, [session, steps], chosen, **quick)
     up.click(on_screen(partial(move, by=-1)), [session, steps], everything, **quick)

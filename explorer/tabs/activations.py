@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -31,6 +32,7 @@ from explorer.tabs.components import (
     question,
     result_pane,
 )
+from explorer.tabs.keeping import connect, keep_activation, keep_button
 from explorer.workbench import Look, Workbench
 
 VIEWS: list[tuple[str, str]] = [
@@ -72,6 +74,7 @@ class _Controls:
     keep: gr.Checkbox
     colormap: gr.Dropdown
     interpolation: gr.Radio
+    pin: gr.Button
 
     @property
     def settings(self) -> list[Any]:
@@ -85,10 +88,12 @@ class _Controls:
         return [*self.pane.outputs, self.grid, self.channels, self.channel, self.component]
 
 
-def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> ActivationsTab:
+def build(
+    bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab, session: gr.State
+) -> ActivationsTab:
     """Lay the tab out inside an open ``gr.Tab`` and connect it to the look."""
     controls = _lay_out()
-    _connect(bench, look, active, tab, controls)
+    _connect(bench, look, active, tab, controls, session)
     return ActivationsTab(controls.layer, controls.view)
 
 
@@ -123,6 +128,7 @@ def _lay_out() -> _Controls:
                 elem_classes="crisp",
             )
             pane = result_pane("Activation over the picture", "activation", height=370)
+            pin = keep_button("activation-pin")
         with gr.Column(scale=3, min_width=240):
             layer = gr.Dropdown([], label="Layer", elem_id="layer", filterable=True)
             view = gr.Dropdown(VIEWS, value="pca", label="View", elem_id="view", filterable=False)
@@ -144,11 +150,13 @@ def _lay_out() -> _Controls:
                 )
     return _Controls(
         *(strip, pane, grid, layer, view, channels, channel, component),
-        *(shown, alpha, keep, colormap, interpolation),
+        *(shown, alpha, keep, colormap, interpolation, pin),
     )
 
 
-def _connect(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab, on: _Controls) -> None:
+def _connect(
+    bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab, on: _Controls, session: gr.State
+) -> None:
     stage_names = gr.State([])
     kept = gr.State(None)
 
@@ -209,3 +217,4 @@ def _connect(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab, 
     gr.on([*moved, *listed, on.shown.input, on.interpolation.input], **drawing, **straight)
     keep = on.keep.input(on_screen(remember), [look, on.layer, on.keep, *wish], [kept], **QUIET)
     keep.then(**drawing, **options)
+    connect(on.pin, session, partial(keep_activation, bench), [look, on.layer, kept, *wish])

@@ -13,6 +13,7 @@ from explorer.catalogue import BUNDLED
 from explorer.errors import ExplorerError
 from explorer.images import sample_images
 from explorer.layers import find_layer, list_layers
+from explorer.session import Session
 from explorer.tabs import (
     activations,
     convolution,
@@ -58,6 +59,7 @@ def build_app(bench: Workbench, *, model: str | None = None, wings: Sequence[Win
     """The whole page, not yet served; it opens with ``model`` if the address names none."""
     with gr.Blocks(title="CNN Explorer", analytics_enabled=False, delete_cache=(600, 3600)) as app:
         active = gr.Textbox(activations.NAME, visible=False)
+        session = gr.State(Session())  # what the user keeps
         gr.HTML(
             '<header class="app-title"><h1>CNN Explorer</h1>'
             "<p>See what a convolutional network looks at</p></header>",
@@ -68,13 +70,13 @@ def build_app(bench: Workbench, *, model: str | None = None, wings: Sequence[Win
                 left = sidebar.build(bench)
             with gr.Column(scale=7, min_width=320), gr.Tabs(elem_id="tabs") as tabs:
                 with gr.Tab("Activations", id=activations.NAME) as tab:
-                    main = activations.build(bench, left.look, active, tab)
+                    main = activations.build(bench, left.look, active, tab, session)
                 with gr.Tab("Side by side", id=side_by_side.NAME) as tab:
                     side_by_side.build(bench, left.look, active, tab)
                 with gr.Tab("Saliency", id=saliency.NAME) as tab:
-                    one = saliency.build(bench, left.look, active, tab)
+                    one = saliency.build(bench, left.look, active, tab, session)
                 with gr.Tab("Two classes", id=two_classes.NAME) as tab:
-                    two = two_classes.build(bench, left.look, active, tab)
+                    two = two_classes.build(bench, left.look, active, tab, session)
                 with gr.Tab("Receptive field", id=receptive_field.NAME) as tab:
                     receptive_field.build(bench, left.look, active, tab)
                 with gr.Tab("Network", id=network.NAME) as tab:
@@ -86,6 +88,7 @@ def build_app(bench: Workbench, *, model: str | None = None, wings: Sequence[Win
                     bench,
                     left.look,
                     left.model,
+                    session,
                     (
                         *(left.look, left.model, left.image, left.framing, left.sample),
                         *(left.status, left.predictions, active, tabs),

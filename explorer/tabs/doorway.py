@@ -18,12 +18,13 @@ class Doorway:
     """How another wing opens a network and a picture in the explorer.
 
     A handler with :attr:`outputs` returns what :meth:`open` gives. ``look`` and ``model`` (the list of networks)
-    may also be used on their own.
+    may also be used on their own. ``session`` holds what the user keeps, an :class:`explorer.session.Session`.
     """
 
     bench: Workbench
     look: gr.State
     model: gr.Dropdown
+    session: gr.State
     outputs: tuple[Any, ...]
 
     def list_networks(self, look: Look) -> Any:

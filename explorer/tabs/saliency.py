@@ -28,6 +28,7 @@ from explorer.tabs.components import (
     result_pane,
     stepwise,
 )
+from explorer.tabs.keeping import connect, keep_attribution, keep_button
 from explorer.workbench import Explanation, Look, Workbench
 
 NAME = "saliency"
@@ -53,12 +54,15 @@ class SaliencyTab:
     seen: gr.State
 
 
-def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> SaliencyTab:
+def build(
+    bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab, session: gr.State
+) -> SaliencyTab:
     """Lay the tab out inside an open ``gr.Tab`` and connect it to the look."""
     question("Which pixels speak for this class?")
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
             pane = result_pane("Saliency over the picture", "saliency", height=430)
+            pin = keep_button("saliency-pin")
         with gr.Column(scale=3, min_width=240):
             target = gr.Dropdown([], label="Class", elem_id="class", filterable=True)
             method = gr.Dropdown(
@@ -118,6 +122,12 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
         ),
     ]
     stop.click(lambda: "", None, working, cancels=running, **QUIET)
+
+    def keep(look: Look, target: int, *given: Any) -> Any:
+        *asked, shown, alpha = given
+        return keep_attribution(bench, look, explanation(target, *asked), shown, alpha)
+
+    connect(pin, session, keep, [look, *settings])
     return SaliencyTab(target, method, seen)
 
 

@@ -23,6 +23,7 @@ from explorer.tabs.components import (
     picture_file,
     question,
 )
+from explorer.tabs.keeping import connect, keep_button, keep_comparison
 from explorer.tabs.saliency import (
     METHODS,
     OBJECTIVES,
@@ -46,7 +47,9 @@ class TwoClassesTab:
     seen: gr.State
 
 
-def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> TwoClassesTab:
+def build(
+    bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab, session: gr.State
+) -> TwoClassesTab:
     """Lay the tab out inside an open ``gr.Tab`` and connect it to the look."""
     question("What makes it this class rather than that one?")
     with gr.Row():
@@ -59,6 +62,7 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
         panes = [_third(label, elem_id) for label, elem_id in zip(("A", "B", "A − B"), IDS, strict=True)]
     scale = gr.HTML(padding=False, elem_id="compare-scale")
     caption = gr.HTML(padding=False, elem_id="compare-caption")
+    pin = keep_button("compare-pin")
     with gr.Row():
         layer = gr.Dropdown([], label="Layer of the map", elem_id="compare-layer")
         objective = gr.Radio(OBJECTIVES, value="logit", label="Explain its")
@@ -117,6 +121,14 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
         gr.on([*(c.select for c in (first, second, layer)), objective.input, alpha.release], **comparing),
     ]
     stop.click(lambda: "", None, working, cancels=running, **QUIET)
+
+    def keep(
+        look: Look, first: int, second: int, method: str, objective: str, layer: str | None, alpha: float
+    ) -> Any:
+        a, b = (explanation(target, method, objective, "signed", layer) for target in (first, second))
+        return keep_comparison(bench, look, a, b, alpha)
+
+    connect(pin, session, keep, [look, *settings])
     return TwoClassesTab(first, second, seen)
 
 
