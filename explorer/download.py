@@ -30,7 +30,7 @@ class DownloadProgress:
 
 @dataclass(frozen=True)
 class Checksum:
-    """What a file's hash must be, or begin with (torchvision's file names carry eight digits)."""
+    """What a file's hash must be, or begin with (torchvision's file names carry eight or ten digits)."""
 
     algorithm: Literal["sha256", "md5"]
     prefix: str

@@ -172,7 +172,7 @@ def ensure_weights(
             f"the weights of {info.name}", "aren't on this computer, and this is offline mode", by_hand
         )
     try:
-        # torchvision names each file after the first eight digits of its hash.
+        # torchvision names each file after the first eight or ten digits of its hash.
         checksum = Checksum("sha256", file.stem.rpartition("-")[2])
         return download(info.download_url, file, checksum=checksum, on_progress=on_progress)
     except ExplorerError as error:
