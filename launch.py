@@ -51,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     # Before torch is imported: threads that wait for work sleep. Spinning, they would take the cores from other
     # users and from training, and a forward pass beside either would take several times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # numpy's matrices are small here, and its threads get into each other's way when many users click at once.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     return serve(options, auth)
 
 

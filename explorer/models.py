@@ -224,8 +224,18 @@ def _finish(
         module = _unpack_timm(module)
     else:
         preprocess = Preprocess.from_torchvision(torchvision_weights(info.name).transforms())
+        _drop_training_heads(module)
     names = labels if labels is not None else torchvision_weights(FIRST).meta["categories"]
     return from_module(module, preprocess, names, name=info.name, weights=weights, device=device)
+
+
+def _drop_training_heads(module: nn.Module) -> None:
+    """GoogLeNet and Inception hold heads that only training runs: no layer, and no parameter of what is looked at."""
+    for name in ("aux1", "aux2", "AuxLogits"):
+        if getattr(module, name, None) is not None:
+            setattr(module, name, None)
+    if hasattr(module, "aux_logits"):
+        module.aux_logits = False  # type: ignore[assignment]
 
 
 def _build_bundled(num_classes: int) -> nn.Module:

@@ -324,3 +324,17 @@ def test_a_module_of_ones_own_is_taken_over() -> None:
     model = explorer.from_module(module, SMALL, list("abcd"), name="mine", weights="mine")
     assert_same_network(model, twin)
     assert model.parameters == 3 * 4 * 9 + 4
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_heads_that_only_training_runs_are_left_out(name: str) -> None:
+    """What is counted is what is looked at, and it still runs. (torchvision's own figure has Inception's head.)"""
+    model = explorer.load_model(name, weights=None)
+    with torch.device("meta"):
+        whole = zoo.get_model(name, weights=None, init_weights=False, aux_logits=True)
+    used = sum(p.numel() for key, p in whole.named_parameters() if not key.lower().startswith("aux"))
+    assert model.parameters == used < sum(p.numel() for p in whole.parameters())
+    assert not model.module.training
+    with torch.no_grad():
+        logits = model.module(torch.zeros(1, 3, model.preprocess.crop_px, model.preprocess.crop_px))
+    assert logits.shape == (1, 1000)
