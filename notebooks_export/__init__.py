@@ -1,5 +1,6 @@
 """Hand it in: a session as a notebook that runs, a PDF of it, and the ZIP with both."""
 
+from notebooks_export.data import step_data
 from notebooks_export.notebook import build_notebook, notebook_files
 from notebooks_export.pdf import to_pdf
 from notebooks_export.replay import perform
@@ -14,5 +15,6 @@ __all__ = [
     "notebook_files",
     "open_session",
     "perform",
+    "step_data",
     "to_pdf",
 ]

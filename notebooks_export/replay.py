@@ -41,8 +41,19 @@ def perform(session: Session, *, anew: bool = False, on_step: OnStep | None = No
         step = steps[position]
         if on_step is not None:
             on_step(done, len(todo), step.title or step.function)
-        steps[position] = _carried_out(step, given[position], variables)
+        steps[position], _ = _carried_out(step, given[position], variables)
     return replace(session, steps=tuple(steps))
+
+
+def carry_out(session: Session, position: int) -> tuple[Step, dict[str, Any]]:
+    """One step with its results, and the variables of its cell: arrays that a picture was made of.
+
+    Raises:
+        ExplorerError: as :func:`perform`.
+    """
+    given = check_steps(session)[position]
+    variables = _variables(session, [given], [position])
+    return _carried_out(session.steps[position], given, variables)
 
 
 def _variables(session: Session, given: Collection[Given], todo: Collection[int]) -> dict[str, Any]:
@@ -63,7 +74,7 @@ def _variables(session: Session, given: Collection[Given], todo: Collection[int]
     return variables
 
 
-def _carried_out(step: Step, given: Given, variables: dict[str, Any]) -> Step:
+def _carried_out(step: Step, given: Given, variables: dict[str, Any]) -> tuple[Step, dict[str, Any]]:
     printed = io.StringIO()
     # A print of their own: the process's standard output is shared by everybody.
     scope = {**variables, "print": lambda *values: print(*values, file=printed)}
@@ -75,7 +86,8 @@ def _carried_out(step: Step, given: Given, variables: dict[str, Any]) -> Step:
         title = step.title or step.function
         rule, remedy = f"failed ({type(error).__name__}: {error})", "correct the step, or remove it"
         raise ExplorerError(f"step {title!r}", rule, remedy) from error
-    return replace(step, text=printed.getvalue(), picture=_as_png(result), versions=dict(versions()))
+    done = replace(step, text=printed.getvalue(), picture=_as_png(result), versions=dict(versions()))
+    return done, scope
 
 
 def _run(code: str, scope: dict[str, Any]) -> Any:

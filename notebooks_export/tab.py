@@ -18,6 +18,7 @@ from explorer.session import Session, content_hash, save_session
 from explorer.tabs.components import QUIET, cancel_button, note, on_screen, progress_bar, question, stepwise
 from explorer.tabs.doorway import Doorway, Wing
 from explorer.workbench import Look
+from notebooks_export.data import step_data
 from notebooks_export.replay import perform
 from notebooks_export.sheet import exercise_sheet
 from notebooks_export.submission import build_submission, export_files, open_session
@@ -65,6 +66,7 @@ def _build(doorway: Doorway, active: gr.Textbox, tab: gr.Tab) -> None:
                 alt_text="The result of the step; described below",
             )
             shown = gr.HTML(note(_EMPTY), padding=False, elem_id="export-shown")
+            numbers = gr.Button("Picture, map and numbers of this step", size="sm", elem_id="export-numbers")
         with gr.Column(scale=3, min_width=280):
             with gr.Group():
                 sheet = gr.Button("Fill with the exercise sheet", variant="primary", elem_id="export-sheet")
@@ -126,6 +128,12 @@ def _build(doorway: Doorway, active: gr.Textbox, tab: gr.Tab) -> None:
     def keep_file(session: Session) -> Any:
         return gr.update(value=[_file("session.zip", save_session(session))], visible=True)
 
+    def step_files(session: Session, position: int | None) -> Any:
+        if position is None:
+            raise ExplorerError("no step", "is chosen", "choose one from the list")
+        made = step_data(session, position)
+        return gr.update(value=[_file(name, content) for name, content in made.items()], visible=True)
+
     def hand_in(session: Session, surname: str, number: str) -> Iterator[tuple[Any, ...]]:
         def work(report: Any) -> list[str]:
             made = build_submission(
@@ -146,6 +154,7 @@ def _build(doorway: Doorway, active: gr.Textbox, tab: gr.Tab) -> None:
 
     # What was kept on another screen shows up here.
     tab.select(lambda kept: gr.update(choices=choices(kept)), session, steps, **quick)
+    numbers.click(on_screen(step_files), [session, steps], files, concurrency_limit=2, **QUIET)
     title.blur(on_screen(_titled), [session, title], [session], **quick)
     steps.input(details, [session, steps], chosen, **quick)
     up.click(on_screen(partial(move, by=-1)), [session, steps], everything, **quick)

@@ -99,8 +99,12 @@ def test_the_sheet_in_one_click_and_its_files(new_page) -> None:
     expect(steps(page)).to_have_count(len(exercise_sheet().steps), timeout=120_000)
     steps(page).filter(has_text="2.2 Two 4×4 layers").click()
     expect(page.locator("#export-shown")).to_contain_text("= 10")
+    steps(page).filter(has_text="4.5 Both classes").click()
+    expect(page.locator("#export-picture img")).to_be_visible()
+    page.locator("#export-numbers").click()
+    assert downloaded(page, "map-difference.npy").startswith(b"\x93NUMPY")
     page.locator("#export-files").click()
-    page.wait_for_selector("#export-ready a", timeout=120_000)
+    expect(page.locator("#export-ready")).to_contain_text("report", timeout=120_000)
     assert downloaded(page, "report.pdf").startswith(b"%PDF")
 
 
