@@ -170,7 +170,8 @@ def _connect_epochs(bench: Workbench, sidebar: Sidebar, epoch: gr.Slider) -> Non
 
     sidebar.look.change(show_epochs, sidebar.look, epoch, **QUIET)
     outputs = [sidebar.look, sidebar.model, sidebar.image, sidebar.status, sidebar.predictions]
-    epoch.release(on_screen(choose_epoch), [epoch, sidebar.look], outputs, concurrency_limit=4, **QUIET)
+    options: dict[str, Any] = {"concurrency_limit": 4, "trigger_mode": "always_last", **QUIET}
+    epoch.input(on_screen(choose_epoch), [epoch, sidebar.look], outputs, **options)
 
 
 def first_look(bench: Workbench, wanted: dict[str, str]) -> tuple[Look, str]:

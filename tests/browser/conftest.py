@@ -33,7 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The program, offline, with its own folders."""
-    with served(tmp_path_factory.mktemp("app"), "--offline") as running:
+    folder = tmp_path_factory.mktemp("app")
+    with served(folder, "--offline", "--data-dir", str(folder / "data")) as running:
         yield running
 
 

@@ -94,6 +94,8 @@ def build(lab: Lab, active: gr.Textbox) -> DataStep:
     def choose(name: str, before: Choice | None) -> Iterator[Any]:
         if name != "folder" and is_here(Choice(name)):
             yield from _show(lab, Choice(name), before)
+        else:  # a generator without any result would empty its outputs
+            yield (gr.skip(),) * 4
 
     def open_own(
         name: str, path: str, upload: str | None, size: Any, skip: bool, before: Any
@@ -109,6 +111,8 @@ def build(lab: Lab, active: gr.Textbox) -> DataStep:
     def enter(where: str, name: str, before: Choice | None) -> Iterator[Any]:
         if where == NAME and before is None:
             yield from choose(name, before)
+        else:
+            yield (gr.skip(),) * 4
 
     def shuffle(chosen: Choice | None, draw: int) -> tuple[Any, ...]:
         return (

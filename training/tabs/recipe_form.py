@@ -86,7 +86,7 @@ class RecipeForm:
         """The recipe as filled in, with the first seed; raises ExplorerError that names the knob."""
         plain = (
             *("epochs", "batch_size", "learning_rate", "optimizer", "schedule", "weight_decay", "momentum"),
-            *("label_smoothing", "mixup", "max_train_images", "max_test_images", "precision", "device"),
+            *("label_smoothing", "mixup", "precision", "device"),
         )
         normalizations: dict[str, Any] = {"none": None, "half": (0.5, 0.5), "measured": "measured"}
         return replace(
@@ -95,6 +95,8 @@ class RecipeForm:
             augmentation=tuple(name for name in AUGMENTATIONS if name in data[self.augmentation]),
             normalization=normalizations[data[self.normalization]],
             seed=self.seed_list(data)[0],
+            max_train_images=data[self.max_train_images] or None,
+            max_test_images=data[self.max_test_images] or None,
             **{name: data[getattr(self, name)] for name in plain},
         )
 
@@ -107,6 +109,10 @@ class RecipeForm:
         recipe = RECIPES[name]
         kept = ("recipe", "layers", "device", "seeds", "normalization")
         values = {getattr(self, f.name): getattr(recipe, f.name) for f in fields(self) if f.name not in kept}
+        values |= {
+            self.max_train_images: recipe.max_train_images or 0,
+            self.max_test_images: recipe.max_test_images or 0,
+        }
         values[self.augmentation] = list(recipe.augmentation)
         values[self.normalization] = {None: "none", (0.5, 0.5): "half", "measured": "measured"}[
             recipe.normalization
@@ -169,8 +175,8 @@ def build_rest(device: str) -> dict[str, Any]:
         label_smoothing = _number("Label smoothing", SHEET.label_smoothing)
         mixup = _number("Mixup alpha", SHEET.mixup)
     with gr.Row():
-        max_train = _number("Training images", None, precision=0, placeholder="all")
-        max_test = _number("Test images", None, precision=0, placeholder="all")
+        max_train = _number("Training images, 0 for all", 0, precision=0)
+        max_test = _number("Test images, 0 for all", 0, precision=0)
     with gr.Row():
         precision = gr.Dropdown(list(PRECISIONS), value=SHEET.precision, label="Precision", min_width=110)
         chosen = gr.Dropdown(list(DEVICES), value=device, label="Device", min_width=110)
@@ -190,5 +196,5 @@ def build_rest(device: str) -> dict[str, Any]:
     }
 
 
-def _number(label: str, value: float | None, **options: Any) -> gr.Number:
+def _number(label: str, value: float, **options: Any) -> gr.Number:
     return gr.Number(value, label=label, min_width=90, **options)

@@ -103,7 +103,7 @@ def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Previ
     data.chosen.change(on_screen(meet), inputs, met, **QUIET)
     form.network.input(lambda name: gr.update(visible=name == BUILDER), form.network, form.layers, **_AT_ONCE)
     network = [preview.parameters, preview.layers]
-    gr.on([form.network.input, form.layers.input], show_network, inputs, network, **_AT_ONCE)
+    gr.on([form.network.input, form.layers.change], show_network, inputs, network, **_AT_ONCE)
     form.augmentation.input(on_screen(show_pairs), inputs, pairs, **_AT_ONCE)
     preview.another.click(on_screen(draw_again), inputs, [preview.draw, *pairs], **_AT_ONCE)
     filled = form.recipe.input(form.fill, form.recipe, list(form.all), **_AT_ONCE)
@@ -136,9 +136,8 @@ def _connect_start(
         lab.check(config, choice)
         return config
 
-    options: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
-    start.click(on_screen(begin), inputs, watching.outputs, **options)
-    both.click(on_screen(begin_both), inputs, watching.outputs, **options)
+    start.click(on_screen(begin), inputs, watching.outputs, **QUIET)
+    both.click(on_screen(begin_both), inputs, watching.outputs, **QUIET)
 
 
 def _start(lab: Lab, configs: list[TrainConfig], seeds: list[int]) -> list[str]:
