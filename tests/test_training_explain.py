@@ -98,7 +98,8 @@ def test_the_words_carry_the_numbers() -> None:
 
 def test_plain_and_augmented_are_compared_with_chance_in_mind() -> None:
     words = compare_gaps(OVERFIT, HELD, 10_000)
-    assert "narrows the gap from 10.0 points to -3.5 points" in words
+    assert "narrows the gap, from 10.0 points to −3.5 points" in words
+    assert "hardly changes the gap" in compare_gaps(OVERFIT, HELD, 100)  # ±14 points by chance
     assert "70.0% → 58.0%" in words
     noise = 100 * math.hypot(2 * math.sqrt(0.6 * 0.4 / 1e4), 2 * math.sqrt(0.615 * 0.385 / 1e4))
     assert f"gains 1.5 points, more than chance (±{noise:.1f} points)" in words

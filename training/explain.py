@@ -89,8 +89,10 @@ def compare_gaps(plain: History, augmented: History, test_images: int) -> str:
     # Both accuracies are uncertain, and their errors add in quadrature.
     noise = math.hypot(before.noise, after.noise)
     moved = "narrows" if after.last < before.last else "widens"
+    if abs(after.last - before.last) <= noise:
+        moved = "hardly changes"
     gap_words = (
-        f"Augmentation {moved} the gap from {_points(before.last)} to {_points(after.last)} "
+        f"Augmentation {moved} the gap, from {_points(before.last)} to {_points(after.last)} "
         f"(training {plain[-1].train_accuracy:.1%} → {augmented[-1].train_accuracy:.1%})."
     )
     if abs(change) <= noise:
@@ -122,7 +124,7 @@ def _test_trend(history: History, noise: float) -> str:
 
 
 def _points(share: float, *, signed: bool = False) -> str:
-    return f"{100 * share:{'+' if signed else ''}.1f} points"
+    return f"{100 * share:{'+' if signed else ''}.1f} points".replace("-", "−")
 
 
 def _count(number: int, noun: str) -> str:
