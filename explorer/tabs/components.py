@@ -12,6 +12,7 @@ import os
 import queue
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,6 +149,19 @@ def stepwise(work: Callable[[Callable[[Any], None]], R]) -> Generator[Any, None,
 def cancel_button(text: str = "Cancel") -> gr.Button:
     """A button that is seen only while a progress bar stands in the same column: the style sheet sees to that."""
     return gr.Button(text, size="sm", elem_classes="cancel")
+
+
+def on_cancel(stop: gr.Button, running: list[Any], working: gr.HTML, said: str = "") -> Any:
+    """Let a button end what is running; ``working`` says ``said`` instead of the progress."""
+
+    def settle() -> str:
+        # What was on its way to the page when it was cancelled comes first.
+        time.sleep(0.5)
+        return said
+
+    return stop.click(lambda: said, None, working, cancels=running, **QUIET).then(
+        settle, None, working, **QUIET
+    )
 
 
 def progress_bar(share: float, what: str) -> str:

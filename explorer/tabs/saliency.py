@@ -22,6 +22,7 @@ from explorer.tabs.components import (
     entered,
     filled,
     layer_choices,
+    on_cancel,
     on_screen,
     progress_bar,
     question,
@@ -121,7 +122,7 @@ def build(
             **explaining,
         ),
     ]
-    stop.click(lambda: "", None, working, cancels=running, **QUIET)
+    on_cancel(stop, running, working)
 
     def keep(look: Look, target: int, *given: Any) -> Any:
         *asked, shown, alpha = given

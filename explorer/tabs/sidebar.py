@@ -23,6 +23,7 @@ from explorer.tabs.components import (
     QUIET,
     cancel_button,
     note,
+    on_cancel,
     on_screen,
     picture_file,
     picture_input,
@@ -131,14 +132,13 @@ def _connect(
     def choose_framing(framing: Framing, before: Look) -> Iterator[Any]:
         yield from _looking(bench, replace(before, framing=framing), before, keep_image=True)
 
-    chosen = model.select(on_screen(choose_model), [model, look], outputs, concurrency_limit=4, **QUIET)
-    stop.click(
-        lambda before: (before.model, note("The download was stopped; what has come is kept.")),
-        [look],
-        [model, sidebar.status],
-        cancels=[chosen],
-        **QUIET,
+    # ``multiple``: a network chosen right after a cancelled download must not be lost while that one ends.
+    options: dict[str, Any] = {"concurrency_limit": 4, "trigger_mode": "multiple", **QUIET}
+    chosen = model.select(on_screen(choose_model), [model, look], outputs, **options)
+    stopped = on_cancel(
+        stop, [chosen], sidebar.status, note("The download was stopped; what has come is kept.")
     )
+    stopped.then(lambda before: before.model, look, model, **QUIET)
     file.change(on_screen(choose_image), [file, look], outputs, concurrency_limit=4, **QUIET).then(
         lambda: "", None, sidebar.sample, **QUIET
     )

@@ -19,6 +19,7 @@ from explorer.tabs.components import (
     colour_bar,
     entered,
     note,
+    on_cancel,
     on_screen,
     picture_file,
     question,
@@ -120,7 +121,7 @@ def build(
         ),
         gr.on([*(c.select for c in (first, second, layer)), objective.input, alpha.release], **comparing),
     ]
-    stop.click(lambda: "", None, working, cancels=running, **QUIET)
+    on_cancel(stop, running, working)
 
     def keep(
         look: Look, first: int, second: int, method: str, objective: str, layer: str | None, alpha: float

@@ -129,7 +129,7 @@ def test_grid_map_alone_and_before_after(page):
 
 
 def test_kept_colours_survive_another_picture(page, corner):
-    scale = page.locator("#activation-scale")
+    scale = page.locator("#activation-scale .bars")
     page.get_by_role("checkbox", name="Keep these colours").check()
     expect(page.locator("#activation-caption")).to_contain_text("kept basis")
     numbers = scale.inner_text()
@@ -188,7 +188,13 @@ def test_slow_method_shows_progress_and_can_be_cancelled(page):
     page.wait_for_selector(".working")
     page.get_by_role("button", name="Cancel", exact=True).click()
     expect(page.locator(".working")).to_have_count(0)
+    page.wait_for_timeout(1000)
+    expect(page.locator(".working")).to_have_count(0)
     assert page.locator("#saliency-caption").inner_text() == caption
+    # And the page goes on working.
+    page.get_by_role("combobox", name="Method", exact=True).click()
+    page.get_by_role("option", name="Grad-CAM").click()
+    expect(page.locator("#saliency-caption")).to_contain_text("Grad-CAM of")
 
 
 def test_layers_side_by_side_with_shapes(page):
