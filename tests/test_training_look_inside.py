@@ -25,7 +25,7 @@ from training.inside import Scene, moment, moments, spread_out
 from training.inside_views import film, first_layer, kernel_pixels, saliency_figure
 from training.mistake_views import cell_images, confusions, draw_confusion, mistake_cards
 from training.run_views import class_bars, duration, run_charts, run_head
-from training.shelf import Choice, Opened, Shelf, images_of, is_here, keep_upload
+from training.shelf import Choice, Opened, Shelf, is_here, keep_upload
 from training.tabs.lab import Lab
 
 NAMES = {
@@ -267,11 +267,12 @@ def test_a_run_is_tested_on_other_images_of_the_same_classes_only(
     data = tiny_data()
     opened = Opened(Choice("folder", str(tmp_path)), data, (0.5,) * 3, (0.2,) * 3)
     away = replace(TINY, dataset="cifar10")
-    assert images_of(away, data.labels, opened) is data
+    shelf = Shelf()
+    assert shelf.images_of(away, data.labels, opened) is data
     with pytest.raises(ExplorerError, match="aren't on this computer"):
-        images_of(away, ("cat", "dog"), opened)
+        shelf.images_of(away, ("cat", "dog"), opened)
     with pytest.raises(ExplorerError, match="aren't on this computer"):
-        images_of(away, data.labels)
+        shelf.images_of(away, data.labels)
     assert not is_here(Choice("cifar10"))
     with pytest.raises(ExplorerError, match="offline mode"):
         Shelf(offline=True).open(Choice("cifar10"))

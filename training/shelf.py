@@ -55,7 +55,10 @@ class Shelf:
     def __init__(self, *, offline: bool = False) -> None:
         self.offline = offline
         self._opened: ByteBudgetCache[Choice, Opened] = ByteBudgetCache(
-            MAPPED_BYTES, lambda found: found.data.train_images.nbytes + found.data.test_images.nbytes
+            MAPPED_BYTES, lambda found: _size(found.data)
+        )
+        self._images: ByteBudgetCache[tuple[Choice, int | None, int | None], Dataset] = ByteBudgetCache(
+            MAPPED_BYTES, _size
         )
 
     def open(self, choice: Choice, report: OnProgress = lambda share, what: None) -> Opened:
@@ -83,6 +86,26 @@ class Shelf:
         self._opened.put(choice, found)
         return found
 
+    def images_of(self, config: TrainConfig, labels: Sequence[str], opened: Opened | None = None) -> Dataset:
+        """The images that a run was trained and tested on.
+
+        Where they would have to be downloaded, ``opened`` takes their place if it has the same classes.
+
+        Raises:
+            ExplorerError: neither is here.
+        """
+        choice = Choice(config.dataset, config.data_dir, config.image_size, config.skip_broken)
+        if is_here(choice):
+            key = (choice, config.max_train_images, config.max_test_images)
+            return self._images.get_or_make(key, lambda: load_dataset(config))
+        if opened is not None and opened.data.labels == tuple(labels):
+            return opened.data
+        raise ExplorerError(
+            f"the images of {config.dataset}, with which this run was tested,",
+            "aren't on this computer",
+            "open them under 1 · Data (or a folder with the same classes), or choose another run",
+        )
+
 
 def _open(choice: Choice, config: TrainConfig, report: OnProgress) -> Opened:
     report(0.0, "Opening the images")
@@ -100,6 +123,10 @@ def _open(choice: Choice, config: TrainConfig, report: OnProgress) -> Opened:
     return Opened(choice, data, *channel_statistics(data))
 
 
+def _size(data: Dataset) -> int:
+    return data.train_images.nbytes + data.test_images.nbytes
+
+
 def is_here(choice: Choice) -> bool:
     """Whether opening it needs no download."""
     if choice.dataset not in CLASSES or choice.data_dir is not None:
@@ -107,25 +134,6 @@ def is_here(choice: Choice) -> bool:
     if any(cache_dir().glob(f"arrays-*/{choice.dataset}-*-{choice.image_size}px/about.json")):
         return True
     return all((cache_dir() / "downloads" / archive.path).exists() for archive in archives(choice.dataset))
-
-
-def images_of(config: TrainConfig, labels: Sequence[str], opened: Opened | None = None) -> Dataset:
-    """The images that a run was trained and tested on.
-
-    Where they would have to be downloaded, ``opened`` takes their place if it has the same classes.
-
-    Raises:
-        ExplorerError: neither is here.
-    """
-    if is_here(Choice(config.dataset, config.data_dir, config.image_size)):
-        return load_dataset(config)
-    if opened is not None and opened.data.labels == tuple(labels):
-        return opened.data
-    raise ExplorerError(
-        f"the images of {config.dataset}, with which this run was tested,",
-        "aren't on this computer",
-        "open them under 1 · Data (or a folder with the same classes), or choose another run",
-    )
 
 
 def keep_upload(path: Path) -> Path:

@@ -62,7 +62,7 @@ def build(lab: Lab, active: gr.Textbox) -> DataStep:
             upload = gr.File(
                 label=_OWN,
                 file_types=[".zip", ".gz", ".tgz"],
-                height=110,
+                height=140,
                 visible=False,
                 elem_id="tr-data-file",
             )
@@ -83,8 +83,10 @@ def build(lab: Lab, active: gr.Textbox) -> DataStep:
         ask = name == "folder" or not is_here(Choice(name))
         label = _OWN if name == "folder" else "Or its archive, if you have it already"
         button = f"Download {_SIZES_MB[name]} MB" if name in _SIZES_MB else "Open these pictures"
+        if lab.shelf.offline and name in _SIZES_MB:
+            button = "Open"
         return (
-            note(_about(name, ask)),
+            note(_about(name, ask, lab.shelf.offline)),
             gr.update(visible=ask and lab.typed_paths, label=f"{label}: where it is on this computer"),
             gr.update(visible=ask, label=label, value=None),
             gr.update(visible=name == "folder"),
@@ -154,11 +156,15 @@ def _place(lab: Lab, path: str, upload: str | None) -> str | None:
     return path.strip() or None if path and lab.typed_paths else None
 
 
-def _about(name: str, ask: bool) -> str:
+def _about(name: str, ask: bool, offline: bool) -> str:
     if name == "folder":
         return (
             "class/picture.jpg (every fifth of a class becomes a test picture), or train/class/… and test/class/…. "
             "The middle square of each is resized."
+        )
+    if name in CLASSES and ask and offline:
+        return (
+            f"{DATASET_TITLES[name]} isn't on this computer, and the program runs offline: give its archive."
         )
     if name in CLASSES and ask:
         return (

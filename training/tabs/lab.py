@@ -20,7 +20,7 @@ from training.data import Dataset
 from training.explain import Predictions, predict_test_images
 from training.network_views import network_views
 from training.runs import Run
-from training.shelf import Choice, Shelf, images_of
+from training.shelf import Choice, Shelf
 
 NAME = "training"
 PREDICTIONS_BYTES = 64 * 2**20
@@ -66,9 +66,8 @@ class Lab:
     def images(self, run: Run, chosen: Choice | None) -> Dataset:
         """The images of a run, or those that are open if they have its classes; raises ExplorerError."""
         facts = facts_of(run)
-        return images_of(
-            run.config, facts.labels if facts else (), self.shelf.open(chosen) if chosen else None
-        )
+        opened = self.shelf.open(chosen) if chosen else None
+        return self.shelf.images_of(run.config, facts.labels if facts else (), opened)
 
     def predictions(
         self, run: Run, epoch: int, data: Dataset, on_progress: Callable[[float], None] | None = None
