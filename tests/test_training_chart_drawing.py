@@ -25,7 +25,7 @@ from training.chart_drawing import (
     value_ticks,
 )
 
-VALUES = st.floats(-1e6, 1e6)
+VALUES = st.floats(-1e6, 1e6) | st.floats(-1e150, 1e150)
 
 
 def drawn(curves: list[Curve], axes: Axes) -> ElementTree.Element:
@@ -42,9 +42,11 @@ def test_value_ticks_are_round_and_enclose_the_values(one: float, other: float) 
     ticks = value_ticks(low, high)
     steps = [b - a for a, b in pairwise(ticks)]
     assert 2 <= len(ticks) <= 8
-    assert ticks[0] <= low + 1e-6 * max(1, abs(low))
-    assert ticks[-1] >= high - 1e-6 * max(1, abs(high))
-    assert max(steps) == pytest.approx(min(steps), rel=1e-6)
+    unseen = 1e-6 * max(1, high - low, abs(high) if low == high else 0)
+    assert ticks[0] <= low + unseen
+    assert ticks[-1] >= high - unseen
+    assert min(steps) > 0
+    assert max(steps) == pytest.approx(min(steps), rel=1e-5)
     digits = steps[0] / 10 ** math.floor(math.log10(steps[0]) + 1e-9)
     assert min(abs(digits - round_step) for round_step in (1, 2, 5)) < 1e-6
 
@@ -113,6 +115,14 @@ def test_the_band_reaches_one_spread_to_both_sides() -> None:
     assert (x1, x2) == (x1_again, x2_again)
     assert y1 - up1 == pytest.approx(down1 - y1, abs=0.2)
     assert (y1 - up1) / (y2 - up2) == pytest.approx(0.1 / 0.05, rel=0.05)
+
+
+@pytest.mark.parametrize("loss", [2.3e30, 1e-12, 0.0, 1e300])
+def test_a_loss_that_explodes_or_stands_still_is_drawn(loss: float) -> None:
+    points = ((1.0, loss), (2.0, loss), (3.0, float("nan")))
+    (line,) = drawn([Curve("train", points)], Axes("loss", 3)).iter("polyline")
+    assert len(spots(line)) == 2
+    assert all(TOP <= y <= HEIGHT - BOTTOM for _, y in spots(line))
 
 
 def test_without_a_curve_the_axes_stand_alone() -> None:

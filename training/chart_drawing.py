@@ -77,10 +77,11 @@ def draw_chart(curves: Sequence[Curve], axes: Axes) -> str:
 def value_ticks(low: float, high: float, parts: int = 5) -> list[float]:
     """Round numbers (steps of 1, 2 or 5 times a power of ten) that begin at or below ``low`` and end at or above
     ``high``."""
-    span = high - low
-    if not (math.isfinite(span) and span > 0):
-        low, high, span = low - 0.5, high + 0.5, 1.0
-    rough = span / parts
+    # Values that hardly differ get room around them: equal ones have no span, and huge ones no digits left for it.
+    if not high - low > 1e-9 * max(abs(low), abs(high)):
+        room = max(0.5, 0.1 * abs(low))
+        low, high = low - room, high + room
+    rough = (high - low) / parts
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * (1 - 1e-9))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
@@ -121,6 +122,7 @@ def _draw_axes(scale: _Scale, ticks: Sequence[float], axes: Axes) -> str:
     for tick in ticks:
         y = scale.y(tick)
         text = f"{100 * tick:.{digits}f}" if axes.percent else f"{tick:.{digits}f}"
+        text = f"{tick:.0e}" if len(text) > 6 else text
         parts.append(f'<line class="tr-grid" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text class="tr-tick" x="{LEFT - 6}" y="{y:.1f}" text-anchor="end">{text}</text>')
     for epoch in epoch_ticks(int(scale.epochs[0]), int(scale.epochs[1])):
@@ -141,12 +143,13 @@ def _draw_axes(scale: _Scale, ticks: Sequence[float], axes: Axes) -> str:
 
 def _draw_curve(curve: Curve, scale: _Scale, axes: Axes) -> str:
     low, high = scale.values
-    spots = [(scale.x(e), scale.y(min(max(v, low), high))) for e, v in curve.points]
+    points = [(e, v) for e, v in curve.points if math.isfinite(v)]
+    spots = [(scale.x(e), scale.y(min(max(v, low), high))) for e, v in points]
     parts = [_draw_band(curve, scale)] if curve.band else []
     dash = ' stroke-dasharray="5 4"' if curve.dashed else ""
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
     parts.append(f'<polyline points="{line}" fill="none" stroke="{curve.color}" stroke-width="2"{dash}/>')
-    for number, ((epoch, value), (x, y)) in enumerate(zip(curve.points, spots, strict=True)):
+    for number, ((epoch, value), (x, y)) in enumerate(zip(points, spots, strict=True)):
         hollow = curve.growing and number == len(spots) - 1
         where = f"within epoch {math.ceil(epoch)}" if hollow else f"epoch {epoch:g}"
         spread = f" ± {axes.text(curve.band[number])}" if curve.band else ""
