@@ -122,7 +122,7 @@ def _draw_axes(scale: _Scale, ticks: Sequence[float], axes: Axes) -> str:
     for tick in ticks:
         y = scale.y(tick)
         text = f"{100 * tick:.{digits}f}" if axes.percent else f"{tick:.{digits}f}"
-        text = f"{tick:.0e}" if len(text) > 6 else text
+        text = f"{tick:.0e}".replace("e+", "e") if len(text) > 6 else text
         parts.append(f'<line class="tr-grid" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text class="tr-tick" x="{LEFT - 6}" y="{y:.1f}" text-anchor="end">{text}</text>')
     for epoch in epoch_ticks(int(scale.epochs[0]), int(scale.epochs[1])):
