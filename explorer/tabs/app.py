@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -27,6 +28,7 @@ from explorer.tabs import (
 )
 from explorer.tabs.components import QUIET, class_choices, entered, layer_choices, warn
 from explorer.tabs.doorway import Doorway, Wing
+from explorer.tabs.sidebar import Sidebar
 from explorer.workbench import Look, Workbench
 
 CONVOLUTION = "convolution"
@@ -102,52 +104,66 @@ def build_app(bench: Workbench, *, model: str | None = None, wings: Sequence[Win
 
         endpoints.build(bench)
 
-        def start(request: gr.Request) -> tuple[Any, ...]:
-            wanted = dict(request.query_params) if request else {}
-            if model:
-                wanted.setdefault("model", model)
-            look, title = sidebar.first_look(bench, wanted)
-            where = wanted.get("tab", "")
-            where = where if where in (*TABS, *[wing.name for wing in wings]) else activations.NAME
-            return (
-                look,
-                gr.update(choices=sidebar.model_choices(bench, look.model), value=look.model),
-                sidebar.shown_picture(bench, look),
-                look.framing,
-                title,
-                *sidebar.describe(bench, look),
-                where,
-                gr.update(selected=where),
-                *wanted_layer(bench, look, wanted),
-                *wanted_classes(bench, look, wanted),
-            )
-
-        app.load(
-            start,
-            None,
-            [
-                *(
-                    left.look,
-                    left.model,
-                    left.image,
-                    left.framing,
-                    left.sample,
-                    left.status,
-                    left.predictions,
-                ),
-                *(active, tabs, main.layer, main.view),
-                *(one.target, one.method, one.seen, two.first, two.second, two.seen),
-            ],
-            **QUIET,
-        )
-        address: list[Any] = [
-            *(active, left.model, left.sample, left.framing, main.layer, main.view),
-            *(one.target, one.method, two.first, two.second),
-        ]
-        wide = json.dumps([CONVOLUTION, *[wing.name for wing in wings]])
-        write_address = _WRITE_ADDRESS.replace("WIDE", wide)
-        gr.on([part.change for part in address], None, address, None, js=write_address, **QUIET)
+        screens = _Screens(active, tabs, main, one, two)
+        _open_at_the_address(app, bench, left, screens, model, [wing.name for wing in wings])
+        _keep_the_address(left, screens, [wing.name for wing in wings])
     return app
+
+
+@dataclass(frozen=True)
+class _Screens:
+    """The components of the right side that an address can set."""
+
+    active: gr.Textbox
+    tabs: gr.Tabs
+    main: activations.ActivationsTab
+    one: saliency.SaliencyTab
+    two: two_classes.TwoClassesTab
+
+
+def _open_at_the_address(
+    app: gr.Blocks, bench: Workbench, left: Sidebar, right: _Screens, model: str | None, wings: list[str]
+) -> None:
+    """When the page is loaded, show what its address asks for."""
+
+    def start(request: gr.Request) -> tuple[Any, ...]:
+        wanted = dict(request.query_params) if request else {}
+        if model:
+            wanted.setdefault("model", model)
+        look, title = sidebar.first_look(bench, wanted)
+        where = wanted.get("tab", "")
+        where = where if where in (*TABS, *wings) else activations.NAME
+        return (
+            look,
+            gr.update(choices=sidebar.model_choices(bench, look.model), value=look.model),
+            sidebar.shown_picture(bench, look),
+            look.framing,
+            title,
+            *sidebar.describe(bench, look),
+            where,
+            gr.update(selected=where),
+            *wanted_layer(bench, look, wanted),
+            *wanted_classes(bench, look, wanted),
+        )
+
+    main, one, two = right.main, right.one, right.two
+    outputs: list[Any] = [
+        *(left.look, left.model, left.image, left.framing, left.sample, left.status, left.predictions),
+        *(right.active, right.tabs, main.layer, main.view),
+        *(one.target, one.method, one.seen, two.first, two.second, two.seen),
+    ]
+    app.load(start, None, outputs, **QUIET)
+
+
+def _keep_the_address(left: Sidebar, right: _Screens, wings: list[str]) -> None:
+    """Whenever something of it changes, write the view into the page's address."""
+    main, one, two = right.main, right.one, right.two
+    parts: list[Any] = [
+        *(right.active, left.model, left.sample, left.framing, main.layer, main.view),
+        *(one.target, one.method, two.first, two.second),
+    ]
+    write = _WRITE_ADDRESS.replace("WIDE", json.dumps([CONVOLUTION, *wings]))
+    gr.on([part.change for part in parts], None, parts, None, js=write, **QUIET)
 
 
 def wanted_layer(bench: Workbench, look: Look, wanted: dict[str, str]) -> tuple[Any, Any]:
