@@ -294,7 +294,8 @@ def _raw(
         raw = slow[method](question, options)
         with torch.no_grad():
             logits = question.model.module(question.batch)
-    return raw.detach().float().cpu().numpy(), logits[0].float().cpu()
+    # Channels come last in memory; summing them is many times as fast once they come first.
+    return raw.detach().float().cpu().contiguous().numpy(), logits[0].float().cpu()
 
 
 def _cam(question: _Question, layer: Layer, method: Method) -> tuple[torch.Tensor, torch.Tensor]:
