@@ -9,7 +9,7 @@ from html import escape
 from itertools import count
 
 WIDTH, HEIGHT = 380, 240
-LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 40
+LEFT, RIGHT, TOP, BOTTOM = 46, 16, 10, 40
 ACCENT = "var(--color-accent)"
 # Okabe and Ito (2008), told apart with every common colour blindness; the first is the app's own.
 COLORS = (ACCENT, "#D55E00", "#0072B2", "#CC79A7", "#E69F00", "#56B4E9", "#009E73")

@@ -89,7 +89,7 @@ def duration(seconds: float) -> str:
 
 def run_charts(shown: Sequence[tuple[Run, History]]) -> str:
     """Accuracy and loss of the runs beside each other, the first in the app's own colour."""
-    last = max([run.config.epochs for run, _ in shown], default=10)
+    last = max([_room(run) for run, _ in shown], default=10)
     accuracy = [curve for number in range(len(shown)) for curve in _curves(shown, number, "accuracy")]
     loss = [curve for number in range(len(shown)) for curve in _curves(shown, number, "loss")]
     charts = (
@@ -97,6 +97,13 @@ def run_charts(shown: Sequence[tuple[Run, History]]) -> str:
         draw_chart(loss, Axes("loss", last)),
     )
     return f'<div class="tr-charts">{"".join(charts)}</div>'
+
+
+def _room(run: Run) -> int:
+    """The last epoch on the axis: what a run has to come, but never more than as much again as it has done."""
+    if not run.is_alive:
+        return run.epochs_done
+    return min(run.config.epochs, max(10, 2 * run.epochs_done))
 
 
 def _curves(shown: Sequence[tuple[Run, History]], number: int, quantity: str) -> list[Curve]:
