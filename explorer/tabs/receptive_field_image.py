@@ -127,6 +127,7 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, name: str, enter
 
     def draw(look: Look | None, where: str, layer: str | None, kind: str, pick: Pick | None) -> Iterator[Any]:
         if look is None or where != name or not layer:
+            yield (gr.skip(),) * len(results)  # gradio empties outputs that a generator says nothing of
             return
         scene = scene_of(bench, look, layer)
         yield from _drawn(bench, effective, scene, kind, fitted(pick, scene))

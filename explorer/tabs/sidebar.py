@@ -116,12 +116,19 @@ def _connect(
     look, model, image = sidebar.look, sidebar.model, sidebar.image
     outputs = [look, model, image, sidebar.status, sidebar.predictions]
 
+    # gradio empties the outputs of a generator that ends without a word.
+    nothing_new = (gr.skip(),) * len(outputs)
+
     def choose_model(name: str, before: Look | None) -> Iterator[Any]:
-        if before is not None and name != before.model:
+        if before is None or name == before.model:
+            yield nothing_new
+        else:
             yield from _looking(bench, replace(before, model=name), before)
 
     def choose_image(path: str | None, before: Look) -> Iterator[Any]:
-        if path and path != before.image_path:
+        if not path or path == before.image_path:
+            yield nothing_new
+        else:
             yield from _looking(bench, replace(before, image_path=path), before, keep_image=True)
 
     def choose_sample(before: Look, event: gr.SelectData) -> Iterator[Any]:
@@ -162,7 +169,9 @@ def _connect_epochs(bench: Workbench, sidebar: Sidebar, epoch: gr.Slider) -> Non
 
     def choose_epoch(wanted: float, before: Look) -> Iterator[Any]:
         versions = bench.source.versions(before.model) if bench.source else {}
-        if versions:
+        if not versions:
+            yield (gr.skip(),) * 5
+        else:
             nearest = min(versions, key=lambda number: abs(number - wanted))
             for look, *rest in _looking(bench, replace(before, model=versions[nearest]), before):
                 rest[0] = gr.update(choices=model_choices(bench, look.model), value=look.model)

@@ -249,6 +249,19 @@ def test_bad_picture_is_refused_and_nothing_is_lost(page, tmp_path):
     expect(page.locator("#image img")).to_be_visible()
 
 
+def test_choosing_the_same_again_and_clearing_the_picture_empties_nothing(page):
+    choose(page, "Network", "efficientnet_lite0")
+    page.locator("#image").get_by_role("button", name=re.compile("clear|remove", re.I)).click()
+    page.wait_for_timeout(1500)
+    expect(page.locator("#predictions")).to_contain_text("cheetah")
+    expect(page.locator("#status")).to_contain_text("256×256")
+    expect(page.get_by_role("combobox", name="Network", exact=True)).to_have_value(
+        re.compile("efficientnet_lite0")
+    )
+    page.locator("#film-strip button").first.click()
+    expect(page.locator("#activation-caption")).to_contain_text("bn1")
+
+
 def test_network_that_cannot_be_had_leaves_the_old_one(page):
     choose(page, "Network", "squeezenet1_1")
     expect(page.get_by_text("squeezenet1_1-b8a52dc0.pth", exact=False).first).to_be_visible()
