@@ -5,7 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 
-MODULES = ("look_inside", "startup", "layer_switch", "convolution_lab", "receptive_field", "export", "training")
+MODULES = (
+    "look_inside",
+    "startup",
+    "layer_switch",
+    "convolution_lab",
+    "receptive_field",
+    "export",
+    "training",
+)
 
 if __name__ == "__main__":
     for module in sys.argv[1:] or MODULES:
