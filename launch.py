@@ -84,6 +84,7 @@ def has_mcp() -> bool:
 
 def serve(options: argparse.Namespace, auth: tuple[str, str] | None) -> int:
     """Start the server, say where it is, and wait."""
+    from explorer.allocator import keep_freed_pages
     from explorer.tabs.app import build_app, pick_device, warm_up
     from explorer.tabs.components import CSS, theme
     from explorer.workbench import Workbench
@@ -94,6 +95,7 @@ def serve(options: argparse.Namespace, auth: tuple[str, str] | None) -> int:
     from training.tabs import wing as training_wing
     from training.tabs.lab import Lab
 
+    keep_freed_pages()
     home = Path(options.data_dir).expanduser().resolve() if options.data_dir else None
     if home:
         os.environ["CNN_EXPLORER_CACHE"] = str(home)
