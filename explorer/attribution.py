@@ -34,6 +34,8 @@ Method = Literal[
 Objective = Literal["logit", "loss", "probability"]
 PIXEL_QUANTILE = 0.99
 CAM_METHODS = ("grad_cam", "hires_cam")
+PATCHES_PER_SIDE = 7
+"""Occlusion's square takes this part of the input's side: 32 of ImageNet's 224 px, 5 of CIFAR's 32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +49,7 @@ class Attribution:
         placement: where the cells of ``map`` lie on the image.
         target: index of the class explained, and ``label`` its name.
         method, objective, signed: as asked for. ``layer``: the layer of a CAM, else "".
+        patch_px: side of occlusion's square in input pixels, else 0.
         logit, probability: what the network gives the class on this image.
     """
 
@@ -60,6 +63,7 @@ class Attribution:
     objective: Objective
     signed: bool
     layer: str
+    patch_px: int
     logit: float
     probability: float
 
@@ -111,7 +115,7 @@ def attribute(
     samples: int = 16,
     noise: float = 0.15,
     steps: int = 32,
-    patch_px: int = 32,
+    patch_px: int | None = None,
     seed: int = 0,
     on_progress: Callable[[float], None] | None = None,
 ) -> Attribution:
@@ -130,7 +134,8 @@ def attribute(
             differences between classes stay exact.
         layer: for CAM; by default the last map before pooling.
         noise: SmoothGrad's standard deviation as a share of the input's range.
-        patch_px: occlusion's square, in input pixels; it moves by half its side.
+        patch_px: side of occlusion's square, in input pixels; it moves by half of that. By default a seventh of
+            the input's side (:func:`default_patch_px`).
         on_progress: called with the share done, in [0, 1]; may raise to cancel.
 
     Raises:
@@ -145,7 +150,8 @@ def attribute(
     used = (
         (find_layer(model, layer) if layer else default_cam_layer(model)) if method in CAM_METHODS else None
     )
-    options = _Options(samples, noise, steps, patch_px, seed, on_progress or (lambda share: None))
+    patch = default_patch_px(model) if patch_px is None else patch_px
+    options = _Options(samples, noise, steps, patch, seed, on_progress or (lambda share: None))
     # A caller may be under no_grad or inference_mode; both would leave us without a gradient.
     with torch.inference_mode(False), torch.enable_grad(), evaluating(model.module):
         question = _Question(model, model.preprocess(image, framing), index, objective)
@@ -155,7 +161,7 @@ def attribute(
         field = receptive_field(model, used.name)
         placement = placement.of_units(field.start, field.stride)
     elif method == "occlusion":
-        middle, stride = (patch_px - 1) / 2, _occlusion_stride(patch_px)
+        middle, stride = (patch - 1) / 2, _occlusion_stride(patch)
         placement = placement.of_units((middle, middle), (stride, stride))
     map_ = _one_per_cell(raw, signed)
     return Attribution(
@@ -169,6 +175,7 @@ def attribute(
         objective=objective,
         signed=signed,
         layer=used.name if used else "",
+        patch_px=patch if method == "occlusion" else 0,
         logit=float(logits[index]),
         probability=float(logits.softmax(0)[index]),
     )
@@ -227,6 +234,11 @@ def default_cam_layer(model: LoadedModel) -> Layer:
     while len(maps) > 1 and maps[-1].kind.startswith("Adaptive") and maps[-2].shape == maps[-1].shape:
         maps.pop()
     return maps[-1]
+
+
+def default_patch_px(model: LoadedModel) -> int:
+    """Side of the square that occlusion covers by default: large enough to hide a part of a thing, not all of it."""
+    return max(1, round(model.preprocess.crop_px / PATCHES_PER_SIDE))
 
 
 def _before_last_attention(model: LoadedModel, maps: list[Layer]) -> Layer:

@@ -15,7 +15,8 @@ _METHODS = {
     "integrated_gradients": "Integrated gradients of {objective}, on the way from a black picture to this one",
     "grad_cam": "Grad-CAM of {objective} at layer {layer}",
     "hires_cam": "HiResCAM of {objective} at layer {layer}",
-    "occlusion": "Occlusion: how far {objective} falls when a grey square covers the place",
+    "occlusion": "Occlusion: how far {objective} falls when a grey square of {patch} × {patch} input pixels "
+    "covers the place",
 }
 _OBJECTIVES = {
     "logit": "the logit (score)",
@@ -50,7 +51,10 @@ def describe_vector(activation: Activation) -> str:
 def describe_attribution(attribution: Attribution) -> str:
     """What was computed, for which class, what the colours mean, and all numbers."""
     objective = f"{_OBJECTIVES[attribution.objective]} of class {named(attribution)}"
-    said = _METHODS[attribution.method].format(objective=objective, layer=attribution.layer) + ". "
+    said = _METHODS[attribution.method].format(
+        objective=objective, layer=attribution.layer, patch=attribution.patch_px
+    )
+    said += ". "
     said += _colours(attribution) + " "
     said += (
         f"The network gives this class a logit of {number(attribution.logit)} and a probability of "

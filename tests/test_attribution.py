@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from torch import nn
 
 import explorer
 from explorer.attribution import PIXEL_QUANTILE, default_cam_layer
+from explorer.captions import describe_attribution
 from explorer.errors import ExplorerError
 from explorer.layers import channels_first, find_layer, list_layers
 from explorer.models import LoadedModel, from_module
@@ -197,6 +199,31 @@ def test_occlusion_is_captums_and_a_plain_loops(model: LoadedModel, picture: np.
             total[top : top + patch, left : left + patch] += found.raw[0, i, j]
             times[top : top + patch, left : left + patch] += 1
     np.testing.assert_allclose(total / times, theirs[0, 0].numpy(), atol=2e-5)
+
+
+@pytest.mark.parametrize(("side", "patch"), [(224, 32), (64, 9), (32, 5), (28, 4), (3, 1)])
+def test_occlusions_square_is_a_seventh_of_the_side(side: int, patch: int, picture: np.ndarray) -> None:
+    """By default as by a loop that covers that much, and the caption says how much."""
+    preprocess = replace(SMALL, resize_px=side, crop_px=side)
+    module = nn.Sequential(nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(27, 5))
+    with torch.no_grad():
+        module[2].weight.copy_(torch.linspace(-1, 1, 5 * 27).sin().reshape(5, 27))
+    model = from_module(module, preprocess, LABELS, name="pooled", weights="none")
+    found = explorer.attribute(model, picture, 2, "occlusion")
+    batch, stride, falls = preprocess(picture), max(1, patch // 2), []
+    with torch.no_grad():
+        for top in range(0, side - patch + stride, stride):
+            for left in range(0, side - patch + stride, stride):
+                covered = batch.clone()
+                covered[..., top : top + patch, left : left + patch] = 0
+                falls.append((module(batch) - module(covered))[0, 2].item())
+    np.testing.assert_allclose(found.raw.ravel(), falls, atol=1e-5)
+    assert found.patch_px == patch
+    assert f"a grey square of {patch} × {patch} input pixels" in describe_attribution(found)
+    # On anything but a 3 px picture it hides a part and moves over the rest.
+    assert len(falls) >= 9
+    assert np.ptp(falls) > 0
+    assert explorer.attribute(model, picture, 2).patch_px == 0
 
 
 @pytest.mark.parametrize("patch", [1, 100])

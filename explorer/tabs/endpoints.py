@@ -159,7 +159,8 @@ class Endpoints:
             image: a picture file.
             model: a name of the catalogue.
             target: the class, by index ("243") or by name ("bull mastiff").
-            method: gradient, input_x_gradient, smooth_grad, integrated_gradients, grad_cam, hires_cam, occlusion.
+            method: gradient, input_x_gradient, smooth_grad, integrated_gradients, grad_cam, hires_cam, or occlusion
+                by a grey square of a seventh of the input's side.
             objective: logit, loss or probability.
             alpha: opacity of the map, from 0 to 1.
 
