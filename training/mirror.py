@@ -77,7 +77,8 @@ def _runs_so_far(trackio: Any) -> list[Any]:
 
 
 def _log(result: EpochResult) -> None:
-    numbers = {name: value for name, value in asdict(result).items() if isinstance(value, int | float)}
+    # The epoch is the axis; as a chart of its own it would say nothing.
+    numbers = {n: v for n, v in asdict(result).items() if isinstance(v, int | float) and n != "epoch"}
     _trackio().log(numbers, step=result.epoch)
 
 
