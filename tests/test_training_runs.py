@@ -144,6 +144,21 @@ def test_the_line_is_in_order_of_waiting_and_skips_the_dead(tmp_path: Path) -> N
         assert runs.is_next_in_line(late)
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc to look at a process")
+def test_a_run_does_not_inherit_the_sleepy_threads_of_the_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # With sleeping threads a step of a small network takes more than twice as long on two cores.
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    folder = runs.start(replace(SLOW, epochs=1000), tmp_path, name="awake", slots=1)
+    wait_for(lambda: status(folder) == runs.RUNNING, "running")
+    environment = Path(f"/proc/{pid_of(folder)}/environ").read_bytes().split(b"\0")
+    runs.stop(folder)
+    wait_for(lambda: status(folder) == runs.STOPPED, "stopped")
+    assert not [entry for entry in environment if entry.startswith(b"OMP_WAIT_POLICY")]
+    assert b"OMP_NUM_THREADS=1" in environment
+
+
 def test_a_waiting_run_can_be_stopped_and_places_are_given_back(tmp_path: Path) -> None:
     folder = runs.create(TINY, tmp_path, "waiting")
     with take_slot(tmp_path, 1, lambda: True, lambda: None):

@@ -20,6 +20,7 @@ from dataclasses import Field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from explorer.allocator import keep_freed_pages
 from explorer.errors import ExplorerError
 from training import distributed, runs
 from training.config import RECIPES, TrainConfig
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    keep_freed_pages()
     if options.background:
         be_polite()
     if distributed.is_launched():

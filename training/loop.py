@@ -114,24 +114,31 @@ def _train_epoch(run: Trainee, epoch: int, on_progress: OnProgress | None) -> tu
 
 def _train_chunk(run: Trainee, chunk: Chunk, step: int) -> Tensor:
     """One step for each batch of ``chunk``, from ``step`` of the whole run; all its logits (n, classes)."""
-    network, optimizer, config = run.parallel, run.optimizer, run.config
-    steps, world = run.steps_per_epoch * config.epochs, distributed.world_size()
-    outputs = []
+    steps, outputs = run.steps_per_epoch * run.config.epochs, []
     for part, batch_size in zip(chunk.parts, chunk.batch_sizes, strict=True):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, step, steps)
-        optimizer.zero_grad()
-        with _autocast(run):
-            logits = network(chunk.images[part])
-        loss = _loss(chunk, part, logits, config.label_smoothing)
-        if world > 1:
-            # DDP averages over processes; parts of unequal size must still weigh by their images.
-            loss = loss * (world * (part.stop - part.start) / batch_size)
-        loss.backward()
-        optimizer.step()
-        outputs.append(logits.detach())
+        for group in run.optimizer.param_groups:
+            group["lr"] = learning_rate(run.config, step, steps)
+        if run.recorded:
+            outputs.append(run.recorded(chunk.images[part], chunk.classes[part]))
+        else:
+            outputs.append(_step(run, chunk, part, batch_size))
         step += 1
     return torch.cat(outputs).float()
+
+
+def _step(run: Trainee, chunk: Chunk, part: slice, batch_size: int) -> Tensor:
+    """One step on this process's ``part`` of a batch of ``batch_size``; its logits (n, classes)."""
+    world = distributed.world_size()
+    run.optimizer.zero_grad()
+    with _autocast(run):
+        logits: Tensor = run.parallel(chunk.images[part])
+    loss = _loss(chunk, part, logits, run.config.label_smoothing)
+    if world > 1:
+        # DDP averages over processes; parts of unequal size must still weigh by their images.
+        loss = loss * (world * (part.stop - part.start) / batch_size)
+    loss.backward()
+    run.optimizer.step()
+    return logits.detach()
 
 
 def _loss(chunk: Chunk, part: slice, logits: Tensor, smoothing: float) -> Tensor:

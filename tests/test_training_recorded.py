@@ -1,0 +1,96 @@
+"""A recorded step is the step itself: the same weights, bit for bit, as PyTorch's ordinary loop."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn, optim
+from torch.nn import functional
+
+from tests.training_samples import KITCHEN_SINK, TINY, assert_same_bits, tiny_data
+from training import setup
+from training.networks import LENET, build_network
+from training.recorded import RecordedStep, is_recordable
+
+MIXED = "conv 5 3 padding=1 stride=2, tanh, avgpool 2, conv 7 3, gelu, flatten, linear 12, sigmoid, linear"
+OPTIMIZERS = {
+    "adam": lambda parameters: optim.Adam(parameters, 1e-2, weight_decay=1e-3, fused=True),
+    "adamw": lambda parameters: optim.AdamW(parameters, 1e-2, weight_decay=1e-1, fused=True),
+    "sgd": lambda parameters: optim.SGD(parameters, 1e-2, 0.9, 0, 1e-3, True, fused=True),
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("line", [LENET, MIXED], ids=["sheet", "mixed"])
+def test_the_weights_are_those_of_the_ordinary_loop(line: str, optimizer: str) -> None:
+    torch.manual_seed(1)
+    network = build_network(line, 10, 32).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    ordinary = copy.deepcopy(network)
+    images = torch.rand(40, 32, 32, 3).permute(0, 3, 1, 2)
+    classes = torch.randint(0, 10, (40,))
+    ours, theirs = (OPTIMIZERS[optimizer](n.parameters()) for n in (network, ordinary))
+    step = RecordedStep(network, ours, label_smoothing=0.1)
+    for number in range(6):
+        rate = 0.01 / (number + 1)  # a schedule changes it from step to step
+        ours.param_groups[0]["lr"] = theirs.param_groups[0]["lr"] = rate
+        part = slice(0, 16) if number % 3 else slice(16, 23)  # the last batch of an epoch is smaller
+        logits = step(images[part], classes[part])
+        theirs.zero_grad()
+        expected = ordinary(images[part])
+        functional.cross_entropy(expected, classes[part], label_smoothing=0.1).backward()
+        theirs.step()
+        assert torch.equal(logits, expected)
+    assert_same_bits(dict(network.state_dict()), dict(ordinary.state_dict()))
+    for one, other in zip(ours.state.values(), theirs.state.values(), strict=True):
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_it_goes_on_with_weights_that_were_put_in_later() -> None:
+    network = build_network(LENET, 10, 32)
+    step = RecordedStep(network, optim.Adam(network.parameters(), fused=True))
+    images, classes = torch.rand(4, 3, 32, 32), torch.arange(4)
+    step(images, classes)
+    network.load_state_dict(build_network(LENET, 10, 32).state_dict())
+    expected = network(images).detach()
+    assert torch.equal(step(images, classes), expected)
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.Dropout(0.5), nn.BatchNorm2d(3), nn.ReLU(inplace=True)], ids=lambda layer: repr(layer)
+)
+def test_what_draws_numbers_keeps_statistics_or_overwrites_is_not_recorded(layer: nn.Module) -> None:
+    assert is_recordable(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()))
+    assert not is_recordable(nn.Sequential(layer, nn.Conv2d(3, 4, 3)))
+
+
+def test_a_network_of_ones_own_is_not_recorded_for_its_forward_may_decide_anew_each_time() -> None:
+    class Own(nn.Sequential):
+        pass
+
+    assert not is_recordable(Own(nn.Conv2d(3, 4, 3)))
+
+
+@pytest.mark.parametrize(
+    ("config", "recorded"),
+    [
+        (TINY, True),
+        (replace(TINY, mixup=0.2), False),
+        (replace(TINY, precision="bfloat16"), False),
+        (KITCHEN_SINK, False),
+    ],
+    ids=["sheet", "mixup", "bfloat16", "batch normalisation"],
+)
+def test_only_plain_steps_are_recorded(config, recorded: bool) -> None:
+    trainee = setup.prepare(config, tiny_data(), None, resume=False)
+    assert (trainee.recorded is not None) == recorded
