@@ -30,6 +30,7 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 
 import explorer
+from explorer.allocator import keep_freed_pages
 from training import Dataset, TrainConfig, load_dataset, train
 from training.slots import count_cores
 from training.worker import be_polite
@@ -150,6 +151,7 @@ def cut(data: Dataset, count: int) -> Dataset:
 
 
 def _one_of_several(config: TrainConfig, data: Dataset, ready: Barrier) -> None:
+    keep_freed_pages()
     list(train(replace(config, max_train_images=160), data=cut(data, 160)))  # warm up
     ready.wait()
     list(train(config, data=data))
@@ -198,6 +200,7 @@ def sheet(data: Dataset) -> None:
 
 
 def _train_politely(config: TrainConfig, data: Dataset, ready: Barrier) -> None:
+    keep_freed_pages()
     be_polite()
     ready.wait()
     list(train(config, data=data))
@@ -244,11 +247,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="torch threads of each loop; default: torch's own choice")
     parser.add_argument("--sheet", action="store_true", help="also the sheet's two runs, whole")
     options = parser.parse_args()
+    keep_freed_pages()  # as a run does; it helps all contenders
     if options.threads:
         torch.set_num_threads(options.threads)
     source = {"dataset": "folder", "data_dir": options.data} if options.data else {}
     data = load_dataset(replace(PLAIN, **source))
-    some = cut(data, 8000)
+    some = cut(data, 20_000)
     print(
         f"{data.name}: {len(some.train_classes):,} images an epoch; torch {torch.__version__}, {count_cores()} cores"
     )
