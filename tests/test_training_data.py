@@ -25,7 +25,8 @@ from explorer.download import DownloadProgress
 from explorer.errors import ExplorerError
 from tests.training_samples import mounted_disk, tiny_data
 from training import Dataset, TrainConfig, channel_statistics, class_counts, gallery, load_dataset
-from training.data import fit_square
+from training.data import fit_square, is_on_disk
+from training.downloads import CLASSES, MIRROR_VARIABLE, archives
 from training.folder import open_folder
 from training.shapes10 import LABELS, make_shapes
 
@@ -78,6 +79,23 @@ def test_shapes10_is_balanced_deterministic_and_a_prefix_of_itself() -> None:
     other, _ = make_shapes(30, train=False)
     assert not np.array_equal(again, other)
     assert len({image.tobytes() for image in images}) == 700
+
+
+def test_drawing_the_shapes_is_followed_and_can_be_cancelled(cache: Path) -> None:
+    class Enough(Exception):
+        pass
+
+    def cancel(done: int, total: int) -> None:
+        if done > total / 2:
+            raise Enough
+
+    with pytest.raises(Enough):
+        load_dataset(TrainConfig(dataset="shapes10"), on_decode=cancel)
+    assert not list(cache.rglob("*.rgb"))
+    heard: list[tuple[int, int]] = []
+    data = load_dataset(TrainConfig(dataset="shapes10"), on_decode=lambda *told: heard.append(told))
+    count = len(data.train_images) + len(data.test_images)
+    assert heard == [(done, count) for done in range(500, count + 1, 500)]
 
 
 def test_arrays_are_made_once_and_memory_mapped_afterwards(cache: Path) -> None:
@@ -291,6 +309,68 @@ def test_cifar10_is_downloaded_with_progress(
     seen: list[DownloadProgress] = []
     check_cifar(load_dataset(TrainConfig(), on_download=seen.append), pixels)
     assert seen[-1] == DownloadProgress(len(archive), len(archive))
+
+
+def test_archives_come_from_a_mirror_that_the_computer_is_set_to_use(
+    small_cifar: tuple[bytes, np.ndarray], server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive, pixels = small_cifar
+    monkeypatch.setenv(MIRROR_VARIABLE, f"{server}sets/")
+    (tmp_path / "served" / "sets").mkdir()
+    (tmp_path / "served" / "sets" / "cifar-10-python.tar.gz").write_bytes(archive)
+    check_cifar(load_dataset(TrainConfig()), pixels)
+    # MNIST and Fashion-MNIST have files of the same names.
+    addresses = [a.download_url for name in CLASSES for a in archives(name)]
+    assert len(set(addresses)) == len(addresses)
+    assert f"{server}sets/FashionMNIST/raw/t10k-labels-idx1-ubyte.gz" in addresses
+    # Without the mirror it is the same data set: nothing is asked for again.
+    monkeypatch.delenv(MIRROR_VARIABLE)
+    assert archives("cifar10")[0].download_url == CIFAR10.url
+    check_cifar(load_dataset(TrainConfig()), pixels)
+
+
+def test_what_needs_no_download_is_known_before(
+    small_cifar: tuple[bytes, np.ndarray], cache: Path, tmp_path: Path
+) -> None:
+    archive, _ = small_cifar
+    own = tmp_path / "own"
+    own.mkdir()
+    for config, there in (
+        (TrainConfig(dataset="shapes10"), True),
+        (TrainConfig(), False),
+        (TrainConfig(data_dir=str(own)), False),
+        (TrainConfig(data_dir=str(own / "cifar-10-python.tar.gz")), False),
+        (TrainConfig(dataset="folder", data_dir=str(own)), True),
+        (TrainConfig(dataset="folder", data_dir=str(own / "nowhere")), False),
+        (TrainConfig(dataset="mnist"), False),
+    ):
+        assert is_on_disk(config) == there, config
+    (own / "cifar-10-python.tar.gz").write_bytes(archive)
+    assert is_on_disk(TrainConfig(data_dir=str(own)))
+    assert is_on_disk(TrainConfig(data_dir=str(own / "cifar-10-python.tar.gz")))
+    assert not is_on_disk(TrainConfig())
+    load_dataset(TrainConfig(data_dir=str(own)))
+    # Now the decoded arrays are here, at 32 px; and what torchvision unpacked, to be decoded at any size.
+    (own / "cifar-10-python.tar.gz").unlink()
+    assert is_on_disk(TrainConfig())
+    assert not is_on_disk(TrainConfig(image_size=16))
+    assert is_on_disk(TrainConfig(image_size=16, data_dir=str(own)))
+    assert load_dataset(TrainConfig(image_size=16, data_dir=str(own))).train_images.shape[1:3] == (16, 16)
+    (own / "cifar-10-batches-py" / "test_batch").unlink()
+    assert not is_on_disk(TrainConfig(image_size=24, data_dir=str(own)))
+
+
+def test_a_good_archive_takes_the_place_of_a_broken_one(
+    small_cifar: tuple[bytes, np.ndarray], cache: Path, tmp_path: Path
+) -> None:
+    archive, pixels = small_cifar
+    (cache / "downloads").mkdir(parents=True)
+    (cache / "downloads" / "cifar-10-python.tar.gz").write_bytes(archive[:99])
+    with pytest.raises(ExplorerError, match="does not have the MD5"):
+        load_dataset(TrainConfig())
+    (tmp_path / "mine.tgz").write_bytes(archive)
+    check_cifar(load_dataset(TrainConfig(data_dir=str(tmp_path / "mine.tgz"))), pixels)
+    assert not list((cache / "downloads").glob(".*"))
 
 
 @pytest.mark.parametrize("how", ["in its folder", "by name"])

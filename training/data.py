@@ -23,7 +23,7 @@ from explorer.errors import ExplorerError
 from explorer.images import read_image
 from training import shapes10
 from training.config import TrainConfig
-from training.downloads import OnDownload, adopt_archive, archives, load_torchvision
+from training.downloads import OnDownload, adopt_archive, archives, is_present, load_torchvision
 from training.folder import Listing, Picture, open_folder
 
 Images = NDArray[np.uint8]
@@ -61,7 +61,7 @@ def load_dataset(
 ) -> Dataset:
     """The data that ``config`` asks for: from the cache, else made, decoded or downloaded.
 
-    ``on_decode`` is called with (images done, images in all) while a folder is decoded.
+    ``on_decode`` is called with (images done, images in all) while a folder is decoded or Shapes-10 is drawn.
 
     Raises:
         ExplorerError: see :mod:`training.folder` and :mod:`training.downloads`.
@@ -73,12 +73,29 @@ def load_dataset(
             make = partial(_from_folder, listing, read, config.image_size, config.skip_broken, on_decode)
             data = _cached(key, config.image_size, source.stem, make)
     elif config.dataset == "shapes10":
-        data = _cached(_shapes_key(), config.image_size, "shapes10", partial(_from_shapes, config.image_size))
+        make = partial(_from_shapes, config.image_size, on_decode)
+        data = _cached(_shapes_key(), config.image_size, "shapes10", make)
     else:
-        key = hashlib.sha256(repr(archives(config.dataset)).encode()).hexdigest()[:16]
         make = partial(_from_torchvision, config, on_download)
-        data = _cached(f"{config.dataset}-{key}", config.image_size, config.dataset, make)
+        data = _cached(_torchvision_key(config.dataset), config.image_size, config.dataset, make)
     return _limited(data, config.max_train_images, config.max_test_images)
+
+
+def is_on_disk(config: TrainConfig) -> bool:
+    """Whether :func:`load_dataset` finds these images on this computer, and needs no download.
+
+    Shapes-10 is drawn here, so always. A folder or archive that ``data_dir`` names counts if it exists; whether
+    it can be read is known when it is opened.
+    """
+    if config.dataset == "shapes10":
+        return True
+    given = Path(config.data_dir).expanduser() if config.data_dir else None
+    if config.dataset == "folder":
+        return given is not None and given.exists()
+    if (_arrays_folder(_torchvision_key(config.dataset), config.image_size) / _ABOUT).exists():
+        return True
+    home = given or _downloads_dir()
+    return home.is_file() or is_present(config.dataset, home)
 
 
 def class_counts(data: Dataset) -> dict[str, tuple[int, int]]:
@@ -128,7 +145,7 @@ class _Made:
 
 
 def _cached(key: str, size: int, name: str, make: Callable[[], _Made]) -> Dataset:
-    folder = cache_dir() / f"arrays-{_LAYOUT}" / f"{key}-{size}px"
+    folder = _arrays_folder(key, size)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         # Several processes may start on the same data at once: one makes it, the others wait.
@@ -153,6 +170,10 @@ def _cached(key: str, size: int, name: str, make: Callable[[], _Made]) -> Datase
         about["fingerprint"],
         tuple(about["broken"]),
     )
+
+
+def _arrays_folder(key: str, size: int) -> Path:
+    return cache_dir() / f"arrays-{_LAYOUT}" / f"{key}-{size}px"
 
 
 _ABOUT = "about.json"
@@ -278,15 +299,29 @@ def _shapes_key() -> str:
     return f"shapes10-{hashlib.sha256(source).hexdigest()[:16]}"
 
 
-def _from_shapes(size: int) -> _Made:
-    train, train_classes = shapes10.make_shapes(shapes10.TRAIN_IMAGES, train=True)
-    test, test_classes = shapes10.make_shapes(shapes10.TEST_IMAGES, train=False)
+def _from_shapes(size: int, on_decode: OnDecode | None) -> _Made:
+    first, second = shapes10.TRAIN_IMAGES, shapes10.TEST_IMAGES
+    tell = on_decode or (lambda done, total: None)
+    train, train_classes = shapes10.make_shapes(
+        first, train=True, on_progress=lambda drawn: tell(drawn, first + second)
+    )
+    test, test_classes = shapes10.make_shapes(
+        second, train=False, on_progress=lambda drawn: tell(first + drawn, first + second)
+    )
     resize = partial(map, partial(fit_square, size=size))
     return _Made(shapes10.LABELS, resize(train), train_classes, [], resize(test), test_classes, [])
 
 
+def _torchvision_key(name: str) -> str:
+    return f"{name}-{hashlib.sha256(repr(archives(name)).encode()).hexdigest()[:16]}"
+
+
+def _downloads_dir() -> Path:
+    return cache_dir() / "downloads"
+
+
 def _from_torchvision(config: TrainConfig, on_download: OnDownload | None) -> _Made:
-    home = cache_dir() / "downloads"
+    home = _downloads_dir()
     folder = Path(config.data_dir).expanduser() if config.data_dir else home
     if folder.is_file():
         folder = adopt_archive(config.dataset, folder, home)

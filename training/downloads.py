@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from explorer.download import Checksum, DownloadProgress, download
 from explorer.errors import ExplorerError
 
+MIRROR_VARIABLE = "CNN_EXPLORER_DATA_MIRROR"
+"""Names a web folder with the archives, each at its path of :func:`archives`, in place of the slow hosts."""
 OnDownload = Callable[[DownloadProgress], None]
 Split = tuple[NDArray[np.uint8], NDArray[np.int64]]
 CLASSES: Mapping[str, Any] = MappingProxyType(
@@ -36,6 +39,12 @@ class Archive:
     md5: str
     path: str
 
+    @property
+    def download_url(self) -> str:
+        """Where it comes from: its own host, or the mirror that this computer is set to use."""
+        mirror = os.environ.get(MIRROR_VARIABLE)
+        return f"{mirror.rstrip('/')}/{self.path}" if mirror else self.url
+
 
 def archives(name: str) -> list[Archive]:
     """The files that make up a data set, to torchvision's addresses and hashes."""
@@ -44,6 +53,20 @@ def archives(name: str) -> list[Archive]:
         return [Archive(kind.url, kind.tgz_md5, kind.filename)]
     folder = f"{kind.__name__}/raw"
     return [Archive(kind.mirrors[0] + file, md5, f"{folder}/{file}") for file, md5 in kind.resources]
+
+
+def is_present(name: str, data_dir: Path) -> bool:
+    """Whether ``data_dir`` holds every archive of a data set, or what torchvision unpacked from them.
+
+    Looks at names only: what is in the files is checked when they are opened.
+    """
+    kind = CLASSES[name]
+    packed = [archive.path for archive in archives(name)]
+    if hasattr(kind, "tgz_md5"):
+        unpacked = [f"{kind.base_folder}/{file}" for file, _ in (*kind.train_list, *kind.test_list)]
+    else:
+        unpacked = [path.removesuffix(".gz") for path in packed]
+    return any(all((data_dir / path).is_file() for path in paths) for paths in (packed, unpacked))
 
 
 def load_torchvision(
@@ -72,7 +95,11 @@ def load_torchvision(
 
 
 def adopt_archive(name: str, archive_path: Path, data_dir: Path) -> Path:
-    """Take an archive that the user already has; returns the folder that :func:`load_torchvision` wants."""
+    """Take an archive that the user already has; returns the folder that :func:`load_torchvision` wants.
+
+    Raises:
+        ExplorerError: its MD5 is wrong, or the data set has several archives.
+    """
     wanted = archives(name)
     if len(wanted) != 1:
         raise ExplorerError(
@@ -80,9 +107,15 @@ def adopt_archive(name: str, archive_path: Path, data_dir: Path) -> Path:
         )
     _check_md5(archive_path, wanted[0])
     target = data_dir / wanted[0].path
-    if not target.exists():
+    if not target.exists() or not _has_md5(target, wanted[0]):
+        # Whole or not at all: another process may look for it, and the disk may be full.
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(archive_path, target)
+        part = target.with_name(f".{target.name}.{os.getpid()}.part")
+        try:
+            shutil.copyfile(archive_path, part)
+            os.replace(part, target)
+        finally:
+            part.unlink(missing_ok=True)
     return data_dir
 
 
@@ -101,7 +134,7 @@ def _fetch(archive: Archive, data_dir: Path, on_download: OnDownload | None) -> 
         _check_md5(path, archive)
         return
     try:
-        download(archive.url, path, checksum=Checksum("md5", archive.md5), on_progress=on_download)
+        download(archive.download_url, path, checksum=Checksum("md5", archive.md5), on_progress=on_download)
     except ExplorerError as error:
         raise ExplorerError(
             error.value,
@@ -112,8 +145,12 @@ def _fetch(archive: Archive, data_dir: Path, on_download: OnDownload | None) -> 
         ) from error
 
 
+def _has_md5(path: Path, archive: Archive) -> bool:
+    return Checksum("md5", archive.md5).matches(path)
+
+
 def _check_md5(path: Path, archive: Archive) -> None:
-    if not Checksum("md5", archive.md5).matches(path):
+    if not _has_md5(path, archive):
         raise ExplorerError(
             f"{path}",
             f"does not have the MD5 {archive.md5}",

@@ -7,6 +7,7 @@ the split, its block of 500 and the seed below: a shorter set is a prefix of a l
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,18 @@ _SEED = 10_2026
 Floats = NDArray[np.floating[Any]]
 
 
-def make_shapes(count: int, *, train: bool) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def make_shapes(
+    count: int, *, train: bool, on_progress: Callable[[int], None] = lambda drawn: None
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """``count`` images (count, 32, 32, 3) uint8 RGB and their classes (count,) int64 in [0, 10).
 
-    Class of image ``i`` is ``i % 10``: every prefix is balanced.
+    Class of image ``i`` is ``i % 10``: every prefix is balanced. ``on_progress`` hears how many are drawn;
+    it may raise to cancel.
     """
-    blocks = [_make_block(index, train) for index in range(-(-count // _BLOCK))]
+    blocks = []
+    for start in range(0, count, _BLOCK):
+        blocks.append(_make_block(start // _BLOCK, train))
+        on_progress(min(start + _BLOCK, count))
     images = np.concatenate(blocks) if blocks else np.zeros((0, SIDE_PX, SIDE_PX, 3), np.uint8)
     return images[:count], np.arange(count, dtype=np.int64) % len(LABELS)
 

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from explorer.caches import ByteBudgetCache
+from explorer.download import DownloadProgress
 from explorer.errors import ExplorerError
 from training.config import TrainConfig
-from training.data import Dataset, cache_dir, channel_statistics, load_dataset
-from training.downloads import CLASSES, archives
+from training.data import Dataset, cache_dir, channel_statistics, is_on_disk, load_dataset
+from training.downloads import CLASSES
 
 MAPPED_BYTES = 8 * 2**30
 """Of addresses, not of memory: the arrays stay on disk."""
+MOST_REMEMBERED = 1000
 OnProgress = Callable[[float, str], None]
 
 
@@ -60,6 +62,7 @@ class Shelf:
         self._images: ByteBudgetCache[tuple[Choice, int | None, int | None], Dataset] = ByteBudgetCache(
             MAPPED_BYTES, _size
         )
+        self._own: ByteBudgetCache[str, Choice] = ByteBudgetCache(MOST_REMEMBERED, lambda choice: 1)
 
     def open(self, choice: Choice, report: OnProgress = lambda share, what: None) -> Opened:
         """The data set, made, decoded or downloaded if it must be.
@@ -70,7 +73,7 @@ class Shelf:
             ExplorerError: as :func:`training.load_dataset`; or it would have to be downloaded, offline.
         """
         config = choice.config()
-        if self.offline and not is_here(choice):
+        if self.offline and choice.dataset in CLASSES and not is_on_disk(config):
             raise ExplorerError(
                 f"the data set {choice.dataset!r}",
                 "isn't on this computer, and this is offline mode",
@@ -84,7 +87,12 @@ class Shelf:
             return self.open(choice, report)
         found = _open(choice, choice.config(), report)
         self._opened.put(choice, found)
+        self._own.put(found.data.fingerprint, choice)
         return found
+
+    def opened_as(self, fingerprint: str) -> Choice | None:
+        """Which of the users' own pictures have this fingerprint, if they were opened since the program began."""
+        return self._own.get(fingerprint)
 
     def images_of(self, config: TrainConfig, labels: Sequence[str], opened: Opened | None = None) -> Dataset:
         """The images that a run was trained and tested on.
@@ -110,14 +118,17 @@ class Shelf:
 def _open(choice: Choice, config: TrainConfig, report: OnProgress) -> Opened:
     report(0.0, "Opening the images")
 
-    def downloaded(progress: object) -> None:
-        done, total = progress.done_bytes, progress.total_bytes  # type: ignore[attr-defined]
-        report(done / max(1, total), f"Downloading: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+    def downloaded(progress: DownloadProgress) -> None:
+        done, total = progress.done_bytes, progress.total_bytes
+        # A server need not say how much is to come.
+        of = f" of {total / 1e6:.0f}" if total else ""
+        report(done / total if total else 0.0, f"Downloading: {done / 1e6:.0f}{of} MB")
 
+    doing = "Drawing" if choice.dataset == "shapes10" else "Decoding"
     data = load_dataset(
         config,
         on_download=downloaded,
-        on_decode=lambda done, total: report(done / total, f"Decoding: {done:,} of {total:,} images"),
+        on_decode=lambda done, total: report(done / total, f"{doing}: {done:,} of {total:,} images"),
     )
     report(1.0, f"Measuring {len(data.train_classes):,} training images")
     return Opened(choice, data, *channel_statistics(data))
@@ -129,11 +140,7 @@ def _size(data: Dataset) -> int:
 
 def is_here(choice: Choice) -> bool:
     """Whether opening it needs no download."""
-    if choice.dataset not in CLASSES or choice.data_dir is not None:
-        return True
-    if any(cache_dir().glob(f"arrays-*/{choice.dataset}-*-{choice.image_size}px/about.json")):
-        return True
-    return all((cache_dir() / "downloads" / archive.path).exists() for archive in archives(choice.dataset))
+    return is_on_disk(choice.config())
 
 
 def keep_upload(path: Path) -> Path:
