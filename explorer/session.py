@@ -1,7 +1,7 @@
 """What the user did, for replay: steps that name a public function and its arguments, and the files they need.
 
-A saved session is a ZIP of one JSON file and pictures. It is data: reading it runs nothing and writes nothing,
-names no path of the computer, and anything that doesn't fit the form below is refused.
+A saved session is a ZIP of one JSON file, pictures, and networks of the user's own. It is data: reading it runs
+nothing and writes nothing, names no path of the computer, and anything that doesn't fit the form below is refused.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from PIL import Image
 
 from explorer.archive import pack, unpack
 from explorer.errors import ExplorerError, suggest
+from explorer.network_file import MAX_NETWORKS_BYTES, is_network_file, read_labels, too_large
 
 FORMAT = 1
 MAX_STEPS = 200
@@ -51,7 +52,7 @@ class Step:
     Attributes:
         function: the public function that made it, such as ``"explorer.reduce"``; ``"text"`` for words alone.
         arguments: what it was given, as JSON: numbers, text, lists. A picture is named by the SHA-256 of its
-            file, a network by its name.
+            file, a network by its name, or by its architecture and the SHA-256 of its file.
         title, comment: the user's words, plain text.
         text: what the result says in words and numbers.
         picture: the result as shown, the bytes of a PNG; empty if there is none.
@@ -69,7 +70,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Session:
-    """Steps in order, a title, and the files that the steps use: SHA-256 → content.
+    """Steps in order, a title, and the files that the steps use, pictures and networks: SHA-256 → content.
 
     The functions below return a changed copy; positions count from 0.
     """
@@ -83,8 +84,9 @@ class Session:
         if len(self.steps) >= MAX_STEPS:
             rule = f"is more than a session holds ({MAX_STEPS})"
             raise ExplorerError(f"step {len(self.steps) + 1}", rule, "remove some, or begin another session")
-        more = {content_hash(content): content for content in files}
-        return replace(self, steps=(*self.steps, step), files={**self.files, **more})
+        everything = {**self.files, **{content_hash(content): content for content in files}}
+        _check_size(everything.values(), "the networks of your own in this session")
+        return replace(self, steps=(*self.steps, step), files=everything)
 
     def rename(self, title: str) -> Session:
         """With another title."""
@@ -100,9 +102,10 @@ class Session:
         return replace(self, steps=(*self.steps[:position], changed, *self.steps[position + 1 :]))
 
     def remove(self, position: int) -> Session:
-        """Without one step. Files that no other step uses go with it when the session is saved."""
+        """Without one step, and without the files that no other step uses."""
         self._checked(position)
-        return replace(self, steps=self.steps[:position] + self.steps[position + 1 :])
+        steps = self.steps[:position] + self.steps[position + 1 :]
+        return replace(self, steps=steps, files=_used(self.files, steps))
 
     def move(self, position: int, to: int) -> Session:
         """With one step put at another position; beyond the ends means at the end."""
@@ -137,8 +140,7 @@ def versions() -> Mapping[str, str]:
 
 def save_session(session: Session) -> bytes:
     """The session as a file: a ZIP with the pictures inside. The same session gives the same bytes."""
-    used = json.dumps([dict(step.arguments) for step in session.steps])
-    files = {f"files/{name}": content for name, content in session.files.items() if name in used}
+    files = {f"files/{name}": content for name, content in _used(session.files, session.steps).items()}
     steps = []
     for step in session.steps:
         row = {name: value for name, value in asdict(step).items() if value}
@@ -179,7 +181,24 @@ def read_session(data: bytes, functions: Collection[str], what: str = "the sessi
     contents = {
         name.partition("/")[2]: content for name, content in files.items() if name.startswith("files/")
     }
+    _check_size(contents.values(), f"the networks in {what}")
+    for name, content in contents.items():
+        if is_network_file(content):
+            read_labels(content, f"the network {name[:12]}… in {what}")
     return Session(title, steps, contents)
+
+
+def _used(files: Mapping[str, bytes], steps: Iterable[Step]) -> dict[str, bytes]:
+    """The files that these steps name."""
+    named = json.dumps([dict(step.arguments) for step in steps])
+    return {name: content for name, content in files.items() if name in named}
+
+
+def _check_size(files: Iterable[bytes], what: str) -> None:
+    """Raises ExplorerError for more networks than a session holds."""
+    size = sum(len(content) for content in files if is_network_file(content))
+    if size > MAX_NETWORKS_BYTES:
+        raise too_large(what, size)
 
 
 def _parsed(content: bytes, what: str) -> dict[str, Any]:

@@ -18,6 +18,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--out", metavar="DIR", required=True, help="folder to write into")
     options.add_argument("--surname", help="with --matriculation-number: also make the ZIP to hand in")
     options.add_argument("--matriculation-number", metavar="NUMBER")
+    options.add_argument(
+        "--runs", metavar="DIR", help="where the training runs are that the session names (default: ./runs)"
+    )
     options.add_argument("--anew", action="store_true", help="compute every step again before")
     return options
 
@@ -39,16 +42,24 @@ def export(options: argparse.Namespace) -> list[Path]:
     from notebooks_export.replay import perform
     from notebooks_export.submission import build_submission, export_files, open_session
     from training.checkpoint import write_whole
+    from training.runs import DEFAULT_ROOT
+
+    runs = DEFAULT_ROOT if options.runs is None else Path(options.runs)
+    if options.runs is not None and not runs.is_dir():
+        raise ExplorerError(f"--runs {options.runs!r}", "is not a folder", "name the one that holds the runs")
 
     def tell(done: int, total: int, title: str) -> None:
         print(f"{done + 1}/{total} {title}", file=sys.stderr)
 
-    session = perform(open_session(options.session), anew=options.anew, on_step=tell)
+    session = perform(open_session(options.session), anew=options.anew, runs=runs, on_step=tell)
     if options.surname is None and options.matriculation_number is None:
-        files = export_files(session)
+        files = export_files(session, runs=runs)
     else:
         made = build_submission(
-            session, surname=options.surname or "", matriculation_number=options.matriculation_number or ""
+            session,
+            surname=options.surname or "",
+            matriculation_number=options.matriculation_number or "",
+            runs=runs,
         )
         files = {made.filename: made.content}
     for name, content in files.items():

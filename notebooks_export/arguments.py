@@ -21,7 +21,7 @@ Check = Callable[[str, Any], Any]
 MAX_CELLS = 4096
 SAMPLE = "sample:"
 _HASH = re.compile(r"[0-9a-f]{64}")
-_RUN = re.compile(r"[A-Za-z0-9][\w .+-]{0,99}@\d{1,6}", re.ASCII)
+_RUN = re.compile(r"\w[\w .,+=-]{0,109}@[0-9]{1,6}")  # as training.runs names them
 _LAYER = re.compile(r"[A-Za-z_][\w.]{0,199}")
 
 
@@ -129,11 +129,14 @@ def image_reference(name: str, value: Any) -> str:
 
 
 def model_reference(name: str, value: Any) -> str:
-    """A network of the catalogue, or ``RUN@EPOCH`` for a trained one. Never a path."""
-    if isinstance(value, str) and (value in catalogue() or _RUN.fullmatch(value)):
-        return value
+    """A network of the catalogue, ``RUN@EPOCH`` for a trained one, or ``NAME:SHA-256`` for a file. Never a path."""
+    if isinstance(value, str):
+        name, _, digest = value.partition(":")
+        if value in catalogue() or _RUN.fullmatch(value) or (name in catalogue() and _HASH.fullmatch(digest)):
+            return value
     remedy = suggest(str(value)[:80], catalogue(), "explorer.catalogue()")
-    raise ExplorerError(f"network {value!r:.100}", "is neither in the catalogue nor RUN@EPOCH", remedy)
+    rule = "is neither in the catalogue nor RUN@EPOCH nor NAME:SHA-256"
+    raise ExplorerError(f"network {value!r:.100}", rule, remedy)
 
 
 def network_name(name: str, value: Any) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,18 +17,20 @@ from explorer.models import LoadedModel
 from explorer.overlay import default_colormap
 from explorer.session import Session, Step
 from notebooks_export.replay import carry_out
+from training.runs import DEFAULT_ROOT
 
 _EPOCH = re.compile(r"epoch (\d+): train ([\d.]+)%, test ([\d.]+)%")
 _MAPS = ("explorer.reduce", "explorer.attribute", "explorer.compare_classes")
 _DPI = 100
 
 
-def step_data(session: Session, position: int) -> dict[str, bytes]:
+def step_data(session: Session, position: int, *, runs: str | Path = DEFAULT_ROOT) -> dict[str, bytes]:
     """File name → content for one step.
 
     Always ``manifest.json``, and what there is of: ``picture.png``; ``picture.svg`` with its colour bar;
     ``map.npy`` and ``map.csv`` (for two classes one each of a, b and their difference); ``runs.csv`` with accuracies
-    in percent, to the digit that the step shows. Maps are computed again, since a session keeps pictures only.
+    in percent, to the digit that the step shows. Maps are computed again, since a session keeps pictures only; training
+    runs that the step names are below ``runs``.
 
     Raises:
         ExplorerError: no such step, one without pictures and numbers, or as :func:`~notebooks_export.perform`.
@@ -38,7 +41,7 @@ def step_data(session: Session, position: int) -> dict[str, bytes]:
     told: dict[str, Any] = {"function": step.function, "title": step.title, "arguments": dict(step.arguments)}
     files: dict[str, bytes] = {}
     if step.function in _MAPS:
-        step, scope = carry_out(session, position)
+        step, scope = carry_out(session, position, runs)
         files = _map_files(step, scope)
         model = next(value for value in scope.values() if isinstance(value, LoadedModel))
         told |= {"weights": model.weights, "weights_sha256": weights_hash(model)}

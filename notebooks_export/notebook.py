@@ -6,6 +6,7 @@ import base64
 import io
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -18,7 +19,14 @@ from explorer.session import Session, Step, versions
 from notebooks_export.arguments import SAMPLE
 from notebooks_export.calls import CALLS, TEXT
 from notebooks_export.cells import Given
-from training import epochs_of, trained_runs
+from notebooks_export.networks import (
+    check_networks,
+    network_code,
+    network_files,
+    network_imports,
+    network_name,
+)
+from training.runs import DEFAULT_ROOT
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#$~^|&@!])")
 _LINE_START = re.compile(r"^(\s*)([-+=:]|\d+(?=[.)]))", re.MULTILINE)
@@ -34,16 +42,16 @@ _SUFFIX = {
 OWN_WORDS = "Write your discussion here."
 
 
-def build_notebook(session: Session) -> nbformat.NotebookNode:
+def build_notebook(session: Session, *, runs: str | Path = DEFAULT_ROOT) -> nbformat.NotebookNode:
     """The notebook of a session; nothing is computed, the results are those that the steps carry.
 
-    The pictures that it reads lie beside it: see :func:`notebook_files`.
+    What it reads lies beside it: see :func:`notebook_files`. Training runs that steps name are below ``runs``.
 
     Raises:
         ExplorerError: an empty session, a function or an argument that isn't allowed, a step whose picture or
             run is gone. The session stays as it is.
     """
-    given = check_steps(session)
+    given = check_steps(session, runs)
     cells = [new_markdown_cell(_heading(session), id="title")]
     if setup := setup_code(session, given):
         cells.append(new_code_cell(setup, id="setup", execution_count=1))
@@ -58,7 +66,7 @@ def build_notebook(session: Session) -> nbformat.NotebookNode:
     return notebook
 
 
-def check_steps(session: Session) -> list[Given]:
+def check_steps(session: Session, runs: str | Path = DEFAULT_ROOT) -> list[Given]:
     """Every step's arguments, complete, with the variables of its network and picture.
 
     Raises:
@@ -75,6 +83,8 @@ def check_steps(session: Session) -> list[Given]:
             raise ExplorerError(f"function {step.function!r:.80} in step {number}", rule, remedy)
         checked.append(CALLS[step.function].check(step, number))
         _check_present(session, checked[-1], number)
+    numbers = {row["model"]: number for number, row in enumerate(checked, start=1) if row.get("model")}
+    check_networks(session, numbers, runs)
     models, images = _variables(session, checked)
     return [
         Given(row, models.get(row.get("model", ""), ""), images.get(row.get("image", ""), ""))
@@ -93,8 +103,8 @@ def imports(session: Session) -> list[str]:
     if all(step.function == TEXT for step in session.steps):
         return []
     needed |= {"import explorer", "from PIL import Image"}
-    if any("@" in str(step.arguments.get("model", "")) for step in session.steps):
-        needed.add("import training")
+    for step in session.steps:
+        needed |= network_imports(str(step.arguments.get("model", "")))
     plain_imports = sorted(line for line in needed if line.startswith("import"))
     names: dict[str, set[str]] = {}
     for line in needed - set(plain_imports):
@@ -108,7 +118,7 @@ def imports(session: Session) -> list[str]:
 
 def setup_code(session: Session, given: list[Given]) -> str:
     """The first cell: imports, then each network and each picture once."""
-    loads = {row.model: f"{row.model} = {model_code(row['model'])}" for row in given if row.model}
+    loads = {row.model: f"{row.model} = {network_code(row['model'])}" for row in given if row.model}
     for row in given:
         if row.image:
             loads[row.image] = f"{row.image} = explorer.read_image({_image_code(session, row['image'])})"
@@ -116,18 +126,21 @@ def setup_code(session: Session, given: list[Given]) -> str:
     return "\n".join([*lines, *(["", *loads.values()] if loads else [])])
 
 
-def model_code(reference: str) -> str:
-    """The call that loads a network."""
-    name, at, epoch = reference.rpartition("@")
-    if not at:
-        return f"explorer.load_model({reference!r})"
-    return f"training.load_trained(training.trained_runs()[{name!r}], epoch={int(epoch)})"
+def notebook_files(session: Session, *, runs: str | Path = DEFAULT_ROOT) -> dict[str, bytes]:
+    """What a session's notebook reads: path beside the notebook → content.
 
+    Pictures, networks of the user's own, and of training runs the recipe and the epochs that are looked into.
 
-def notebook_files(session: Session) -> dict[str, bytes]:
-    """The pictures that a session's notebook reads: path beside the notebook → content."""
-    used = {step.arguments.get("image") for step in session.steps}
-    return {_image_path(name, content): content for name, content in session.files.items() if name in used}
+    Raises:
+        ExplorerError: as :func:`build_notebook`.
+    """
+    given = check_steps(session, runs)
+    pictures = {row["image"] for row in given if row.image} & set(session.files)
+    networks = sorted({row["model"] for row in given if row.model})
+    return {
+        **{_image_path(name, session.files[name]): session.files[name] for name in sorted(pictures)},
+        **network_files(session, networks, runs),
+    }
 
 
 def plain(text: str) -> str:
@@ -182,16 +195,10 @@ def _code_cell(step: Step, code: str, number: int) -> nbformat.NotebookNode:
 
 
 def _check_present(session: Session, arguments: Mapping[str, Any], number: int) -> None:
-    image, model = arguments.get("image", ""), arguments.get("model", "")
+    image = arguments.get("image", "")
     if image and not image.startswith(SAMPLE) and image not in session.files:
         rule, remedy = "is not in the session any more", "remove the step, or keep it again from the screen"
         raise ExplorerError(f"the picture {image[:12]}… of step {number}", rule, remedy)
-    if "@" in model:
-        name, _, epoch = model.rpartition("@")
-        folder = trained_runs().get(name)
-        if folder is None or int(epoch) not in epochs_of(folder):
-            rule, remedy = "is gone", "remove the step, or put the run's folder back"
-            raise ExplorerError(f"the network {model!r} of step {number}", rule, remedy)
 
 
 def _variables(session: Session, rows: list[dict[str, Any]]) -> tuple[dict[str, str], dict[str, str]]:
@@ -224,7 +231,7 @@ def _variables(session: Session, rows: list[dict[str, Any]]) -> tuple[dict[str, 
     for row in rows:
         model, image = row.get("model"), row.get("image")
         if model and model not in models:
-            models[model] = fresh("trained" if "@" in model else model)
+            models[model] = fresh(network_name(model))
         if image and image not in images:
             sample = image.startswith(SAMPLE)
             images[image] = fresh(image.removeprefix(SAMPLE).lower() if sample else "image")

@@ -6,6 +6,7 @@ import ast
 import io
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -16,26 +17,31 @@ from explorer.session import Session, Step, versions
 from notebooks_export.arguments import SAMPLE
 from notebooks_export.calls import TEXT
 from notebooks_export.cells import Given
-from notebooks_export.notebook import check_steps, imports, model_code, step_code
+from notebooks_export.networks import load_network
+from notebooks_export.notebook import check_steps, imports, step_code
+from training.runs import DEFAULT_ROOT
 
 OnStep = Callable[[int, int, str], None]
 
 
-def perform(session: Session, *, anew: bool = False, on_step: OnStep | None = None) -> Session:
+def perform(
+    session: Session, *, anew: bool = False, runs: str | Path = DEFAULT_ROOT, on_step: OnStep | None = None
+) -> Session:
     """The session with the results of its steps: of those that have none yet, or with ``anew`` of all.
 
+    Training runs that steps name are below ``runs``.
     ``on_step`` is called before each with (steps done, steps to do, its title); it may raise to cancel.
 
     Raises:
         ExplorerError: as :func:`~notebooks_export.build_notebook`, and whatever the functions raise.
     """
-    given = check_steps(session)
+    given = check_steps(session, runs)
     todo = [
         position
         for position, step in enumerate(session.steps)
         if step.function != TEXT and (anew or not (step.text or step.picture))
     ]
-    variables = _variables(session, [given[position] for position in todo], todo)
+    variables = _variables(session, [given[position] for position in todo], runs)
     steps = list(session.steps)
     for done, position in enumerate(todo):
         step = steps[position]
@@ -45,25 +51,27 @@ def perform(session: Session, *, anew: bool = False, on_step: OnStep | None = No
     return replace(session, steps=tuple(steps))
 
 
-def carry_out(session: Session, position: int) -> tuple[Step, dict[str, Any]]:
+def carry_out(
+    session: Session, position: int, runs: str | Path = DEFAULT_ROOT
+) -> tuple[Step, dict[str, Any]]:
     """One step with its results, and the variables of its cell: arrays that a picture was made of.
 
     Raises:
         ExplorerError: as :func:`perform`.
     """
-    given = check_steps(session)[position]
-    variables = _variables(session, [given], [position])
+    given = check_steps(session, runs)[position]
+    variables = _variables(session, [given], runs)
     return _carried_out(session.steps[position], given, variables)
 
 
-def _variables(session: Session, given: Collection[Given], todo: Collection[int]) -> dict[str, Any]:
+def _variables(session: Session, given: Collection[Given], runs: str | Path) -> dict[str, Any]:
     """What the notebook's first cell defines, as far as these steps need it."""
     variables: dict[str, Any] = {}
-    if todo:
+    if given:
         _run("\n".join(imports(session)), variables)
     for row in given:
         if row.model and row.model not in variables:
-            _run(f"import training\n{row.model} = {model_code(row['model'])}", variables)
+            variables[row.model] = load_network(session, row["model"], runs)
         if row.image and row.image not in variables:
             reference = row["image"]
             if reference.startswith(SAMPLE):

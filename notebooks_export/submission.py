@@ -18,6 +18,7 @@ from explorer.session import Session, content_hash, read_session, save_session
 from notebooks_export.calls import CALLS
 from notebooks_export.notebook import build_notebook, notebook_files
 from notebooks_export.pdf import to_pdf
+from training.runs import DEFAULT_ROOT
 
 MAX_SURNAME = 60
 _SURNAME = re.compile(r"[A-Za-z]+(-[A-Za-z]+)*")
@@ -41,7 +42,8 @@ _README = """{name}
 notebook.ipynb  the code with its results: open it in Jupyter or Colab
 report.pdf      the same to read
 session.zip     what was kept, to open again in the program's Export tab
-images/         pictures that the notebook reads
+images/         pictures that the notebook reads; networks/ and runs/, if there are any, are the
+                networks and training runs of the author's own that it loads
 pictures/       the results, one PNG a step
 manifest.json   for each step: function, arguments, versions, SHA-256 of its picture
 
@@ -113,24 +115,31 @@ def open_session(source: str | Path | bytes) -> Session:
 
 
 def build_submission(
-    session: Session, *, surname: str, matriculation_number: str, on_stage: OnStage | None = None
+    session: Session,
+    *,
+    surname: str,
+    matriculation_number: str,
+    runs: str | Path = DEFAULT_ROOT,
+    on_stage: OnStage | None = None,
 ) -> Submission:
     """The ZIP to hand in. Same session, same names: same bytes.
 
+    Training runs that steps name are below ``runs``; what the notebook needs of them goes along.
     ``on_stage`` is called with (share done, what is done next); it may raise to cancel.
 
     Raises:
         ExplorerError: a name that breaks the rule, or as :func:`~notebooks_export.build_notebook`.
     """
     name = submission_name(surname, matriculation_number)
-    files = export_files(
-        session, author=f"{surname.strip()} · {matriculation_number.strip()}", on_stage=on_stage
-    )
+    author = f"{surname.strip()} · {matriculation_number.strip()}"
+    files = export_files(session, author=author, runs=runs, on_stage=on_stage)
     files["README.txt"] = _README.format(name=name).encode()
     return Submission(f"{name}.zip", pack({f"{name}/{path}": content for path, content in files.items()}))
 
 
-def export_files(session: Session, *, author: str = "", on_stage: OnStage | None = None) -> dict[str, bytes]:
+def export_files(
+    session: Session, *, author: str = "", runs: str | Path = DEFAULT_ROOT, on_stage: OnStage | None = None
+) -> dict[str, bytes]:
     """Everything made from a session: path → content.
 
     Raises:
@@ -138,7 +147,7 @@ def export_files(session: Session, *, author: str = "", on_stage: OnStage | None
     """
     tell = on_stage or (lambda share, what: None)
     tell(0.0, "Writing the notebook")
-    notebook = build_notebook(session)
+    notebook = build_notebook(session, runs=runs)
     tell(0.2, "Setting the PDF")
     report = to_pdf(notebook, author)
     tell(0.8, "Packing")
@@ -147,7 +156,7 @@ def export_files(session: Session, *, author: str = "", on_stage: OnStage | None
         "report.pdf": report,
         "session.zip": save_session(session),
         "manifest.json": json.dumps(manifest(session), indent=2, ensure_ascii=False).encode(),
-        **notebook_files(session),
+        **notebook_files(session, runs=runs),
         **step_pictures(session),
     }
 
