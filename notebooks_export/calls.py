@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from explorer import channel_grid, vector_view
 from explorer.attribution import Method as AttributionMethod
 from explorer.attribution import Objective
 from explorer.convolution import PADDING_MODES
@@ -15,7 +16,7 @@ from explorer.preprocessing import Framing
 from explorer.reduction import Method as View
 from explorer.session import Step
 from notebooks_export import arguments as allow
-from notebooks_export import cells
+from notebooks_export import cells, cells_layers
 from notebooks_export.arguments import Check
 from notebooks_export.cells import Given
 
@@ -59,6 +60,7 @@ _EXPLAIN: dict[str, Check] = {
     "layer": allow.optional(allow.layer_name),
     "alpha": allow.number(0, 1),
 }
+_COLORMAP = allow.optional(allow.one_of(*SEQUENTIAL, *DIVERGING))
 _CLASS = allow.whole(0, 99_999)
 _EXPLAINED = {"framing": "crop", "objective": "logit", "layer": None, "alpha": 0.9, "shown": "overlay"}
 _SEED = allow.whole(0, 2**31)
@@ -69,6 +71,15 @@ TEXT = "text"
 CALLS: Mapping[str, Call] = {
     TEXT: Call({}, {}, (), lambda given: []),
     "explorer.load_model": Call(_NETWORK, {}, (), cells.architecture),
+    "explorer.architecture.architecture": Call(
+        _NETWORK,
+        {},
+        (
+            "from explorer.architecture import architecture",
+            "from explorer.architecture_text import describe_network, table_text",
+        ),
+        cells_layers.table,
+    ),
     "explorer.predict": Call(
         {**_LOOK, "top": allow.whole(1, 100)}, {"framing": "crop", "top": 5}, (), cells.predict
     ),
@@ -81,9 +92,12 @@ CALLS: Mapping[str, Call] = {
             "channels": allow.whole(1, 100_000),
             "channel": allow.whole(0, 100_000),
             "component": allow.whole(0, 100),
-            "colormap": allow.optional(allow.one_of(*SEQUENTIAL, *DIVERGING)),
+            "colormap": _COLORMAP,
             "interpolation": allow.one_of(*get_args(Interpolation)),
             "limits": allow.optional(allow.several(_PAIR, 1, 3)),
+            # The picture whose principal components, found at the same layer, are the colours.
+            "basis_image": allow.optional(allow.image_reference),
+            "basis_framing": allow.one_of(*get_args(Framing)),
         },
         {
             "framing": "crop",
@@ -96,12 +110,42 @@ CALLS: Mapping[str, Call] = {
             "colormap": None,
             "interpolation": "linear",
             "limits": None,
+            "basis_image": None,
+            "basis_framing": "crop",
         },
         (
             "from explorer.captions import describe_activation",
             "from explorer.overlay import colourise, default_colormap, enlarged",
         ),
-        cells.reduce,
+        cells_layers.reduce,
+    ),
+    "explorer.channel_grid.channel_grid": Call(
+        {
+            **_LOOK,
+            "layer": allow.layer_name,
+            "count": allow.whole(1, 64),
+            "colormap": _COLORMAP,
+        },
+        {"framing": "crop", "count": channel_grid.COUNT, "colormap": None},
+        ("from explorer.channel_grid import channel_grid, describe_grid, grid_picture",),
+        cells_layers.channel_grid,
+    ),
+    "explorer.vector_view.largest_values": Call(
+        {**_LOOK, "layer": allow.layer_name, "count": allow.whole(1, 100)},
+        {"framing": "crop", "count": vector_view.COUNT},
+        ("from explorer.vector_view import bars_picture, describe_values, largest_values",),
+        cells_layers.vector,
+    ),
+    "explorer.layer_comparison.compare_layers": Call(
+        {
+            **_LOOK,
+            "layers": allow.several(allow.layer_name, 1, 9),
+            "method": allow.one_of(*get_args(View)),
+            "one_scale": allow.flag,
+        },
+        {"framing": "crop", "method": "mean", "one_scale": False},
+        ("from explorer.layer_comparison import compare_layers, describe_layers, layers_picture",),
+        cells_layers.side_by_side,
     ),
     "explorer.attribute": Call(
         {**_LOOK, **_EXPLAIN, **_SHOWN, "target": _CLASS, "signed": allow.flag},

@@ -72,24 +72,6 @@ def predict(given: Given) -> list[str]:
     return [f"for found in {found}:", f"    {line}"]
 
 
-def reduce(given: Given) -> list[str]:
-    """A layer's activations, reduced and laid over the picture."""
-    name = repr(given["layer"])
-    used = {"mean": "channels", "channel": "channel", "component": "component"}.get(given["method"])
-    capture = written(
-        "explorer.capture_activations", given.model, given.image, f"[{name}]", framing=given["framing"]
-    )
-    options = {used: given[used]} if used else {}
-    look = {key: given[key] for key in ("colormap", "interpolation", "limits") if given[key] is not None}
-    return [
-        f"activations = {capture}",
-        f"activation = activations[{name}]",
-        f"view = {written('explorer.reduce', 'activation', method=given['method'], **options)}",
-        "print(describe_activation(activation, view))",
-        shown(given, "view", **look),
-    ]
-
-
 def _explained(given: Given) -> dict[str, Any]:
     options = {"objective": given["objective"], "framing": given["framing"]}
     return options | ({"layer": given["layer"]} if given["layer"] else {})

@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+import explorer
+from explorer.models import LoadedModel
+from explorer.network_file import network_file
 from explorer.session import Session, Step, content_hash
 from notebooks_export import perform
 
@@ -35,11 +38,18 @@ def own_picture() -> bytes:
     return as_png(np.stack([x, 2 * y, (x + y) % 64], axis=-1).astype(np.uint8))
 
 
+@cache
+def own_network() -> LoadedModel:
+    """A network as after training on three classes of one's own."""
+    return explorer.load_model("squeezenet1_1", weights=None, labels=("ant", "bee", "Kätzchen"), seed=5)
+
+
 def every_kind() -> Session:
     """A session with at least one step of every kind, without results."""
-    own = own_picture()
+    own, weights = own_picture(), network_file(own_network())
     look = {"model": "efficientnet_lite0", "image": "sample:Cheetah"}
     mine = {"model": "efficientnet_lite0", "image": content_hash(own), "framing": "stretch"}
+    uploaded = {"model": f"squeezenet1_1:{content_hash(weights)}", "image": content_hash(own)}
     steps = (
         Step("text", title="What is asked", text="Describe it.", comment='It is\n\n- a "test"'),
         Step("explorer.load_model", {"model": "lenet-cifar10-plain@10"}, title="Architecture"),
@@ -55,8 +65,28 @@ def every_kind() -> Session:
             {**mine, "layer": "conv_stem", "method": "channel", "channel": 3, "limits": [[-1, 1]]},
             title="One channel",
         ),
+        Step(
+            "explorer.reduce",
+            {**mine, "layer": "blocks.2", "basis_image": "sample:Cheetah", "method": "component"},
+            title="Colours of another picture",
+        ),
+        Step(
+            "explorer.reduce",
+            {**mine, "layer": "blocks.2", "basis_image": mine["image"], "basis_framing": "crop"},
+            title="Colours of another framing",
+        ),
+        Step("explorer.channel_grid.channel_grid", {**look, "layer": "blocks.3"}, title="Channels"),
+        Step("explorer.vector_view.largest_values", {**mine, "layer": "classifier"}, title="Values"),
+        Step(
+            "explorer.layer_comparison.compare_layers",
+            {**mine, "layers": ["conv_stem", "blocks.0", "blocks.3"], "one_scale": True},
+            title="Side by side",
+        ),
+        Step("explorer.architecture.architecture", {"model": "efficientnet_lite0"}, title="All layers"),
         Step("explorer.attribute", {**mine, "target": 1, "method": "gradient"}, title="Saliency"),
         Step("explorer.compare_classes", {**look, "targets": [293, 291], "layer": "blocks.5"}, title="Two"),
+        Step("explorer.predict", {**uploaded, "top": 3}, title="A network of one's own"),
+        Step("explorer.attribute", {**uploaded, "target": 2}, title="What it looks at"),
         Step("explorer.receptive_field", {"model": "efficientnet_lite0", "layer": "blocks.1"}),
         Step(
             "explorer.receptive_field_stack.stack_fields",
@@ -82,7 +112,7 @@ def every_kind() -> Session:
             {"config": {**TINY, "augmentation": ["flip", "crop"]}, "count": 3},
         ),
     )
-    return Session("Every kind of step", steps, {content_hash(own): own})
+    return Session("Every kind of step", steps, {content_hash(own): own, content_hash(weights): weights})
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,20 @@ import pytest
 
 import explorer
 from explorer.errors import ExplorerError
-from explorer.session import Session, content_hash
-from explorer.tabs.activation_views import Kept, Wish, view_of
-from explorer.tabs.keeping import keep_activation, keep_attribution, keep_comparison, looked_at
+from explorer.session import Session, content_hash, save_session
+from explorer.tabs.activation_views import Wish, colours_to_keep
+from explorer.tabs.keeping import (
+    keep_activation,
+    keep_architecture,
+    keep_attribution,
+    keep_comparison,
+    keep_layers,
+    looked_at,
+)
+from explorer.tabs.side_by_side import compared
 from explorer.workbench import Explanation, Look, Workbench
-from notebooks_export import perform
-from tests.export_samples import own_picture
+from notebooks_export import open_session, perform
+from tests.export_samples import as_png, own_picture
 from tests.test_notebooks_export_notebook import pixels
 
 
@@ -36,6 +45,10 @@ def own(bench: Workbench, tmp_path_factory: pytest.TempPathFactory) -> Look:
     return bench.look("efficientnet_lite0", str(path), "stretch")
 
 
+def settings_of(wish: Wish) -> tuple[Any, ...]:
+    return tuple(getattr(wish, name) for name in Wish.__dataclass_fields__)
+
+
 def check(kept: tuple[Any, list[bytes]]) -> None:
     step, files = kept
     session = Session().add(step, files)
@@ -52,23 +65,23 @@ WISHES = [
     Wish(view="energy", interpolation="cubic", alpha=0.25),
     Wish(view="channel", channel=10_000, shown="map", colormap="PuOr_r"),
     Wish(view="nmf"),
+    Wish(view="grid"),
+    Wish(view="grid", colormap="PiYG"),
 ]
 
 
-@pytest.mark.parametrize("wish", WISHES, ids=lambda wish: wish.view)
+@pytest.mark.parametrize("wish", WISHES, ids=lambda wish: f"{wish.view}-{wish.colormap}")
 def test_activations(bench: Workbench, sample: Look, own: Look, wish: Wish) -> None:
-    settings = tuple(getattr(wish, name) for name in Wish.__dataclass_fields__)
-    check(keep_activation(bench, sample, "blocks.3", None, *settings))
-    check(keep_activation(bench, own, "conv_stem", None, *settings))
+    check(keep_activation(bench, sample, "blocks.3", None, *settings_of(wish)))
+    check(keep_activation(bench, own, "conv_stem", None, *settings_of(wish)))
 
 
 def test_a_kept_scale_goes_along(bench: Workbench, sample: Look) -> None:
     wish = Wish(view="channel", channel=1)
-    settings = tuple(getattr(wish, name) for name in Wish.__dataclass_fields__)
-    view = view_of(bench, sample, "blocks.3", Wish(view="channel", channel=2), None)
-    kept = Kept("other", "blocks.3", None, view.limits)
-    step, files = keep_activation(bench, sample, "blocks.3", kept, *settings)
-    assert step.arguments["limits"] == [list(pair) for pair in view.limits]
+    kept = colours_to_keep(bench, sample, "blocks.3", Wish(view="channel", channel=2))
+    assert kept is not None
+    step, files = keep_activation(bench, sample, "blocks.3", kept, *settings_of(wish))
+    assert step.arguments["limits"] == [list(pair) for pair in kept.limits]
     check((step, files))
 
 
@@ -92,29 +105,82 @@ def test_comparisons(bench: Workbench, sample: Look) -> None:
     check(keep_comparison(bench, sample, first, second, 0.7))
 
 
-def test_pictures_go_by_content_samples_by_name(sample: Look, own: Look) -> None:
-    assert looked_at(sample) == (
+def test_pictures_go_by_content_samples_by_name(bench: Workbench, sample: Look, own: Look) -> None:
+    assert looked_at(bench, sample) == (
         {"model": "efficientnet_lite0", "framing": "crop", "image": "sample:Cheetah"},
         [],
     )
-    assert looked_at(own) == (
+    assert looked_at(bench, own) == (
         {"model": "efficientnet_lite0", "framing": "stretch", "image": content_hash(own_picture())},
         [own_picture()],
     )
 
 
+@pytest.mark.parametrize("first", [Wish(), Wish(view="component", component=3)], ids=lambda wish: wish.view)
+@pytest.mark.parametrize("then", [Wish(), Wish(view="component", component=2)], ids=lambda wish: wish.view)
+def test_kept_colours_are_found_again(
+    bench: Workbench, sample: Look, own: Look, first: Wish, then: Wish
+) -> None:
+    kept = colours_to_keep(bench, sample, "blocks.3", first)
+    step, files = keep_activation(bench, own, "blocks.3", kept, *settings_of(then))
+    assert step.arguments["basis_image"] == "sample:Cheetah"
+    assert step.arguments["basis_framing"] == "crop"
+    check((step, files))
+    without, _ = keep_activation(bench, own, "blocks.3", None, *settings_of(then))
+    assert not np.array_equal(pixels(step.picture), pixels(without.picture))
+
+
+def test_kept_colours_of_the_same_picture_framed_otherwise(bench: Workbench, own: Look) -> None:
+    kept = colours_to_keep(bench, replace(own, framing="crop"), "blocks.3", Wish())
+    step, files = keep_activation(bench, own, "blocks.3", kept, *settings_of(Wish()))
+    assert (step.arguments["basis_framing"], step.arguments["framing"]) == ("crop", "stretch")
+    assert files == [own_picture()]
+    check((step, files))
+
+
+def test_kept_colours_are_left_out_where_they_were_not_used(
+    bench: Workbench, sample: Look, own: Look
+) -> None:
+    kept = colours_to_keep(bench, sample, "blocks.3", Wish())
+    for layer, wish in (("blocks.2", Wish()), ("blocks.3", Wish(view="mean"))):
+        step, files = keep_activation(bench, own, layer, kept, *settings_of(wish))
+        assert "basis_image" not in step.arguments
+        check((step, files))
+
+
+def test_vectors(bench: Workbench, sample: Look, own: Look) -> None:
+    step, files = keep_activation(bench, sample, "classifier", None, *settings_of(Wish(view="grid")))
+    assert "cheetah" in step.text.splitlines()[1]
+    check((step, files))
+    check(keep_activation(bench, own, "global_pool.flatten", None, *settings_of(Wish())))
+
+
+@pytest.mark.parametrize(("method", "one_scale"), [("mean", True), ("pca", True), ("max", False)])
+def test_layers_side_by_side(bench: Workbench, own: Look, method: str, one_scale: bool) -> None:
+    comparison = compared(bench, own, ["blocks.3", "conv_stem", "blocks.1"], method, one_scale)
+    step, files = keep_layers(bench, own, comparison, method, one_scale)
+    # As on screen: in the order in which the network comes to them.
+    assert step.arguments["layers"][0] == "conv_stem"
+    check((step, files))
+
+
+def test_the_architecture(bench: Workbench, own: Look) -> None:
+    step, files = keep_architecture(bench, own)
+    assert set(step.arguments) == {"model"}
+    session = Session().add(step, files)
+    assert perform(session, anew=True).steps[0].text == step.text
+    # The picture that was on screen beside it has no part in it.
+    assert not open_session(save_session(session)).files
+
+
 def test_what_can_not_be_kept_is_said(bench: Workbench, sample: Look, tmp_path: Path) -> None:
-    with pytest.raises(ExplorerError, match="a session holds no weights"):
-        looked_at(Look("resnet18:abc", sample.image_path, sample.image_digest, "crop"))
-    grid, plain = (
-        tuple(getattr(wish, name) for name in Wish.__dataclass_fields__)
-        for wish in (Wish(view="grid"), Wish())
-    )
-    with pytest.raises(ExplorerError, match="is no single picture"):
-        keep_activation(bench, sample, "blocks.3", None, *grid)
-    with pytest.raises(ExplorerError, match="has no positions"):
-        keep_activation(bench, sample, "classifier", None, *plain)
-    view = view_of(bench, sample, "blocks.3", Wish(), None)
-    kept = Kept("efficientnet_lite0", "blocks.3", view.basis, view.limits)
-    with pytest.raises(ExplorerError, match="depend on the picture"):
-        keep_activation(bench, sample, "blocks.3", kept, *plain)
+    with pytest.raises(ExplorerError, match="is no longer in memory"):
+        looked_at(bench, Look("resnet18:abc", sample.image_path, sample.image_digest, "crop"))
+    other = tmp_path / "other.png"
+    other.write_bytes(as_png(np.zeros((80, 90, 3), np.uint8)))
+    kept = colours_to_keep(bench, bench.look("efficientnet_lite0", str(other)), "blocks.3", Wish())
+    with pytest.raises(ExplorerError, match="another picture of your own"):
+        keep_activation(bench, sample, "blocks.3", kept, *settings_of(Wish()))
+    other.unlink()
+    with pytest.raises(ExplorerError, match="upload it again"):
+        looked_at(bench, Look("efficientnet_lite0", str(other), "", "crop"))

@@ -11,26 +11,20 @@ import numpy as np
 
 from explorer.activations import Activation
 from explorer.captions import describe_activation, describe_vector, number
+from explorer.channel_grid import ChannelGrid, channel_grid, describe_grid
+from explorer.channel_grid import tiles as grid_tiles
 from explorer.layers import Layer, find_layer
-from explorer.overlay import (
-    DIVERGING,
-    SEQUENTIAL,
-    colourise,
-    default_colormap,
-    enlarged,
-    overlay,
-    shrunk,
-)
-from explorer.reduction import PCABasis, Reduction, reduce, strongest_channels
+from explorer.overlay import colourise, default_colormap, overlay, shrunk
+from explorer.reduction import PCABasis, Reduction, reduce
 from explorer.tabs.components import (
     colour_bar,
     filled,
     note,
     picture_file,
 )
+from explorer.vector_view import UnitValue, largest_values
 from explorer.workbench import Look, Workbench
 
-GRID_CHANNELS = 24
 _COMPONENTS = ("PC1 red", "PC2 green", "PC3 blue")
 _PARTS = ("part 1 red", "part 2 green", "part 3 blue")
 
@@ -51,12 +45,44 @@ class Wish:
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """A colouring that the user keeps for the next picture, layer or channel."""
+    """A colouring that the user keeps for the next picture, layer or channel, and what it was found on."""
 
-    model: str
+    look: Look
     layer: str
     basis: PCABasis | None
     limits: tuple[tuple[float, float], ...]
+
+    def belongs_to(self, look: Look, layer: str) -> bool:
+        """Whether its principal components mean the same there: another picture may differ, the layer not."""
+        return (self.look.model, self.layer) == (look.model, layer)
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """One layer as it is on screen: the map, and how it is coloured.
+
+    ``limits`` are None where the map has its own scale; ``basis`` is the kept one, if it was used.
+    """
+
+    activation: Activation
+    view: Reduction
+    limits: tuple[tuple[float, float], ...] | None
+    basis: PCABasis | None
+    colormap: str
+
+    @property
+    def scale(self) -> tuple[tuple[float, float], ...]:
+        """The (lowest, highest) value of each colour."""
+        return self.limits or self.view.limits
+
+    def over(self, pixels: np.ndarray, wish: Wish) -> np.ndarray:
+        """The map over the picture."""
+        options: dict[str, Any] = {"colormap": self.colormap, "interpolation": wish.interpolation}
+        return overlay(pixels, self.view, wish.alpha, limits=self.scale, **options)
+
+    def alone(self) -> np.ndarray:
+        """The map, a pixel a cell."""
+        return colourise(self.view.values, self.scale, self.colormap)
 
 
 def film_strip(bench: Workbench, look: Look, told: list[Layer]) -> list[tuple[str, str]]:
@@ -73,89 +99,83 @@ def film_strip(bench: Workbench, look: Look, told: list[Layer]) -> list[tuple[st
     return thumbs
 
 
-def view_of(bench: Workbench, look: Look, layer: str, wish: Wish, kept: Kept | None) -> Reduction:
-    """The reduced map that a wish describes; a kept basis is used where it belongs."""
-    activation = bench.capture(look, (layer,)).activations[find_layer(bench.model(look.model), layer).name]
-    method: Any = wish.view if activation.shape[1] * activation.shape[2] > 1 else "max"
-    same = kept is not None and (kept.model, kept.layer) == (look.model, layer)
-    return reduce(
+def activation_of(bench: Workbench, look: Look, layer: str) -> Activation:
+    """What a layer puts out for the picture."""
+    return bench.capture(look, (layer,)).activations[find_layer(bench.model(look.model), layer).name]
+
+
+def is_vector(activation: Activation) -> bool:
+    """Whether it has no positions to lay over the picture."""
+    return activation.shape[1] * activation.shape[2] == 1
+
+
+def shown(bench: Workbench, look: Look, layer: str, wish: Wish, kept: Kept | None) -> Shown:
+    """The map that a wish describes; kept colours are used where they belong."""
+    activation = activation_of(bench, look, layer)
+    components = kept is not None and kept.belongs_to(look, layer) and wish.view in ("pca", "component")
+    basis = kept.basis if kept and components else None
+    method: Any = wish.view
+    view = reduce(
         activation,
         method,
         channels=int(wish.channels),
         channel=min(int(wish.channel), activation.shape[0] - 1),
         component=int(wish.component) - 1,
-        basis=kept.basis if kept and same and method in ("pca", "component") else None,
+        basis=basis,
     )
+    same_scale = kept is not None and len(kept.limits) == len(view.limits) == 1
+    limits = kept.limits if kept is not None and same_scale else None
+    return Shown(activation, view, limits, basis, wish.colormap or default_colormap(view))
+
+
+def colours_to_keep(bench: Workbench, look: Look, layer: str, wish: Wish) -> Kept | None:
+    """The colouring of what is on screen; None for what has no colours that another picture could take."""
+    if wish.view == "grid" or is_vector(activation_of(bench, look, layer)):
+        return None
+    view = shown(bench, look, layer, wish, None).view
+    return Kept(look, layer, view.basis, view.limits)
 
 
 def draw(bench: Workbench, look: Look, layer: str, wish: Wish, kept: Kept | None) -> tuple[Any, ...]:
     """Updates for the pane and the channel grid."""
     pixels = bench.picture(look.image_path).pixels
-    activation = bench.capture(look, (layer,)).activations[find_layer(bench.model(look.model), layer).name]
+    activation = activation_of(bench, look, layer)
     hidden = gr.update(visible=False)
-    if activation.shape[1] * activation.shape[2] == 1:
-        bars = vector_bars(activation, bench.model(look.model).labels)
+    if is_vector(activation):
+        bars = vector_bars(largest_values(activation, bench.model(look.model).labels))
         return hidden, hidden, bars, note(describe_vector(activation)), hidden
     if wish.view == "grid":
-        tiles, bar, said = channel_grid(activation, wish)
-        return hidden, hidden, bar, note(said), gr.update(value=tiles, visible=True)
-    view = view_of(bench, look, layer, wish, kept)
-    limits = view.limits
-    if kept is not None and len(kept.limits) == len(limits) == 1:
-        limits = kept.limits
-    colormap = wish.colormap or default_colormap(view)
-    labels = _PARTS if view.method == "nmf" else _COMPONENTS
-    said = describe_activation(activation, view)
-    if kept is not None and view.basis is not None and (kept.model, kept.layer) != (look.model, layer):
+        grid = channel_grid(activation)
+        tiles, bar = grid_updates(grid, wish.colormap or grid.colormap)
+        return hidden, hidden, bar, note(describe_grid(grid)), gr.update(value=tiles, visible=True)
+    seen = shown(bench, look, layer, wish, kept)
+    labels = _PARTS if seen.view.method == "nmf" else _COMPONENTS
+    said = describe_activation(activation, seen.view)
+    if kept is not None and seen.view.basis is not None and not kept.belongs_to(look, layer):
         said += f" The kept colours belong to {kept.layer} and aren't used here."
-    updates = filled(
-        wish.shown,
-        pixels,
-        lambda: overlay(
-            pixels, view, wish.alpha, colormap=colormap, interpolation=wish.interpolation, limits=limits
-        ),
-        lambda: colourise(view.values, limits, colormap),
-        colour_bar(limits, colormap=colormap, labels=labels, what="activation"),
-        said,
-    )
+    bar = colour_bar(seen.scale, colormap=seen.colormap, labels=labels, what="activation")
+    updates = filled(wish.shown, pixels, lambda: seen.over(pixels, wish), seen.alone, bar, said)
     return (*updates, hidden)
 
 
-def channel_grid(activation: Activation, wish: Wish) -> tuple[list[tuple[str, str]], str, str]:
-    """Tiles with captions for the strongest channels on one scale, its colour bar and a caption."""
-    strongest = strongest_channels(activation, GRID_CHANNELS)
-    views = [reduce(activation, "channel", channel=i) for i in strongest]
-    values = activation.values[strongest]
-    low, high = float(values.min()), float(values.max())
-    reach = max(-low, high)
-    limits = ((-reach, reach) if low < 0 else (0.0, high),)
-    colormap = wish.colormap or (DIVERGING[0] if low < 0 else SEQUENTIAL[0])
+def grid_updates(grid: ChannelGrid, colormap: str) -> tuple[list[tuple[str, str]], str]:
+    """The gallery's tiles with their captions, and the colour bar that they share."""
     tiles = [
-        (
-            picture_file(enlarged(colourise(view.values, limits, colormap), 112), f"channel-{i}"),
-            f"#{i}: {number(float(view.values.max()))}",
-        )
-        for i, view in zip(strongest, views, strict=True)
+        (picture_file(picture, f"channel-{channel}"), caption)
+        for channel, (picture, caption) in zip(grid.channels, grid_tiles(grid, colormap), strict=True)
     ]
-    said = (
-        f"{activation.layer}: the {len(strongest)} of {activation.shape[0]} channels with the largest mean of "
-        "squares, the strongest first, all on one scale; below each its number and its highest value."
-    )
-    return tiles, colour_bar(limits, colormap=colormap, what="activation"), said
+    return tiles, colour_bar(grid.limits, colormap=colormap, what="activation")
 
 
-def vector_bars(activation: Activation, labels: tuple[str, ...]) -> str:
-    """A layer without positions, as bars: its largest values with their numbers."""
-    values = activation.values.reshape(-1)
-    order = np.argsort(-np.abs(values), kind="stable")[:12]
-    reach = float(np.abs(values[order[0]])) or 1.0
-    named = len(values) == len(labels)
+def vector_bars(units: list[UnitValue]) -> str:
+    """The largest values of a layer without positions, as bars with their numbers."""
+    reach = abs(units[0].value) or 1.0
     rows = "".join(
-        f'<li><span class="name">{html.escape(labels[i]) if named else f"unit {i}"} '
-        f'<span class="index">{i if named else ""}</span></span>'
-        f'<span class="value">{number(float(values[i]))}</span>'
-        f'<span class="bar"><span style="width:{100 * abs(float(values[i])) / reach:.1f}%"></span></span></li>'
-        for i in order
+        f'<li><span class="name">{html.escape(unit.name)} '
+        f'<span class="index">{"" if unit.name == f"unit {unit.index}" else unit.index}</span></span>'
+        f'<span class="value">{number(unit.value)}</span>'
+        f'<span class="bar"><span style="width:{100 * abs(unit.value) / reach:.1f}%"></span></span></li>'
+        for unit in units
     )
     return f'<ol class="predictions" aria-label="Largest values">{rows}</ol>'
 

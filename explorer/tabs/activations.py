@@ -16,11 +16,11 @@ from explorer.overlay import (
 from explorer.tabs.activation_views import (
     Kept,
     Wish,
+    colours_to_keep,
     draw,
     film_strip,
     opening_layer,
     slider_updates,
-    view_of,
 )
 from explorer.tabs.components import (
     QUIET,
@@ -186,10 +186,7 @@ def _connect(
         return names[event.index], *show(look, names[event.index], kept, *settings)
 
     def remember(look: Look, layer: str, keep: bool, *settings: Any) -> Kept | None:
-        if not keep or settings[0] == "grid":
-            return None
-        view = view_of(bench, look, layer, Wish(*settings), None)
-        return Kept(look.model, layer, view.basis, view.limits)
+        return colours_to_keep(bench, look, layer, Wish(*settings)) if keep else None
 
     wish, results = on.settings, on.results
     met = [on.layer, on.strip, stage_names]

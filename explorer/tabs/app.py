@@ -74,7 +74,7 @@ def build_app(bench: Workbench, *, model: str | None = None, wings: Sequence[Win
                 with gr.Tab("Activations", id=activations.NAME) as tab:
                     main = activations.build(bench, left.look, active, tab, session)
                 with gr.Tab("Side by side", id=side_by_side.NAME) as tab:
-                    side_by_side.build(bench, left.look, active, tab)
+                    side_by_side.build(bench, left.look, active, tab, session)
                 with gr.Tab("Saliency", id=saliency.NAME) as tab:
                     one = saliency.build(bench, left.look, active, tab, session)
                 with gr.Tab("Two classes", id=two_classes.NAME) as tab:
@@ -82,7 +82,7 @@ def build_app(bench: Workbench, *, model: str | None = None, wings: Sequence[Win
                 with gr.Tab("Receptive field", id=receptive_field.NAME) as tab:
                     receptive_field.build(bench, left.look, active, tab)
                 with gr.Tab("Network", id=network.NAME) as tab:
-                    network.build(bench, left.look, active, tab)
+                    network.build(bench, left.look, active, tab, session)
                 with gr.Tab("Convolution", id=CONVOLUTION) as tab:
                     convolution.build()
                     entered(tab, active, CONVOLUTION)

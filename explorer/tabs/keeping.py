@@ -11,13 +11,20 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
+from explorer.activations import Activation
+from explorer.architecture import architecture
+from explorer.architecture_text import describe_network, table_text
 from explorer.captions import describe_activation, describe_attribution, describe_comparison
+from explorer.channel_grid import channel_grid, describe_grid, grid_picture
 from explorer.errors import ExplorerError
 from explorer.images import sample_images
+from explorer.layer_comparison import LayerComparison, describe_layers, layers_picture
+from explorer.network_file import network_file
 from explorer.overlay import colourise, default_colormap, enlarged, overlay
 from explorer.session import Session, Step, content_hash, versions
-from explorer.tabs.activation_views import Kept, Wish, view_of
+from explorer.tabs.activation_views import Kept, Shown, Wish, activation_of, is_vector, shown
 from explorer.tabs.components import QUIET, on_screen
+from explorer.vector_view import bars_picture, describe_values, largest_values
 from explorer.workbench import Explanation, Look, Workbench
 
 Keep = Callable[..., tuple[Step, list[bytes]]]
@@ -43,86 +50,143 @@ def connect(button: gr.Button, session: gr.State, keep: Keep, inputs: list[Any])
     button.click(on_screen(add), [session, *inputs], session, concurrency_limit=4, **QUIET)
 
 
-def looked_at(look: Look) -> tuple[dict[str, Any], list[bytes]]:
-    """A step's arguments for a network and a picture, and the picture's file where it is the user's own.
+def looked_at(bench: Workbench, look: Look) -> tuple[dict[str, Any], list[bytes]]:
+    """A step's arguments for a network and a picture, and the files of those that are the user's own.
 
     Raises:
-        ExplorerError: a network of an uploaded file: a session holds no weights.
+        ExplorerError: a network of an uploaded file that is larger than a session may hold, or no longer in
+            memory; a picture that is gone.
     """
-    if ":" in look.model:
-        raise ExplorerError(
-            f"the network {look.model.partition(':')[0]!r}, from a file of your own,",
-            "can't be kept: a session holds no weights",
-            "keep results of a network from the list, or of a training run",
-        )
-    common = {"model": look.model, "framing": look.framing}
+    reference, files = picture_of(look)
+    model = look.model
+    if ":" in model:
+        own = bench.model(model)
+        content = network_file(own)
+        model, files = f"{own.name}:{content_hash(content)}", [content, *files]
+    return {"model": model, "framing": look.framing, "image": reference}, files
+
+
+def picture_of(look: Look) -> tuple[str, list[bytes]]:
+    """A picture as a step names it, and its file where it is the user's own.
+
+    Raises:
+        ExplorerError: the file is gone: the server removes uploads after a while.
+    """
     path = Path(look.image_path)
     sample = next((title for title, file in sample_images().items() if file == path), None)
     if sample is not None:
-        return {**common, "image": f"sample:{sample}"}, []
-    content = path.read_bytes()
-    return {**common, "image": content_hash(content)}, [content]
+        return f"sample:{sample}", []
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        rule = f"can't be read any more ({error.strerror})"
+        raise ExplorerError("the picture", rule, "upload it again") from error
+    return content_hash(content), [content]
 
 
 def keep_activation(
     bench: Workbench, look: Look, layer: str, kept: Kept | None, *settings: Any
 ) -> tuple[Step, list[bytes]]:
-    """The activation as shown.
+    """The activation as shown: one map, the grid of channels, or the largest values of a vector.
 
     Raises:
-        ExplorerError: a view that is no single picture, or one in the colours of another picture.
+        ExplorerError: colours that were found on a picture which the notebook couldn't find them on again.
     """
     wish = Wish(*settings)
+    activation = activation_of(bench, look, layer)
+    if is_vector(activation):
+        return _keep_vector(bench, look, activation)
     if wish.view == "grid":
-        raise ExplorerError(
-            "the grid of channels", "is no single picture", "choose one channel, and keep that"
-        )
-    arguments, files = looked_at(look)
-    view = view_of(bench, look, layer, wish, kept)
-    if view.placement is None or view.values.shape[:2] == (1, 1):
-        raise ExplorerError(
-            f"layer {layer!r}", "has no positions to lay over the picture", "choose an earlier layer"
-        )
-    if kept is not None and kept.basis is not None and (kept.model, kept.layer) == (look.model, layer):
-        rule = "depend on the picture that they were found on"
-        raise ExplorerError(
-            "the kept colours", rule, "switch “Keep these colours” off, and keep the result then"
-        )
-    same_scale = kept is not None and len(kept.limits) == len(view.limits) == 1
-    limits = kept.limits if kept is not None and same_scale else view.limits
-    colormap = wish.colormap or default_colormap(view)
-    alone = wish.shown == "map"
+        return _keep_grid(bench, look, activation, wish)
+    arguments, files = looked_at(bench, look)
+    seen = shown(bench, look, layer, wish, kept)
+    if kept is not None and seen.basis is not None:
+        arguments |= _found_on(kept, arguments["image"])
     pixels = bench.picture(look.image_path).pixels
-    picture = (
-        enlarged(colourise(view.values, limits, colormap), MAP_PX)
-        if alone
-        else overlay(
-            pixels, view, wish.alpha, colormap=colormap, interpolation=wish.interpolation, limits=limits
-        )
-    )
-    channels = bench.capture(look, (layer,)).activations
-    activation = next(found for found in channels.values() if found.layer == view.layer)
-    arguments |= {
-        "layer": view.layer,
-        "method": view.method,
+    alone = wish.shown == "map"
+    picture = enlarged(seen.alone(), MAP_PX) if alone else seen.over(pixels, wish)
+    arguments |= _map_settings(seen, wish)
+    said = describe_activation(activation, seen.view)
+    return _step("explorer.reduce", arguments, f"Activations of {activation.layer}", said, picture), files
+
+
+def _map_settings(seen: Shown, wish: Wish) -> dict[str, Any]:
+    return {
+        "layer": seen.view.layer,
+        "method": seen.view.method,
         "channels": int(wish.channels),
-        "channel": min(int(wish.channel), activation.shape[0] - 1),
+        "channel": min(int(wish.channel), seen.activation.shape[0] - 1),
         "component": int(wish.component) - 1,
         "alpha": wish.alpha,
-        "shown": "map" if alone else "overlay",
+        "shown": "map" if wish.shown == "map" else "overlay",
         "colormap": wish.colormap or None,
         "interpolation": wish.interpolation,
-        "limits": [list(pair) for pair in limits] if same_scale else None,
+        "limits": [list(pair) for pair in seen.limits] if seen.limits else None,
     }
-    said = describe_activation(activation, view)
-    return _step("explorer.reduce", arguments, f"Activations of {view.layer}", said, picture), files
+
+
+def _found_on(kept: Kept, image: str) -> dict[str, Any]:
+    """The arguments that name the picture whose principal components are the colours."""
+    reference, files = picture_of(kept.look)
+    if files and reference != image:
+        rule = "were found on another picture of your own, and a step takes one along"
+        remedy = "keep the colours of a sample picture, or keep this result with “Keep these colours” off"
+        raise ExplorerError("the kept colours", rule, remedy)
+    return {"basis_image": reference, "basis_framing": kept.look.framing}
+
+
+def _keep_grid(bench: Workbench, look: Look, activation: Activation, wish: Wish) -> tuple[Step, list[bytes]]:
+    """The strongest channels with their numbers, as one picture."""
+    arguments, files = looked_at(bench, look)
+    grid = channel_grid(activation)
+    arguments |= {"layer": activation.layer, "count": len(grid.channels), "colormap": wish.colormap or None}
+    picture = grid_picture(grid, wish.colormap or None)
+    title = f"Strongest channels of {activation.layer}"
+    return _step("explorer.channel_grid.channel_grid", arguments, title, describe_grid(grid), picture), files
+
+
+def _keep_vector(bench: Workbench, look: Look, activation: Activation) -> tuple[Step, list[bytes]]:
+    """The largest values of a layer without positions, as bars."""
+    arguments, files = looked_at(bench, look)
+    units = largest_values(activation, bench.model(look.model).labels)
+    arguments |= {"layer": activation.layer, "count": len(units)}
+    said = describe_values(activation, units)
+    title = f"Largest values of {activation.layer}"
+    return _step("explorer.vector_view.largest_values", arguments, title, said, bars_picture(units)), files
+
+
+def keep_layers(
+    bench: Workbench, look: Look, compared: LayerComparison, method: str, one_scale: bool
+) -> tuple[Step, list[bytes]]:
+    """Several layers side by side, as one picture."""
+    arguments, files = looked_at(bench, look)
+    arguments |= {
+        "layers": [activation.layer for activation in compared.activations],
+        "method": method,
+        "one_scale": one_scale,
+    }
+    picture = layers_picture(bench.picture(look.image_path).pixels, compared)
+    title = f"{len(compared.views)} layers side by side"
+    said = describe_layers(compared)
+    return _step("explorer.layer_comparison.compare_layers", arguments, title, said, picture), files
+
+
+def keep_architecture(bench: Workbench, look: Look) -> tuple[Step, list[bytes]]:
+    """The network's layers with their shapes and parameters."""
+    arguments, files = looked_at(bench, look)
+    model = bench.model(look.model)
+    rows = architecture(model)
+    said = f"{describe_network(model, rows)}\n{table_text(rows)}"
+    title = f"Architecture of {model.name}"
+    # A session drops files that no step names: the picture stays behind.
+    return _step("explorer.architecture.architecture", {"model": arguments["model"]}, title, said), files
 
 
 def keep_attribution(
     bench: Workbench, look: Look, asked: Explanation, shown: str, alpha: float
 ) -> tuple[Step, list[bytes]]:
     """The saliency map as shown."""
-    arguments, files = looked_at(look)
+    arguments, files = looked_at(bench, look)
     found = bench.attribution(look, asked)
     pixels = bench.picture(look.image_path).pixels
     picture = (
@@ -145,7 +209,7 @@ def keep_comparison(
     bench: Workbench, look: Look, first: Explanation, second: Explanation, alpha: float
 ) -> tuple[Step, list[bytes]]:
     """Both maps and their difference, side by side."""
-    arguments, files = looked_at(look)
+    arguments, files = looked_at(bench, look)
     pair = bench.comparison(look, first, second)
     pixels = bench.picture(look.image_path).pixels
     panels = [
@@ -166,9 +230,12 @@ def _asked(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def _step(function: str, arguments: dict[str, Any], title: str, said: str, picture: np.ndarray) -> Step:
+def _step(
+    function: str, arguments: dict[str, Any], title: str, said: str, picture: np.ndarray | None = None
+) -> Step:
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG", compress_level=6)
+    if picture is not None:
+        Image.fromarray(picture).save(file, "PNG", compress_level=6)
     return Step(
         function,
         arguments,

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import html
+from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from explorer.architecture import LayerSummary, architecture
-from explorer.models import LoadedModel
+from explorer.architecture_text import describe_network
 from explorer.tabs.components import QUIET, entered, note, on_screen, question
+from explorer.tabs.keeping import connect, keep_architecture, keep_button
 from explorer.workbench import Look, Workbench
 
 NAME = "network"
 
 
-def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> None:
+def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab, session: gr.State) -> None:
     """Lay the tab out inside an open ``gr.Tab`` and connect it to the look."""
     question("What is this network built of?")
     summary = gr.HTML(padding=False, elem_id="network-summary")
+    pin = keep_button("network-pin")
     table = gr.HTML(padding=False, elem_id="network-layers")
     with gr.Accordion("As PyTorch prints it", open=False):
         printed = gr.Code(language=None, lines=20, max_lines=40, interactive=False, label="print(model)")
@@ -28,7 +31,7 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
             return (gr.skip(),) * 3
         model = bench.model(look.model)
         rows = architecture(model)
-        return note(describe(model, rows)), layer_table(rows), str(model.module)
+        return note(describe_network(model, rows)), layer_table(rows), str(model.module)
 
     drawing: dict[str, Any] = {
         "fn": on_screen(show),
@@ -38,19 +41,7 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
     }
     entered(tab, active, NAME).then(**drawing)
     look.change(**drawing)
-
-
-def describe(model: LoadedModel, rows: list[LayerSummary]) -> str:
-    """The network in a sentence."""
-    kinds = [row.kind for row in rows]
-    convolutions = sum(kind.startswith("Conv2d") for kind in kinds)
-    linear = kinds.count("Linear")
-    px = model.preprocess.crop_px
-    return (
-        f"{model.name} with weights {model.weights}: {model.parameters:,} trainable parameters in "
-        f"{sum(row.kind != 'parameter' for row in rows)} steps, of which {convolutions} are convolutions and {linear} "
-        f"fully connected. Input 3 × {px} × {px}, output {len(model.labels)} classes."
-    )
+    connect(pin, session, partial(keep_architecture, bench), [look])
 
 
 def layer_table(rows: list[LayerSummary]) -> str:

@@ -9,10 +9,10 @@ import gradio as gr
 
 from explorer.captions import number
 from explorer.errors import ExplorerError
+from explorer.layer_comparison import LayerComparison, compare_layers, tiles
 from explorer.layers import find_layer, list_layers, stages
-from explorer.overlay import default_colormap, overlay, shrunk
-from explorer.reduction import Reduction, reduce, shared_limits
 from explorer.tabs.components import QUIET, colour_bar, entered, note, on_screen, picture_file, question
+from explorer.tabs.keeping import connect, keep_button, keep_layers
 from explorer.workbench import Look, Workbench
 
 NAME = "side-by-side"
@@ -26,7 +26,7 @@ VIEWS = [
 MOST = 9
 
 
-def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> None:
+def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab, session: gr.State) -> None:
     """Lay the tab out inside an open ``gr.Tab`` and connect it to the look."""
     question("How does the picture change from layer to layer?")
     with gr.Row():
@@ -50,6 +50,7 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
         interactive=False,
         elem_id="several",
     )
+    pin = keep_button("several-pin")
     scale = gr.HTML(padding=False)
     table = gr.HTML(padding=False, elem_id="several-shapes")
 
@@ -65,9 +66,10 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
     def show(look: Look | None, where: str, names: list[str], view: Any, shared: bool) -> Any:
         if look is None or where != NAME:
             return (gr.skip(),) * 3
-        if not names:
-            raise ExplorerError("no layer", "is chosen", "choose at least one in the list")
         return draw(bench, look, names, view, shared)
+
+    def keep(look: Look, names: list[str], view: str, shared: bool) -> Any:
+        return keep_layers(bench, look, compared(bench, look, names, view, shared), view, shared)
 
     drawing: dict[str, Any] = {
         "fn": on_screen(show),
@@ -80,37 +82,49 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> 
     entered(tab, active, NAME).then(**meeting).then(**drawing)
     look.change(**meeting).then(**drawing)
     gr.on([layers.input, view.select, shared.input], **drawing)
+    connect(pin, session, keep, [look, layers, view, shared])
 
 
-def draw(bench: Workbench, look: Look, names: list[str], method: Any, shared: bool) -> tuple[Any, str, str]:
-    """(gallery, colour bar, table of shapes) for several layers, in execution order."""
+def compared(bench: Workbench, look: Look, names: list[str], method: Any, one_scale: bool) -> LayerComparison:
+    """The chosen layers in execution order.
+
+    Raises:
+        ExplorerError: none is chosen.
+    """
+    if not names:
+        raise ExplorerError("no layer", "is chosen", "choose at least one in the list")
     model = bench.model(look.model)
-    pixels = bench.picture(look.image_path).pixels
     order = {layer.name: place for place, layer in enumerate(list_layers(model))}
-    names = sorted(names, key=lambda name: order.get(name, len(order)))
-    activations = bench.capture(look, tuple(names)).activations
-    views = [reduce(activations[find_layer(model, name).name], method) for name in names]
-    one_scale = shared and method != "pca"
-    limits = (shared_limits(views),) if one_scale else None
-    tiles = [
-        (picture_file(shrunk(overlay(pixels, view, 0.7, limits=limits), 640)), f"{view.layer} {_range(view)}")
-        for view in views
-    ]
+    known = sorted((find_layer(model, name).name for name in names), key=order.__getitem__)
+    found = bench.capture(look, tuple(known)).activations
+    return compare_layers({name: found[name] for name in known}, method, one_scale=one_scale)
+
+
+def draw(
+    bench: Workbench, look: Look, names: list[str], method: Any, one_scale: bool
+) -> tuple[list[tuple[str, str]], str, str]:
+    """(gallery, colour bar, table of shapes) for several layers."""
+    comparison = compared(bench, look, names, method, one_scale)
+    pixels = bench.picture(look.image_path).pixels
+    gallery = [(picture_file(picture), caption) for picture, caption in tiles(pixels, comparison)]
     bar = ""
-    if limits:
-        signed = next((view for view in views if view.signed), views[0])
-        bar = colour_bar(limits, colormap=default_colormap(signed), what="activation, all layers")
-    elif shared:
+    if comparison.limits and comparison.colormap:
+        bar = colour_bar(comparison.limits, colormap=comparison.colormap, what="activation, all layers")
+    elif one_scale:
         bar = note(
             "Principal components of different layers have no scale in common; choose another view for one."
         )
+    return gallery, bar, _shapes(comparison)
+
+
+def _shapes(comparison: LayerComparison) -> str:
     rows = "".join(
-        f"<tr><td>{html.escape(view.layer)}</td><td>{html.escape(activations[view.layer].kind)}</td>"
-        f'<td class="number">{" × ".join(str(n) for n in activations[view.layer].shape)}</td>'
-        f'<td class="number">{number(float(activations[view.layer].values.min()))}</td>'
-        f'<td class="number">{number(float(activations[view.layer].values.max()))}</td>'
+        f"<tr><td>{html.escape(activation.layer)}</td><td>{html.escape(activation.kind)}</td>"
+        f'<td class="number">{" × ".join(str(n) for n in activation.shape)}</td>'
+        f'<td class="number">{number(float(activation.values.min()))}</td>'
+        f'<td class="number">{number(float(activation.values.max()))}</td>'
         f"<td>{html.escape(view.description)}</td></tr>"
-        for view in views
+        for activation, view in zip(comparison.activations, comparison.views, strict=True)
     )
     head = "".join(
         f"<th{' class=number' if is_number else ''}>{text}</th>"
@@ -123,10 +137,4 @@ def draw(bench: Workbench, look: Look, names: list[str], method: Any, shared: bo
             ("Shown", False),
         )
     )
-    return tiles, bar, f'<div class="scroll"><table class="facts"><tr>{head}</tr>{rows}</table></div>'
-
-
-def _range(view: Reduction) -> str:
-    if len(view.limits) > 1:
-        return ""
-    return f"{number(view.limits[0][0])} to {number(view.limits[0][1])}"
+    return f'<div class="scroll"><table class="facts"><tr>{head}</tr>{rows}</table></div>'
