@@ -42,15 +42,12 @@ def contact_sheet(pictures: Sequence[np.ndarray], captions: Sequence[str], colum
     lines = [_wrapped(caption, font, width) for caption in captions]
     below = max(map(len, lines)) * _line_px(font)
     rows = -(-len(pictures) // columns)
-    size = (
-        columns * (width + _GAP_PX) - _GAP_PX,
-        rows * (height + below + _GAP_PX) - _GAP_PX,
-    )
+    size = (columns * (width + _GAP_PX) + _GAP_PX, rows * (height + below + _GAP_PX) + _GAP_PX)
     sheet = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(sheet)
     for place, picture in enumerate(pictures):
-        left = place % columns * (width + _GAP_PX)
-        top = place // columns * (height + below + _GAP_PX)
+        left = _GAP_PX + place % columns * (width + _GAP_PX)
+        top = _GAP_PX + place // columns * (height + below + _GAP_PX)
         sheet.paste(Image.fromarray(picture), (left, top))
         for number, line in enumerate(lines[place]):
             y = top + picture.shape[0] + number * _line_px(font)

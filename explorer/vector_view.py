@@ -14,7 +14,7 @@ from explorer.contact_sheet import letters
 
 COUNT = 12
 _PAPER, _INK, _TRACK, _BAR = (255, 255, 255), (31, 41, 55), (226, 232, 240), (13, 148, 136)
-_WIDTH_PX, _LETTERS_PX, _ROW_PX, _BAR_PX = 560, 16, 34, 6
+_WIDTH_PX, _LETTERS_PX, _ROW_PX, _BAR_PX, _MARGIN_PX = 560, 16, 34, 6, 10
 
 
 @dataclass(frozen=True)
@@ -47,19 +47,21 @@ def bars_picture(units: Sequence[UnitValue]) -> np.ndarray:
     """A bar for each, as long as its value is far from zero, RGB ``uint8`` ``(H, W, 3)``."""
     font = letters(_LETTERS_PX)
     reach = max((abs(unit.value) for unit in units), default=0.0) or 1.0
-    sheet = Image.new("RGB", (_WIDTH_PX, _ROW_PX * max(1, len(units))), _PAPER)
+    left, right = _MARGIN_PX, _MARGIN_PX + _WIDTH_PX - 1
+    size = (_WIDTH_PX + 2 * _MARGIN_PX, _ROW_PX * len(units) + 2 * _MARGIN_PX)
+    sheet = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(sheet)
     for row, unit in enumerate(units):
-        top = row * _ROW_PX
+        top = _MARGIN_PX + row * _ROW_PX
         said = number(unit.value)
         space = _WIDTH_PX - font.getlength(said) - _LETTERS_PX
-        draw.text((0, top), _shortened(unit.name, space), fill=_INK, font=font)
-        draw.text((_WIDTH_PX - 1, top), said, fill=_INK, font=font, anchor="ra")
-        bar = top + _ROW_PX - _BAR_PX - 5
-        draw.rectangle((0, bar, _WIDTH_PX - 1, bar + _BAR_PX - 1), fill=_TRACK)
+        draw.text((left, top), _shortened(unit.name, space), fill=_INK, font=font)
+        draw.text((right, top), said, fill=_INK, font=font, anchor="ra")
+        bar = top + _ROW_PX - _BAR_PX - 6
+        draw.rectangle((left, bar, right, bar + _BAR_PX - 1), fill=_TRACK)
         length = round(_WIDTH_PX * abs(unit.value) / reach)
         if length:
-            draw.rectangle((0, bar, length - 1, bar + _BAR_PX - 1), fill=_BAR)
+            draw.rectangle((left, bar, left + length - 1, bar + _BAR_PX - 1), fill=_BAR)
     return np.asarray(sheet)
 
 
