@@ -105,7 +105,7 @@ def serve(options: argparse.Namespace, auth: tuple[str, str] | None) -> int:
     local = options.host in ("127.0.0.1", "localhost", "::1") and not options.share
     shelf = Shelf(offline=options.offline)
     lab = Lab(bench, trained, shelf, device=options.device, typed_paths=local)
-    app = build_app(bench, model=options.model, wings=[training_wing.wing(lab), export_tab.wing()])
+    app = build_app(bench, model=options.model, wings=[training_wing.wing(lab), export_tab.wing(trained)])
     app.queue(api_open=False, max_size=64, default_concurrency_limit=4)
     settings: dict[str, Any] = {
         "theme": theme(),

@@ -48,11 +48,13 @@ def exercise_sheet(
     Args:
         image: the file of a picture of one's own, in place of a sample.
         model: the network of task 4; by default ResNet-18 if its weights are on this computer, else the bundled.
-        plain, augmented: folders of the runs for tasks 3.3 and 3.4, in place of those that come with the program.
+        plain, augmented: folders of the runs for tasks 3.3 (the baseline) and 3.4 (its variant), in place of
+            those that come with the program.
         teacher: the discussions are worked out, from the numbers.
 
     Raises:
-        ExplorerError: a picture or a run that can't be read, no such network.
+        ExplorerError: a picture or a run that can't be read, runs that a session can't take along or that saw
+            other data, no such network.
     """
     runs = _runs(plain, augmented)
     name = model or _network()
@@ -64,7 +66,7 @@ def exercise_sheet(
     )
     if not teacher:
         return session
-    answers = sheet_answers.answers(runs["plain"], runs["augmented"])
+    answers = sheet_answers.answers(*runs.values())
     return replace(session, steps=tuple(_answered(step, answers) for step in session.steps))
 
 
@@ -125,23 +127,27 @@ def _receptive_fields() -> list[Step]:
 
 
 def _training(runs: Mapping[str, TrainingRun]) -> list[Step]:
-    plain, augmented = runs["plain"], runs["augmented"]
+    (title, plain), (other_title, augmented) = runs.items()
     here = is_here(Choice(plain.config.dataset, None, plain.config.image_size))
     # Made on this computer where the run's own images would have to be downloaded.
     shown = plain.config if here else TrainConfig(dataset="shapes10")
     changed = replace(shown, augmentation=augmented.config.augmentation or ("flip", "crop"))
-    network, classes = plain.config.network, len(plain.results[-1].class_accuracy)
+    network = {
+        "name": plain.config.network,
+        "classes": len(plain.results[-1].class_accuracy),
+        "image_size": plain.config.image_size,
+    }
     return [
         Step("training.gallery", {"config": _knobs(shown)}, "3.1 Ten images of each class"),
-        Step("training.build_network", {"name": network, "classes": classes}, "3.2 The network"),
-        _recorded({"plain": plain}, "3.3 Training: accuracy by epoch"),
+        Step("training.build_network", network, "3.2 The network"),
+        _recorded({title: plain}, "3.3 Training: accuracy by epoch"),
         _discussion("3.3", "The gap", "What does the gap between training and test accuracy show, and why?"),
         Step(
             "training.figures.augmentation_pairs",
             {"config": _knobs(changed)},
             "3.4 Originals, and what augmentation makes of them",
         ),
-        _recorded({"plain": plain, "augmented": augmented}, "3.4 Both models by epoch"),
+        _recorded({title: plain, other_title: augmented}, "3.4 Both models by epoch"),
         _discussion(
             "3.4",
             "Normalisation and augmentation",
@@ -196,13 +202,29 @@ def _network() -> str:
 
 
 def _runs(plain: str | Path | None, augmented: str | Path | None) -> dict[str, TrainingRun]:
+    """The baseline and its variant by short titles."""
     shipped = {path.name.rpartition("-")[2]: path for path in shipped_runs()}
-    chosen = {"plain": plain or shipped["plain"], "augmented": augmented or shipped["augmented"]}
-    return {title: _read(Path(folder)) for title, folder in chosen.items()}
+    folders = Path(plain or shipped["plain"]), Path(augmented or shipped["augmented"])
+    first, second = (_read(folder) for folder in folders)
+    data = [(run.config.dataset, run.config.image_size) for run in (first, second)]
+    if data[0] != data[1]:
+        names = " and ".join(repr(folder.name) for folder in folders)
+        said = " and ".join(f"{dataset} at {size} px" for dataset, size in data)
+        remedy = "choose two runs on the same data"
+        raise ExplorerError(f"the runs {names}", f"can't be compared: they saw {said}", remedy)
+    augmentation = (bool(first.config.augmentation), bool(second.config.augmentation))
+    titles = ("plain", "augmented") if augmentation == (False, True) else ("baseline", "variant")
+    return dict(zip(titles, (first, second), strict=True))
 
 
 def _read(folder: Path) -> TrainingRun:
     run, results, epochs = read_run(folder), tuple(history(folder)), epochs_of(folder)
+    if run.config.dataset == "folder":
+        raise ExplorerError(
+            f"the run {run.name!r}",
+            "was trained on a folder of images, which a session can't take along",
+            "choose a run on one of the data sets that the program knows",
+        )
     if not results or not epochs:
         raise ExplorerError(
             f"the run {run.name!r}", "has no finished epoch", "let it train for one, or take another"
@@ -211,8 +233,8 @@ def _read(folder: Path) -> TrainingRun:
 
 
 def _knobs(config: TrainConfig) -> dict[str, Any]:
-    """What differs from the defaults, as JSON; a folder of this computer stays here."""
-    given, usual = asdict(replace(config, data_dir=None)), asdict(TrainConfig())
+    """What differs from the defaults, as JSON; a folder and a device of this computer stay here."""
+    given, usual = asdict(replace(config, data_dir=None, device="auto")), asdict(TrainConfig())
     changed = {name: value for name, value in given.items() if value != usual[name]}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in changed.items()}
 

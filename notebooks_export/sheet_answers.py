@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from explorer.convolution import output_size
@@ -9,6 +10,7 @@ from explorer.convolution_presets import presets
 from explorer.convolution_reading import read_off
 from explorer.pooling import compare_downsampling
 from explorer.receptive_field_stack import conv, stack_fields
+from training import TrainConfig
 from training.explain import compare_gaps, explain_gap
 
 if TYPE_CHECKING:
@@ -22,10 +24,10 @@ def answers(plain: TrainingRun, augmented: TrainingRun) -> dict[str, str]:
         "1.4": _downsampling(),
         "1.5": _size(),
         "2.3": _fields(),
-        "3.3": explain_gap(plain.results, plain.test_images),
-        "3.4": compare_gaps(plain.results, augmented.results, augmented.test_images)
-        + " Normalisation centres the inputs, so that the first layer's gradients don't all share a sign and one "
-        "learning rate suits all weights; it adds no information, and alone changes little in a network this small.",
+        "3.3": _gap(plain),
+        "3.4": f"{_both(plain, augmented)} Normalisation centres the inputs, so that the first layer's gradients "
+        "don't all share a sign and one learning rate suits all weights; it adds no information, and alone changes "
+        "little in a network this small.",
         "4.4": "Deep layers respond to parts that matter for the class (eyes, fur, outline) rather than to pixels; "
         "where the map is strong on the object, it agrees with what a person looks at. It is coarse, and strong "
         "places in the background show what the network uses and a person would not.",
@@ -33,6 +35,36 @@ def answers(plain: TrainingRun, augmented: TrainingRun) -> dict[str, str]:
         "the pictures agree where both classes share evidence (the animal's outline) and differ where parts speak "
         "for one alone. The difference map shows just that, on one scale.",
     }
+
+
+def _gap(run: TrainingRun) -> str:
+    return explain_gap(run.results, run.test_images, augmented=bool(run.config.augmentation))
+
+
+def _both(plain: TrainingRun, augmented: TrainingRun) -> str:
+    """What augmentation did, where that can be told from these two runs."""
+    only_that = augmented.config.augmentation and not plain.config.augmentation
+    if only_that and _otherwise(plain.config) == _otherwise(augmented.config):
+        epochs = min(len(plain.results), len(augmented.results))
+        return compare_gaps(plain.results[:epochs], augmented.results[:epochs], augmented.test_images)
+    return (
+        f"The baseline: {_gap(plain)} The variant: {_gap(augmented)} The two runs don't differ in augmentation and "
+        "normalisation alone, so the difference between them can't be put down to these."
+    )
+
+
+def _otherwise(config: TrainConfig) -> TrainConfig:
+    """A recipe without augmentation, normalisation, and what changes where and how long it runs."""
+    return replace(
+        config,
+        augmentation=(),
+        normalization=None,
+        mixup=0.0,
+        epochs=1,
+        device="auto",
+        threads=None,
+        data_dir=None,
+    )
 
 
 def _reading() -> str:

@@ -1,0 +1,26 @@
+"""Files that the page may fetch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from explorer.session import content_hash
+from training.checkpoint import write_whole
+
+
+def ready(files: dict[str, bytes]) -> Any:
+    """Update for a list of files to download: name → content."""
+    return gr.update(value=[file_for_page(name, content) for name, content in files.items()], visible=True)
+
+
+def file_for_page(name: str, content: bytes) -> str:
+    """A file, whole or not at all, in a folder named by its content."""
+    path = Path(get_upload_folder()) / content_hash(content) / name
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+    return str(path)

@@ -1,0 +1,117 @@
+"""The exercise sheet in one click: with one's own training runs, picture and network, or the program's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from explorer.catalogue import catalogue
+from explorer.errors import ExplorerError
+from explorer.images import sample_images
+from explorer.session import Session
+from explorer.tabs.components import QUIET, on_screen
+from explorer.workbench import Look
+from notebooks_export.replay import perform
+from notebooks_export.sheet import exercise_sheet
+from notebooks_export.tabs.steps import UNCHANGED, Steps, changed
+from training import shipped_runs
+from training.catalogue import TrainedModels
+from training.tabs.lab import with_progress
+from training.words import run_line
+
+SHIPPED = ""
+"""What stands for the shipped run in the lists of runs; no run has an empty name."""
+
+
+@dataclass(frozen=True)
+class SheetForm:
+    """What the sheet is filled with, and the button that does it."""
+
+    plain: gr.Dropdown
+    augmented: gr.Dropdown
+    own: gr.Checkbox
+    teacher: gr.Checkbox
+    fill: gr.Button
+
+    @property
+    def runs(self) -> list[Any]:
+        """The lists of runs."""
+        return [self.plain, self.augmented]
+
+
+def lay_out(trained: TrainedModels) -> SheetForm:
+    """The form, inside an open column."""
+    with gr.Group():
+        plain, augmented = (
+            gr.Dropdown(
+                run_choices(trained),
+                value=SHIPPED,
+                label=f"Task {task}: {what}",
+                elem_id=f"export-{what}-run",
+            )
+            for task, what in (("3.3", "baseline"), ("3.4", "variant"))
+        )
+        own = gr.Checkbox(False, label="With the picture and network I am looking at")
+        teacher = gr.Checkbox(False, label="With worked answers, for teachers")
+    fill = gr.Button("Fill with the exercise sheet", variant="primary", elem_id="export-sheet")
+    return SheetForm(plain, augmented, own, teacher, fill)
+
+
+def connect(
+    form: SheetForm, trained: TrainedModels, look: gr.State, page: Steps, working: gr.HTML
+) -> list[Any]:
+    """The button fills the session; returns the events that can be cancelled."""
+    filling = form.fill.click(
+        on_screen(partial(fill, trained)),
+        [look, *form.runs, form.own, form.teacher],
+        [*page.outputs, working],
+        concurrency_limit=2,
+        **QUIET,
+    )
+    return [filling]
+
+
+def run_choices(trained: TrainedModels) -> list[tuple[str, str]]:
+    """(text, name) of the runs that have finished an epoch, and first the shipped one."""
+    own = [run for run in trained.runs() if run.epochs_done and run.folder not in shipped_runs()]
+    return [("The run that comes with the program", SHIPPED), *((run_line(run), run.name) for run in own)]
+
+
+def runs_now(trained: TrainedModels, chosen: tuple[str, ...]) -> list[Any]:
+    """Updates for the lists of runs: those there are now; one that is gone gives way to the shipped one."""
+    listed = run_choices(trained)
+    names = {name for _, name in listed}
+    return [gr.update(choices=listed, value=name if name in names else SHIPPED) for name in chosen]
+
+
+def fill(
+    trained: TrainedModels, look: Look | None, plain: str, augmented: str, own: bool, teacher: bool
+) -> Iterator[tuple[Any, ...]]:
+    """The exercise sheet in place of the session, with progress."""
+
+    def work(report: Any) -> Session:
+        report((0.0, "Setting the tasks"))
+        session = exercise_sheet(
+            **(_own(look) if own and look else {}),
+            plain=trained.run(plain).folder if plain else None,
+            augmented=trained.run(augmented).folder if augmented else None,
+            teacher=teacher,
+        )
+        return perform(session, on_step=lambda done, total, title: report((done / total, title)))
+
+    made = yield from with_progress(work, len(UNCHANGED))
+    yield *changed(made, 0), ""
+
+
+def _own(look: Look) -> dict[str, Any]:
+    """The picture and the network that are looked at, as :func:`exercise_sheet` takes them."""
+    if look.model not in catalogue():
+        rule, remedy = "isn't in the catalogue", "choose another network on the left, or the sheet's own"
+        raise ExplorerError(f"network {look.model!r}", rule, remedy)
+    sample = Path(look.image_path) in sample_images().values()
+    return {"image": None if sample else Path(look.image_path).read_bytes(), "model": look.model}
