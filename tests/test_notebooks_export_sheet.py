@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,7 +20,9 @@ from notebooks_export import build_notebook, exercise_sheet, perform
 from notebooks_export.calls import TEXT
 from notebooks_export.notebook import OWN_WORDS
 from tests.export_samples import own_picture
-from training import shipped_runs
+from tests.training_samples import TINY, tiny_data
+from training import shipped_runs, train
+from training.runs import create
 
 
 @cache
@@ -95,10 +99,91 @@ def test_a_picture_and_a_run_of_ones_own() -> None:
     assert (saliency.arguments["target"], other.arguments["target"]) == (first.index, second.index)
 
 
-def test_what_can_not_be_used_is_said(tmp_path) -> None:
+def test_what_can_not_be_used_is_said(tmp_path: Path) -> None:
     with pytest.raises(ExplorerError, match="holds no run"):
         exercise_sheet(model="efficientnet_lite0", plain=tmp_path)
     with pytest.raises(ExplorerError, match="not a picture"):
         exercise_sheet(b"<html>", model="efficientnet_lite0")
     with pytest.raises(ExplorerError):
         exercise_sheet(model="no such network")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Runs of one's own: a baseline, one with augmentation, one of another network, one on a folder, one not begun."""
+    root = tmp_path_factory.mktemp("runs")
+    base = replace(TINY, epochs=2, image_size=24, data_dir="/home/ada/archives")
+    data = tiny_data()
+    data = replace(
+        data, train_images=data.train_images[:, 4:28, 4:28], test_images=data.test_images[:, 4:28, 4:28]
+    )
+    recipes = {
+        "base": base,
+        "flipped": replace(base, augmentation=("flip",), normalization=(0.5, 0.5), epochs=1),
+        "linear": replace(base, network="flatten, linear"),
+        "mine": replace(base, dataset="folder"),
+    }
+    for name, config in recipes.items():
+        list(train(config, create(config, root, name), data=data))
+    create(base, root, "waiting")
+    return {path.name: path for path in root.iterdir()}
+
+
+def training_step(session: Session, title: str) -> Step:
+    [step] = [s for s in session.steps if s.title.startswith(title) and s.function == "training.train"]
+    return step
+
+
+def test_results_of_ones_own_runs_are_in_the_session(runs: dict[str, Path]) -> None:
+    session = exercise_sheet(model="efficientnet_lite0", plain=runs["base"], augmented=runs["flipped"])
+    step = training_step(session, "3.4")
+    expected = ""
+    for title, name in (("plain", "base"), ("augmented", "flipped")):
+        expected += f"{title}\n"
+        for line in (runs[name] / "history.jsonl").read_text().splitlines():
+            row = json.loads(line)
+            accuracies = f"train {row['train_accuracy']:.1%}, test {row['test_accuracy']:.1%}"
+            expected += f"epoch {row['epoch']}: {accuracies}\n"
+    assert step.text == expected
+    assert Image.open(io.BytesIO(step.picture)).width > 500
+    assert training_step(session, "3.3").text == expected[: expected.index("augmented")]
+    # The recipes are those of the runs, less what only this computer has.
+    cells = [cell.source for cell in build_notebook(session).cells if cell.cell_type == "code"]
+    assert any("augmentation=('flip',)" in cell and "image_size=24" in cell for cell in cells)
+    assert not any("archives" in cell for cell in cells)
+    # 24 px: 24 − 4 = 20, 10, 10 − 4 = 6, 3: 16·3·3 inputs of the first dense layer instead of 16·5·5.
+    network = perform(Session(steps=(next(s for s in session.steps if s.title.startswith("3.2")),)))
+    assert f"{62_006 - 120 * 16 * (25 - 9):,} trainable parameters" in network.steps[0].text
+    assert build_notebook(perform(session))
+
+
+def test_answers_speak_of_ones_own_runs(runs: dict[str, Path]) -> None:
+    def answer(plain: str, augmented: str) -> str:
+        session = exercise_sheet(
+            model="efficientnet_lite0", plain=runs[plain], augmented=runs[augmented], teacher=True
+        )
+        [step] = [s for s in session.steps if s.title.startswith("3.4") and s.function == TEXT]
+        return step.comment
+
+    last = json.loads((runs["flipped"] / "history.jsonl").read_text().splitlines()[-1])
+    first = json.loads((runs["base"] / "history.jsonl").read_text().splitlines()[0])
+    # One has two epochs and the other one: they are compared after the first.
+    assert f"{first['train_accuracy']:.1%} → {last['train_accuracy']:.1%}" in answer("base", "flipped")
+    assert "can't be put down to these" in answer("base", "linear")
+    assert "can't be put down to these" in answer("linear", "flipped")
+
+
+def test_runs_that_can_not_go_along(runs: dict[str, Path], tmp_path: Path) -> None:
+    for name, rule in (
+        ("mine", "was trained on a folder of images"),
+        ("waiting", "has no finished epoch"),
+    ):
+        with pytest.raises(ExplorerError, match=rule):
+            exercise_sheet(model="efficientnet_lite0", plain=runs[name], augmented=runs["flipped"])
+    # The shipped run saw other images than this one.
+    with pytest.raises(ExplorerError) as caught:
+        exercise_sheet(model="efficientnet_lite0", plain=runs["base"])
+    assert "'base' and 'lenet-cifar10-augmented'" in caught.value.value
+    assert "shapes10 at 24 px and cifar10 at 32 px" in caught.value.rule
+    with pytest.raises(ExplorerError, match="holds no run"):
+        exercise_sheet(model="efficientnet_lite0", plain=tmp_path / "gone", augmented=runs["flipped"])
