@@ -3,30 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from explorer.errors import ExplorerError
-from explorer.tabs.components import QUIET, as_message, cancel_button, note
+from explorer.tabs.components import QUIET, cancel_button, note, on_cancel, on_screen, warn
 from training.data_views import class_table, data_words
 from training.downloads import CLASSES
-from training.shelf import Choice, is_here, keep_upload
+from training.shelf import Choice, Opened, is_here, keep_upload
+from training.tabs.address import parameters
 from training.tabs.lab import NAME, Lab, with_progress
 from training.words import DATASET_TITLES
 
 _SIZES_MB = {"cifar10": 170, "cifar100": 169, "fashion_mnist": 31, "mnist": 12}
-_OWN = "Pictures in one folder per class, or a zip of that"
+_PICTURES = "Pictures in one folder per class, or a zip of that"
+_OWN = "own-"
+
+
+@dataclass(frozen=True)
+class _Form:
+    """Which images, and what opening them needs of the user."""
+
+    dataset: gr.Dropdown
+    about: gr.HTML
+    path: gr.Textbox
+    upload: gr.File
+    own: gr.Row
+    size: gr.Number
+    skip: gr.Checkbox
+    open_it: gr.Button
+
+    @property
+    def all(self) -> list[Any]:
+        return [getattr(self, f.name) for f in fields(self)]
 
 
 @dataclass(frozen=True)
 class DataStep:
-    """``chosen`` holds the :class:`Choice` that is open, None before the first."""
+    """``chosen`` holds the :class:`Choice` that is open, None before the first; ``name`` is its name in an address."""
 
     chosen: gr.State
-    dataset: gr.Dropdown
+    name: gr.Textbox
+    form: _Form
+    table: gr.HTML
+    words: gr.HTML
+    working: gr.HTML
+    stop: gr.Button
+    another: gr.Button
+
+    @property
+    def shown(self) -> list[Any]:
+        """What changes when images are opened."""
+        return [self.chosen, self.name, self.table, self.words, self.working]
 
 
 def data_choices() -> list[tuple[str, str]]:
@@ -43,117 +74,179 @@ def first_choice() -> Choice:
     return Choice("cifar10") if is_here(Choice("cifar10")) else Choice("shapes10")
 
 
-def build(lab: Lab, active: gr.Textbox) -> DataStep:
-    """Lay the step out inside an open ``gr.Tab``."""
-    chosen = gr.State(None)
+def build() -> DataStep:
+    """Lay the step out inside an open ``gr.Tab``; :func:`connect` makes it work."""
+    chosen, name = gr.State(None), gr.Textbox(visible=False)
     with gr.Row(equal_height=False, elem_classes="tr-result-first"):
         with gr.Column(scale=3, min_width=280):
-            dataset = gr.Dropdown(
-                data_choices(),
-                value=first_choice().dataset,
-                label="Data set",
-                elem_id="tr-dataset",
-                filterable=False,
-            )
-            about = gr.HTML(padding=False, elem_id="tr-data-about")
-            path = gr.Textbox(
-                label=_OWN, placeholder="/home/…/pictures", visible=False, elem_id="tr-data-path"
-            )
-            upload = gr.File(
-                label=_OWN,
-                file_types=[".zip", ".gz", ".tgz"],
-                height=140,
-                visible=False,
-                elem_id="tr-data-file",
-            )
-            with gr.Row(visible=False) as own:
-                size = gr.Number(32, label="Resized to, in pixels", precision=0, min_width=110)
-                skip = gr.Checkbox(False, label="Leave broken files out", min_width=150)
-            open_it = gr.Button("Open", variant="primary", visible=False, elem_id="tr-data-open")
+            form = _build_form()
             working = gr.HTML(padding=False)
             stop = cancel_button()
             words = gr.HTML(padding=False, elem_id="tr-data-words")
         with gr.Column(scale=8, min_width=320):
             table = gr.HTML(note("The images appear here."), padding=False, elem_id="tr-data-table")
             another = gr.Button("Show other examples", size="sm", elem_id="tr-data-another")
-    draw = gr.State(0)
+    return DataStep(chosen, name, form, table, words, working, stop, another)
 
-    def describe(name: str) -> tuple[Any, ...]:
+
+def _build_form() -> _Form:
+    dataset = gr.Dropdown(
+        data_choices(),
+        value=first_choice().dataset,
+        label="Data set",
+        elem_id="tr-dataset",
+        filterable=False,
+    )
+    about = gr.HTML(padding=False, elem_id="tr-data-about")
+    path = gr.Textbox(label=_PICTURES, placeholder="/home/…/pictures", visible=False, elem_id="tr-data-path")
+    upload = gr.File(
+        label=_PICTURES,
+        file_types=[".zip", ".gz", ".tgz"],
+        height=140,
+        visible=False,
+        elem_id="tr-data-file",
+    )
+    with gr.Row(visible=False) as own:
+        size = gr.Number(32, label="Resized to, in pixels", precision=0, min_width=110)
+        skip = gr.Checkbox(False, label="Leave broken files out", min_width=150)
+    open_it = gr.Button("Open", variant="primary", visible=False, elem_id="tr-data-open")
+    return _Form(dataset, about, path, upload, own, size, skip, open_it)
+
+
+def connect(lab: Lab, data: DataStep, active: gr.Textbox, search: gr.Textbox, begun: Any) -> None:
+    """Make the step work. After the event ``begun``, ``search`` holds the page's address from its ``?`` on."""
+    opening, form, draw = _Opening(lab, data), data.form, gr.State(0)
+    own = [form.dataset, form.path, form.upload, form.size, form.skip, data.chosen]
+    form.dataset.select(opening.describe, form.dataset, form.all, **QUIET)
+    opened = form.open_it.click(on_screen(opening.open_own), own, data.shown, **QUIET)
+    opened.success(opening.settle, form.dataset, form.all, **QUIET)
+    running: list[Any] = [
+        begun.then(
+            on_screen(opening.enter), [active, search, data.chosen], [*form.all, *data.shown], **QUIET
+        ),
+        form.dataset.select(on_screen(opening.choose), [form.dataset, data.chosen], data.shown, **QUIET),
+        opened,
+    ]
+    on_cancel(data.stop, running, data.working, note("Stopped; what has come is kept."))
+    data.another.click(opening.shuffle, [data.chosen, draw], [data.table, draw], **QUIET)
+
+
+Updates = dict[Any, Any]
+
+
+@dataclass(frozen=True)
+class _Opening:
+    """What happens when images are chosen and opened. Components that an update doesn't name stay as they are."""
+
+    lab: Lab
+    data: DataStep
+
+    def describe(self, name: str) -> Updates:
         """What the chosen data set still needs of the user."""
+        form, offline = self.data.form, self.lab.shelf.offline
         ask = name == "folder" or not is_here(Choice(name))
-        label = _OWN if name == "folder" else "Or its archive, if you have it already"
+        label = _PICTURES if name == "folder" else "Or its archive, if you have it already"
         button = f"Download {_SIZES_MB[name]} MB" if name in _SIZES_MB else "Open these pictures"
-        if lab.shelf.offline and name in _SIZES_MB:
+        if offline and name in _SIZES_MB:
             button = "Open"
-        return (
-            note(_about(name, ask, lab.shelf.offline)),
-            gr.update(visible=ask and lab.typed_paths, label=f"{label}: where it is on this computer"),
-            gr.update(visible=ask, label=label, value=None),
-            gr.update(visible=name == "folder"),
-            gr.update(visible=ask, value=button),
-        )
+        typed = ask and self.lab.typed_paths
+        return {
+            form.about: note(_about(name, ask, offline)),
+            form.path: gr.update(visible=typed, label=f"{label}: where it is on this computer"),
+            form.upload: gr.update(visible=ask, label=label, value=None),
+            form.own: gr.update(visible=name == "folder"),
+            form.open_it: gr.update(visible=ask, value=button),
+        }
 
-    def choose(name: str, before: Choice | None) -> Iterator[Any]:
+    def choose(self, name: str, before: Choice | None) -> Iterator[Any]:
+        """What is here is opened at once; for the rest the form asks."""
         if name != "folder" and is_here(Choice(name)):
-            yield from _show(lab, Choice(name), before)
+            yield from self.show(Choice(name), before)
         else:  # a generator without any result would empty its outputs
-            yield (gr.skip(),) * 4
+            yield gr.skip()
 
     def open_own(
-        name: str, path: str, upload: str | None, size: Any, skip: bool, before: Any
+        self, name: str, path: str, upload: str | None, size: Any, skip: bool, before: Choice | None
     ) -> Iterator[Any]:
-        place = _place(lab, path, upload)
+        """The user's pictures; or a data set, from its archive if one is given, else from the web."""
+        place = self._place(path, upload)
         if name == "folder" and place is None:
-            raise as_message(
-                ExplorerError("no folder and no zip", "was given", "name a folder or give a zip file")
-            )
+            raise ExplorerError("no folder and no zip", "was given", "name a folder or give a zip file")
         made = Choice(name, place, size, skip) if name == "folder" else Choice(name, place)
-        yield from _show(lab, made, before, again=True)
+        yield from self.show(made, before, again=True)
 
-    def enter(where: str, name: str, before: Choice | None) -> Iterator[Any]:
-        if where == NAME and before is None:
-            yield from choose(name, before)
-        else:
-            yield (gr.skip(),) * 4
+    def settle(self, name: str) -> Any:
+        """A data set that has come is on this computer from now on, and needs nothing more."""
+        if name == "folder":
+            return gr.skip()
+        return {self.data.form.dataset: gr.update(choices=data_choices()), **self.describe(name)}
 
-    def shuffle(chosen: Choice | None, draw: int) -> tuple[Any, ...]:
-        return (
-            (gr.skip(), draw) if chosen is None else (class_table(lab.shelf.open(chosen), draw + 1), draw + 1)
-        )
+    def enter(self, where: str, search: str, before: Choice | None) -> Iterator[Any]:
+        """On the first visit: the images that the page's address names, else the first choice."""
+        if where != NAME or before is not None:
+            yield gr.skip()
+            return
+        form = self.data.form
+        wanted = self._named(parameters(search).get("data", "")) or first_choice()
+        filled = {form.dataset: wanted.dataset, **self.describe(wanted.dataset)}
+        if wanted.dataset == "folder":
+            filled |= {form.size: wanted.image_size, form.skip: wanted.skip_broken}
+        yield filled
+        yield from self.show(wanted, before)
 
-    needs = [about, path, upload, own, open_it]
-    shown: list[Any] = [chosen, table, words, working]
-    dataset.input(describe, dataset, needs, **QUIET)
-    running: list[Any] = [
-        active.change(enter, [active, dataset, chosen], shown, **QUIET),
-        dataset.input(choose, [dataset, chosen], shown, **QUIET),
-        open_it.click(open_own, [dataset, path, upload, size, skip, chosen], shown, **QUIET),
-    ]
-    stop.click(lambda: note("Stopped; what has come is kept."), None, working, cancels=running, **QUIET)
-    another.click(shuffle, [chosen, draw], [table, draw], **QUIET)
-    return DataStep(chosen, dataset)
+    def show(self, wanted: Choice, before: Choice | None, again: bool = False) -> Iterator[Updates]:
+        """Open images, with progress, and show them; on failure what was open stays."""
+        data, opening = self.data, self.lab.shelf.reopen if again else self.lab.shelf.open
+        try:
+            found = yield from with_progress(
+                lambda report: opening(wanted, lambda share, what: report((share, what))), data.working
+            )
+        except ExplorerError:
+            yield {data.chosen: before, data.working: ""}
+            raise
+        yield {
+            # An archive is unpacked into our own folder; from then on it isn't needed.
+            data.chosen: wanted if wanted.dataset == "folder" else Choice(wanted.dataset),
+            data.name: name_in_address(found),
+            data.table: class_table(found),
+            data.words: note(data_words(found)),
+            data.working: "",
+        }
+
+    def shuffle(self, chosen: Choice | None, draw: int) -> Any:
+        """Other examples of each class."""
+        if chosen is None:
+            return gr.skip()
+        return class_table(self.lab.shelf.open(chosen), draw + 1), draw + 1
+
+    def _place(self, path: str, upload: str | None) -> str | None:
+        """Where the user's own data lies: a file that came up, or a path that was typed."""
+        if upload:
+            return str(keep_upload(Path(upload)))
+        typed = path.strip() if path and self.lab.typed_paths else ""
+        if typed and not Path(typed).expanduser().exists():
+            raise ExplorerError(f"{typed!r}", "does not exist", "name a file or folder of this computer")
+        return typed or None
+
+    def _named(self, name: str) -> Choice | None:
+        """The images that an address names; what can't be shown is said, and None."""
+        remedy = "open them again under 1 · Data" if name.startswith(_OWN) else "choose one under 1 · Data"
+        if name.startswith(_OWN):
+            found = self.lab.shelf.opened_as(name.removeprefix(_OWN))
+            if found is None:
+                warn(ExplorerError("the pictures of this page's address", "are no longer open", remedy))
+            return found
+        if name in (*CLASSES, "shapes10") and is_here(Choice(name)):
+            return Choice(name)
+        if name:
+            warn(ExplorerError(f"data set {name[:60]!r}", "is not on this computer", remedy))
+        return None
 
 
-def _show(lab: Lab, wanted: Choice, before: Choice | None, again: bool = False) -> Iterator[tuple[Any, ...]]:
-    """Updates for (choice, table, words, progress); on failure what was open stays."""
-    opening = lab.shelf.reopen if again else lab.shelf.open
-    try:
-        found = yield from with_progress(
-            lambda report: opening(wanted, lambda share, what: report((share, what))), 3
-        )
-        # An archive is unpacked into our own folder; from then on it isn't needed.
-        kept = wanted if wanted.dataset == "folder" else Choice(wanted.dataset)
-        yield kept, class_table(found), note(data_words(found)), ""
-    except ExplorerError as error:
-        yield before, gr.skip(), gr.skip(), ""
-        raise as_message(error) from error
-
-
-def _place(lab: Lab, path: str, upload: str | None) -> str | None:
-    """Where the user's own data lies: a file that came up, or a path that was typed."""
-    if upload:
-        return str(keep_upload(Path(upload)))
-    return path.strip() or None if path and lab.typed_paths else None
+def name_in_address(found: Opened) -> str:
+    """What names a data set in the page's address. Own pictures go by their content: no path is given away."""
+    own = found.choice.dataset == "folder"
+    return f"{_OWN}{found.data.fingerprint}" if own else found.choice.dataset
 
 
 def _about(name: str, ask: bool, offline: bool) -> str:

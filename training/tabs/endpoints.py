@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from gradio.events import api as endpoint
@@ -20,17 +20,36 @@ from training.words import recipe_title
 
 def build(lab: Lab) -> None:
     """Add the endpoints to an open ``gr.Blocks``."""
+    answers = Endpoints(lab)
+    offered: list[Callable[..., Any]] = [
+        answers.list_runs,
+        answers.training_history,
+        answers.start_training,
+        answers.stop_training,
+        answers.resume_training,
+    ]
+    for function in offered:
+        endpoint(on_screen(function), api_name=function.__name__)
 
-    def list_runs() -> list[dict[str, Any]]:
+
+@dataclass(frozen=True)
+class Endpoints:
+    """What other programs can ask for. Signatures and docstrings are what clients see."""
+
+    lab: Lab
+
+    def list_runs(self) -> list[dict[str, Any]]:
         """List every training run, the newest first, then those that come with the program.
 
         Returns:
             Per run its name, recipe in words, status, message, epochs done and wanted, test accuracy (0 to 1, or
             null), and the epochs that can be looked into.
         """
-        return [_about(run) | {"epochs_kept": lab.models.epochs(run.name)} for run in lab.models.runs()]
+        return [
+            _about(run) | {"epochs_kept": self.lab.models.epochs(run.name)} for run in self.lab.models.runs()
+        ]
 
-    def training_history(run: str) -> list[dict[str, Any]]:
+    def training_history(self, run: str) -> list[dict[str, Any]]:
         """Every finished epoch of a run.
 
         Args:
@@ -40,9 +59,10 @@ def build(lab: Lab) -> None:
             Per epoch the accuracies (0 to 1), losses, seconds, images per second, learning rate and the test
             accuracy of each class.
         """
-        return [asdict(result) for result in runs.history(lab.models.run(run).folder)]
+        return [asdict(result) for result in runs.history(self.lab.models.run(run).folder)]
 
     def start_training(
+        self,
         dataset: str = "shapes10",
         network: str = "lenet",
         epochs: int = 10,
@@ -78,9 +98,9 @@ def build(lab: Lab) -> None:
             augmentation=tuple(name.strip() for name in augmentation.split(",") if name.strip()),
             seed=seed,
         )
-        return _start(lab, given)
+        return _start(self.lab, given)
 
-    def stop_training(run: str) -> dict[str, Any]:
+    def stop_training(self, run: str) -> dict[str, Any]:
         """Ask a run to stop; its finished epochs stay.
 
         Args:
@@ -89,11 +109,11 @@ def build(lab: Lab) -> None:
         Returns:
             The run, as /list_runs describes it.
         """
-        found = lab.models.run(run)
+        found = self.lab.models.run(run)
         runs.stop(found.folder)
         return _about(found)
 
-    def resume_training(run: str, epochs: int | None = None) -> dict[str, Any]:
+    def resume_training(self, run: str, epochs: int | None = None) -> dict[str, Any]:
         """Let a run go on after its last finished epoch.
 
         Args:
@@ -103,19 +123,9 @@ def build(lab: Lab) -> None:
         Returns:
             The run, as /list_runs describes it.
         """
-        found = _own(lab, run)
+        found = _own(self.lab, run)
         runs.resume(found.folder, epochs=epochs)
         return _about(runs.read_run(found.folder))
-
-    offered: list[Callable[..., Any]] = [
-        list_runs,
-        training_history,
-        start_training,
-        stop_training,
-        resume_training,
-    ]
-    for function in offered:
-        endpoint(on_screen(function), api_name=function.__name__)
 
 
 def _start(lab: Lab, config: TrainConfig) -> dict[str, Any]:

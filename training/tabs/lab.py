@@ -85,10 +85,10 @@ def alert(error: ExplorerError, after: str = "") -> str:
     return f'<p class="tr-alert" role="alert">{escape(said[:1].upper() + said[1:])} {escape(after)}</p>'
 
 
-def with_progress(work: Callable[[Report], T], skipped: int) -> Generator[Any, None, T]:
+def with_progress(work: Callable[[Report], T], place: int | gr.HTML) -> Generator[Any, None, T]:
     """Run ``work(report)`` beside the page, where ``report`` takes (share done, words).
 
-    Yields progress bars behind ``skipped`` untouched outputs; returns the work's result.
+    Yields progress bars for the component ``place``, or behind so many untouched outputs; returns the work's result.
     """
     steps = stepwise(work)
     while True:
@@ -97,4 +97,5 @@ def with_progress(work: Callable[[Report], T], skipped: int) -> Generator[Any, N
         except StopIteration as done:
             result: T = done.value
             return result
-        yield (*(gr.skip(),) * skipped, progress_bar(share, words))
+        bar = progress_bar(share, words)
+        yield {place: bar} if isinstance(place, gr.HTML) else (*(gr.skip(),) * place, bar)

@@ -72,8 +72,13 @@ class RecipeForm:
     seeds: gr.Textbox
 
     @property
+    def named(self) -> dict[str, Any]:
+        """Knob → component."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @property
     def all(self) -> set[Any]:
-        return {getattr(self, f.name) for f in fields(self)}
+        return set(self.named.values())
 
     def network_text(self, data: Data) -> str:
         """The network as a recipe names it: its name, or its layers in a line."""

@@ -15,9 +15,9 @@ from training.config import TrainConfig
 from training.data_views import pairs_figure
 from training.network_views import network_views
 from training.shelf import Choice
-from training.tabs import recipe_form, watch
+from training.tabs import address, recipe_form, watch
 from training.tabs.data_step import DataStep, first_choice
-from training.tabs.lab import Lab, alert
+from training.tabs.lab import NAME, Lab, alert
 from training.tabs.recipe_form import BUILDER, Data, RecipeForm
 from training.words import dataset_title
 
@@ -36,8 +36,14 @@ class _Preview:
     draw: gr.State
 
 
-def build(lab: Lab, data: DataStep, doorway: Doorway, active: gr.Textbox, steps: gr.Tabs) -> None:
-    """Lay the step out inside an open ``gr.Tab``."""
+def build(
+    lab: Lab, data: DataStep, doorway: Doorway, active: gr.Textbox, steps: gr.Tabs
+) -> tuple[Any, gr.Textbox]:
+    """Lay the step out inside an open ``gr.Tab``.
+
+    Returns:
+        The event after which the form is filled as the page's address says, and what then holds that address.
+    """
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320):
             about = gr.HTML(padding=False, elem_id="tr-train-data")
@@ -58,6 +64,26 @@ def build(lab: Lab, data: DataStep, doorway: Doorway, active: gr.Textbox, steps:
     preview = _Preview(about, parameters, layers, pairs, another, gr.State(0))
     _connect_preview(lab, data, form, preview)
     _connect_start(lab, data, form, start, both, watching)
+    address.keep(form.named)
+    return _restore(form, active)
+
+
+def _restore(form: RecipeForm, active: gr.Textbox) -> tuple[Any, gr.Textbox]:
+    """Once a page, when the lab is entered first: the recipe as the address has it."""
+    search, done = gr.Textbox(visible=False), gr.State(False)
+
+    def fill(now: str, where: str, before: bool) -> dict[Any, Any]:
+        if where != NAME or before:
+            return {search: now}
+        values = address.restored(form.named, now)
+        lines: dict[str, Any] = {"visible": values.get(form.network) == BUILDER}
+        if form.layers in values:
+            lines["value"] = values[form.layers]
+        return {**values, form.layers: gr.update(**lines), search: now, done: True}
+
+    inputs, outputs = [search, active, done], [*form.all, search, done]
+    options: dict[str, Any] = QUIET | {"queue": False}
+    return active.change(fill, inputs, outputs, js=address.READ, **options), search
 
 
 def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Preview) -> None:
@@ -101,12 +127,14 @@ def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Previ
     pairs = [preview.pairs, preview.another]
     met = [preview.data, preview.parameters, preview.layers, *pairs]
     data.chosen.change(on_screen(meet), inputs, met, **QUIET)
-    form.network.input(lambda name: gr.update(visible=name == BUILDER), form.network, form.layers, **_AT_ONCE)
+    form.network.select(
+        lambda name: gr.update(visible=name == BUILDER), form.network, form.layers, **_AT_ONCE
+    )
     network = [preview.parameters, preview.layers]
-    gr.on([form.network.input, form.layers.change], show_network, inputs, network, **_AT_ONCE)
+    gr.on([form.network.select, form.layers.change], show_network, inputs, network, **_AT_ONCE)
     form.augmentation.input(on_screen(show_pairs), inputs, pairs, **_AT_ONCE)
     preview.another.click(on_screen(draw_again), inputs, [preview.draw, *pairs], **_AT_ONCE)
-    filled = form.recipe.input(form.fill, form.recipe, list(form.all), **_AT_ONCE)
+    filled = form.recipe.select(form.fill, form.recipe, list(form.all), **_AT_ONCE)
     filled.then(on_screen(meet), inputs, met, **QUIET)
 
 

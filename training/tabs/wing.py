@@ -9,7 +9,7 @@ import gradio as gr
 
 from explorer.tabs.components import question
 from explorer.tabs.doorway import Doorway, Wing
-from training.tabs import compare_step, data_step, endpoints, inside_step, train_step, watch
+from training.tabs import address, compare_step, data_step, endpoints, inside_step, train_step, watch
 from training.tabs.lab import NAME, Lab
 
 _STYLE = (Path(__file__).parent / "training.css").read_text(encoding="utf-8")
@@ -25,11 +25,13 @@ def _build(lab: Lab, doorway: Doorway, active: gr.Textbox, tab: gr.Tab) -> None:
     question("What does a network learn, and when?", "Four steps, from left to right.")
     with gr.Tabs(elem_id="training-lab") as steps:
         with gr.Tab("1 · Data", id="data"):
-            data = data_step.build(lab, active)
+            data = data_step.build()
         with gr.Tab("2 · Train", id=watch.STEP):
-            train_step.build(lab, data, doorway, active, steps)
+            begun, search = train_step.build(lab, data, doorway, active, steps)
         with gr.Tab("3 · Compare", id="compare") as step:
             compare_step.build(lab, data, doorway, step)
         with gr.Tab("4 · Look inside", id="inside") as step:
             inside_step.build(lab, data, doorway, step)
+    data_step.connect(lab, data, active, search, begun)
+    address.keep({"data": data.name})
     endpoints.build(lab)
