@@ -19,6 +19,8 @@ Check = Callable[[str, Any], Any]
 """(name, value) → the value in its one form; raises ExplorerError if it isn't allowed."""
 
 MAX_CELLS = 4096
+MAX_RUNS = 12
+MAX_EPOCHS = 120  # rows of numbers in a cell
 SAMPLE = "sample:"
 _HASH = re.compile(r"[0-9a-f]{64}")
 _RUN = re.compile(r"\w[\w .,+=-]{0,109}@[0-9]{1,6}")  # as training.runs names them
@@ -107,15 +109,15 @@ def numbers(name: str, value: Any) -> Any:
     return cleaned
 
 
-def stack_layer(name: str, value: Any) -> tuple[str, int, int, int, int]:
-    """(kind, kernel, stride, padding, dilation), squares."""
+def stack_layer(name: str, value: Any) -> tuple[Any, ...]:
+    """(kind, kernel, stride, padding, dilation), each number a pair (height, width); one number counts for both."""
     if not isinstance(value, list | tuple) or len(value) != 5:
         rule, remedy = "is not a layer", "give [kind, kernel, stride, padding, dilation]"
         raise ExplorerError(f"{name} {value!r:.80}", rule, remedy)
     kind = one_of(*get_args(Kind))(name, value[0])
-    size = whole(0, 255)
-    kernel, stride, padding, dilation = (size(name, part) for part in value[1:])
-    return kind, kernel, stride, padding, dilation
+    pair = several(whole(0, 255), 2, 2)
+    sizes = (part if isinstance(part, list | tuple) else (part, part) for part in value[1:])
+    return kind, *(pair(name, size) for size in sizes)
 
 
 def image_reference(name: str, value: Any) -> str:
@@ -170,13 +172,39 @@ def recipe(name: str, value: Any) -> TrainConfig:
 
 
 def recipes(name: str, value: Any) -> dict[str, TrainConfig]:
-    """One to six recipes by a short title."""
-    if not isinstance(value, Mapping) or not 1 <= len(value) <= 6:
-        raise _refused(name, value, "one to six recipes by title")
+    """One to :data:`MAX_RUNS` recipes by a short title."""
+    return {title: recipe(f"{name} {title!r}", given) for title, given in _by_title(name, value, 1).items()}
+
+
+def recorded(name: str, value: Any) -> dict[str, list[tuple[Any, ...]]]:
+    """Runs that are done, by title: (epoch, training and test accuracy, training and test loss) of each epoch."""
+    share, loss = optional(number(0, 1)), optional(number(0, 1e30))
+    checks = (whole(0, 100_000), share, share, loss, loss)
+
+    def row(part: str, given: Any) -> tuple[Any, ...]:
+        if not isinstance(given, list | tuple) or len(given) != len(checks):
+            raise _refused(part, given, f"an epoch with {len(checks) - 1} numbers")
+        return tuple(check(part, number) for check, number in zip(checks, given, strict=True))
+
+    rows = several(row, 1, MAX_EPOCHS)
+    return {
+        title: list(rows(f"{name} {title!r}", given)) for title, given in _by_title(name, value, 1).items()
+    }
+
+
+def counts(name: str, value: Any) -> dict[str, int]:
+    """Whole numbers by the titles of runs."""
+    count = whole(1, 10**9)
+    return {title: count(f"{name} {title!r}", given) for title, given in _by_title(name, value, 0).items()}
+
+
+def _by_title(name: str, value: Any, least: int) -> dict[str, Any]:
+    if not isinstance(value, Mapping) or not least <= len(value) <= MAX_RUNS:
+        raise _refused(name, value, f"a mapping of {least} to {MAX_RUNS} runs by title")
     for title in value:
         if not isinstance(title, str) or not 1 <= len(title) <= 80 or not title.isprintable():
             raise _refused(f"{name}: title", title, "1 to 80 printable characters")
-    return {title: recipe(f"{name} {title!r}", given) for title, given in value.items()}
+    return dict(value)
 
 
 def _refused(name: str, value: Any, wanted: str) -> ExplorerError:

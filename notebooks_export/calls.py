@@ -9,7 +9,6 @@ from typing import Any, get_args
 from explorer import channel_grid, vector_view
 from explorer.attribution import Method as AttributionMethod
 from explorer.attribution import Objective
-from explorer.convolution import PADDING_MODES
 from explorer.errors import ExplorerError
 from explorer.overlay import DIVERGING, SEQUENTIAL, Interpolation
 from explorer.preprocessing import Framing
@@ -19,6 +18,7 @@ from notebooks_export import arguments as allow
 from notebooks_export import cells, cells_layers
 from notebooks_export.arguments import Check
 from notebooks_export.cells import Given
+from notebooks_export.lab_calls import LAB_CALLS
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,7 @@ _EXPLAIN: dict[str, Check] = {
 _COLORMAP = allow.optional(allow.one_of(*SEQUENTIAL, *DIVERGING))
 _CLASS = allow.whole(0, 99_999)
 _EXPLAINED = {"framing": "crop", "objective": "logit", "layer": None, "alpha": 0.9, "shown": "overlay"}
-_SEED = allow.whole(0, 2**31)
 _PAIR = allow.several(allow.number(-1e30, 1e30), 2, 2)
-_STRIDE = allow.several(allow.whole(0, 255), 2, 2)
 
 TEXT = "text"
 CALLS: Mapping[str, Call] = {
@@ -162,83 +160,5 @@ CALLS: Mapping[str, Call] = {
         ("import numpy as np", "from explorer.captions import describe_comparison"),
         cells.compare,
     ),
-    "explorer.receptive_field": Call(
-        {**_NETWORK, "layer": allow.layer_name},
-        {},
-        ("from explorer.receptive_field_words import describe_mixing",),
-        cells.receptive_field,
-    ),
-    "explorer.receptive_field_stack.stack_fields": Call(
-        {"layers": allow.several(allow.stack_layer, 1, 200)},
-        {},
-        ("from explorer.receptive_field_stack import StackLayer, stack_fields, written_out",),
-        cells.stack,
-    ),
-    "explorer.convolve": Call(
-        {
-            "x": allow.numbers,
-            "kernel": allow.numbers,
-            "bias": allow.optional(allow.numbers),
-            **{name: allow.optional(_STRIDE) for name in ("stride", "padding", "dilation")},
-            "groups": allow.whole(1, 255),
-            "padding_mode": allow.one_of(*PADDING_MODES),
-            "activation": allow.optional(allow.one_of("relu")),
-            "windows": allow.whole(0, 100),
-        },
-        {
-            "bias": None,
-            "stride": None,
-            "padding": None,
-            "dilation": None,
-            "groups": 1,
-            "padding_mode": "zeros",
-            "activation": None,
-            "windows": 0,
-        },
-        ("import numpy as np",),
-        cells.convolve,
-    ),
-    "explorer.read_off": Call(
-        {"kernels": allow.several(allow.numbers, 1, 8), "bias": allow.number(-1e6, 1e6)},
-        {"bias": 0},
-        (),
-        cells.read_off,
-    ),
-    "explorer.derive_size": Call(
-        {name: allow.whole(0, 100_000) for name in ("size", "kernel", "stride", "padding", "dilation")},
-        {"stride": 1, "padding": 0, "dilation": 1},
-        (),
-        cells.derive_size,
-    ),
-    "training.gallery": Call(
-        {"config": allow.recipe, "per_class": allow.whole(1, 20), "seed": _SEED},
-        {"per_class": 10, "seed": 0},
-        (
-            *("import io", "import training"),
-            *("from matplotlib.figure import Figure", "from training.figures import tile"),
-        ),
-        cells.gallery,
-    ),
-    "training.build_network": Call(
-        {
-            "name": allow.network_name,
-            "classes": allow.whole(2, 10_000),
-            "image_size": allow.whole(8, 512),
-        },
-        {"name": "lenet", "classes": 10, "image_size": 32},
-        ("import training",),
-        cells.build_network,
-    ),
-    "training.train": Call(
-        {"configs": allow.recipes},
-        {},
-        ("import io", "import training", "from training.figures import accuracy_figure"),
-        cells.train,
-    ),
-    "training.figures.augmentation_pairs": Call(
-        {"config": allow.recipe, "count": allow.whole(1, 12), "seed": _SEED},
-        {"count": 6, "seed": 0},
-        ("import training", "from training.figures import augmentation_pairs, tile"),
-        cells.augmentation,
-    ),
+    **{name: Call(*parts) for name, parts in LAB_CALLS.items()},
 }

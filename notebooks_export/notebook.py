@@ -18,7 +18,7 @@ from explorer.images import FORMATS
 from explorer.session import Session, Step, versions
 from notebooks_export.arguments import SAMPLE
 from notebooks_export.calls import CALLS, TEXT
-from notebooks_export.cells import Given
+from notebooks_export.cells import WIDTH, Given
 from notebooks_export.networks import (
     check_networks,
     network_code,
@@ -112,8 +112,15 @@ def imports(session: Session) -> list[str]:
         names.setdefault(module, set()).update(listed.split(", "))
     return [
         *plain_imports,
-        *(f"from {module} import {', '.join(sorted(names[module]))}" for module in sorted(names)),
+        *(_from(module, sorted(names[module])) for module in sorted(names)),
     ]
+
+
+def _from(module: str, names: list[str]) -> str:
+    line = f"from {module} import {', '.join(names)}"
+    if len(line) <= WIDTH:
+        return line
+    return "\n".join([f"from {module} import (", *(f"    {name}," for name in names), ")"])
 
 
 def setup_code(session: Session, given: list[Given]) -> str:

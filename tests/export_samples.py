@@ -25,6 +25,8 @@ TINY: dict[str, Any] = {
     "threads": 1,
     "device": "cpu",
 }
+NEEDS_A_RUN = {"training.reports.predict_images"}
+"""Kinds for which no network comes with the program: tested with a run of their own."""
 
 
 def as_png(pixels: np.ndarray) -> bytes:
@@ -106,13 +108,47 @@ def every_kind() -> Session:
         Step("explorer.derive_size", {"size": 6, "kernel": 2, "stride": 2}),
         Step("training.gallery", {"config": TINY, "per_class": 2}),
         Step("training.build_network", {}),
-        Step("training.train", {"configs": {"plain": TINY, "again": {**TINY, "seed": 1}}}),
+        Step("training.train", {"configs": {"plain": TINY, "again": {**TINY, "seed": 1}}}, title="Trained"),
         Step(
             "training.figures.augmentation_pairs",
             {"config": {**TINY, "augmentation": ["flip", "crop"]}, "count": 3},
         ),
+        *_lab_steps(look, mine),
     )
     return Session("Every kind of step", steps, {content_hash(own): own, content_hash(weights): weights})
+
+
+def _lab_steps(look: dict[str, str], mine: dict[str, str]) -> tuple[Step, ...]:
+    """One of each kind that the labs alone keep."""
+    field = "explorer.receptive_field_picture.field_picture"
+    convolution = {"x": [[1, 0, 2], [0, 1, 0]], "kernel": [[[1, 0], [0, 1]]], "bias": [-1]}
+    recorded = {
+        "plain": [[1, 0.25, 0.5, 2.5, 2.0], [2, 0.5, 0.5, None, 1.0]],
+        "again": [[1, 0.5, 0.25, 2, 1]],
+    }
+    runs = {"configs": {"plain": TINY, "again": {**TINY, "augmentation": ["flip"]}}, "recorded": recorded}
+    trained = {"model": "lenet-cifar10-plain@10"}
+    return (
+        Step(field, {**mine, "layer": "blocks.3", "unit": [1, 2]}, title="A unit"),
+        Step(field, {**look, "layer": "blocks.3", "pixel": [100, 200]}, title="A pixel"),
+        Step(
+            "explorer.effective_receptive_field",
+            {**mine, "layer": "blocks.1", "unit": [20, 30], "others": ["Lion"]},
+            title="An effective field",
+        ),
+        Step("explorer.receptive_field.network_fields", trained, title="Fields of a run"),
+        Step("explorer.receptive_field.catalogue_fields", {"name": "alexnet"}, title="Fields of AlexNet"),
+        Step(
+            "explorer.receptive_field_stack.stack_fields",
+            {"layers": [["conv", [1, 7], 1, [0, 3], 1]], "input_px": 32},
+            title="A stack that isn't square",
+        ),
+        Step("explorer.convolution_figures.window_figure", {**convolution, "column": 1}, title="A window"),
+        Step("explorer.compare_downsampling", {**convolution, "padding": [1, 1]}, title="Pooling"),
+        Step("training.train", {**runs, "test_images": {"plain": 100}}, title="Curves of runs that are done"),
+        Step("training.train", {**runs, "shown": "gap", "test_images": {"plain": 100, "again": 100}}),
+        Step("training.figures.first_kernels", trained, title="Kernels"),
+    )
 
 
 @cache

@@ -64,7 +64,7 @@ def test_a_picture_with_its_scale() -> None:
 
 
 def test_runs_as_a_table() -> None:
-    rows = list(csv.DictReader(io.StringIO(files_of("training.train")["runs.csv"].decode())))
+    rows = list(csv.DictReader(io.StringIO(files_of("Trained")["runs.csv"].decode())))
     assert [(row["run"], row["epoch"]) for row in rows] == [("plain", "1"), ("again", "1")]
     for row in rows:
         told = f"train {row['train_accuracy_percent']}%, test {row['test_accuracy_percent']}%"

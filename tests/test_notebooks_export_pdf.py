@@ -23,8 +23,9 @@ MARGIN_CM = 2.3
 
 
 def words(pdf: bytes) -> str:
-    """All text, spaces and breaks made one space; the marks of soft breaks left out."""
-    text = " ".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
+    """All text, spaces and breaks made one space; the marks of soft breaks and the pages' numbers left out."""
+    pages = [page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages]
+    text = " ".join(pages[:1] + [page.rstrip().removesuffix(str(n)) for n, page in enumerate(pages[1:], 1)])
     return " ".join(text.replace("\u200b", "").split())
 
 

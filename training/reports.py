@@ -172,6 +172,15 @@ def mistakes_figure(mistakes: Sequence[Mistake], labels: Sequence[str], data: Da
     return figure
 
 
+def describe_kernels(kernels: NDArray[np.uint8]) -> str:
+    """What a sheet of first kernels (n, k, k, 3) shows."""
+    count, height, width = kernels.shape[:3]
+    return (
+        f"{count} kernels of {height}×{width} over red, green and blue: grey is 0, brighter positive, darker negative, "
+        "black and white the largest magnitude of all."
+    )
+
+
 def _by_recipe(configs: Mapping[str, TrainConfig], histories: Histories) -> dict[str, list[str]]:
     """Title of a recipe → titles of its runs, which differ in nothing but the seed."""
     together: dict[TrainConfig, list[str]] = {}

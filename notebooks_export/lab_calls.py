@@ -1,0 +1,215 @@
+"""The labs' public functions that a step may name: parameters with their checks, defaults, imports, and the cell.
+
+Four values each, those of :class:`notebooks_export.calls.Call`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
+
+from explorer.catalogue import catalogue
+from explorer.convolution import PADDING_MODES
+from explorer.images import sample_images
+from explorer.preprocessing import Framing
+from notebooks_export import arguments as allow
+from notebooks_export import lab_cells
+from notebooks_export.arguments import Check
+from notebooks_export.cells import Given
+
+Parts = tuple[Mapping[str, Check], Mapping[str, Any], tuple[str, ...], Callable[[Given], list[str]]]
+
+_MODEL: dict[str, Check] = {"model": allow.model_reference}
+_LAYER_SEEN: dict[str, Check] = {
+    **_MODEL,
+    "image": allow.image_reference,
+    "framing": allow.one_of(*get_args(Framing)),
+    "layer": allow.layer_name,
+}
+_SEED = allow.whole(0, 2**31)
+_PLACE = allow.several(allow.whole(0, 100_000), 2, 2)
+_STRIDE = allow.several(allow.whole(0, 255), 2, 2)
+_CONVOLUTION: dict[str, Check] = {
+    "x": allow.numbers,
+    "kernel": allow.numbers,
+    "bias": allow.optional(allow.numbers),
+    **{name: allow.optional(_STRIDE) for name in ("stride", "padding", "dilation")},
+    "groups": allow.whole(1, 255),
+    "padding_mode": allow.one_of(*PADDING_MODES),
+    "activation": allow.optional(allow.one_of("relu")),
+}
+_CONVOLVED: dict[str, Any] = {
+    **dict.fromkeys(("bias", "stride", "padding", "dilation", "activation")),
+    "groups": 1,
+    "padding_mode": "zeros",
+}
+_FIELD_WORDS = "from explorer.receptive_field_words import"
+_FIELD_PICTURE = "from explorer.receptive_field_picture import field_picture"
+_FIELD_TABLE = (
+    "import io",
+    "from explorer.receptive_field_figures import growth_figure",
+    "from explorer.receptive_field_report import describe_fields",
+)
+
+LAB_CALLS: Mapping[str, Parts] = {
+    "explorer.receptive_field": (
+        {**_MODEL, "layer": allow.layer_name},
+        {},
+        (f"{_FIELD_WORDS} describe_mixing",),
+        lab_cells.receptive_field,
+    ),
+    "explorer.receptive_field_picture.field_picture": (
+        {**_LAYER_SEEN, "unit": _PLACE, "pixel": allow.optional(_PLACE)},
+        {"framing": "crop", "unit": (0, 0), "pixel": None},
+        (
+            _FIELD_PICTURE,
+            "from explorer.receptive_field_report import units_seeing",
+            f"{_FIELD_WORDS} describe_pixel, describe_unit",
+        ),
+        lab_cells.field_picture,
+    ),
+    "explorer.effective_receptive_field": (
+        {
+            **_LAYER_SEEN,
+            "unit": _PLACE,
+            "others": allow.several(allow.one_of(*sample_images()), 0, len(sample_images())),
+        },
+        {"framing": "crop", "others": ()},
+        (
+            "from explorer.effective_receptive_field import central_half",
+            _FIELD_PICTURE,
+            f"{_FIELD_WORDS} describe_effective",
+        ),
+        lab_cells.effective_field,
+    ),
+    "explorer.receptive_field.network_fields": (
+        _MODEL,
+        {},
+        (*_FIELD_TABLE, "from explorer.receptive_field import network_fields"),
+        lab_cells.network_fields,
+    ),
+    "explorer.receptive_field.catalogue_fields": (
+        {"name": allow.one_of(*catalogue())},
+        {},
+        (*_FIELD_TABLE, "from explorer.receptive_field import catalogue_fields"),
+        lab_cells.catalogue_fields,
+    ),
+    "explorer.receptive_field_stack.stack_fields": (
+        {
+            "layers": allow.several(allow.stack_layer, 1, 200),
+            "input_px": allow.optional(allow.whole(1, 100_000)),
+        },
+        {"input_px": None},
+        (
+            "import io",
+            "from explorer.receptive_field_figures import stack_figure",
+            "from explorer.receptive_field_report import describe_stack",
+            "from explorer.receptive_field_stack import StackLayer",
+        ),
+        lab_cells.stack,
+    ),
+    "explorer.convolve": (
+        {**_CONVOLUTION, "windows": allow.whole(0, 100)},
+        {**_CONVOLVED, "windows": 0},
+        ("import numpy as np",),
+        lab_cells.convolve,
+    ),
+    "explorer.read_off": (
+        {"kernels": allow.several(allow.numbers, 1, 8), "bias": allow.number(-1e6, 1e6)},
+        {"bias": 0},
+        (),
+        lab_cells.read_off,
+    ),
+    "explorer.derive_size": (
+        {name: allow.whole(0, 100_000) for name in ("size", "kernel", "stride", "padding", "dilation")},
+        {"stride": 1, "padding": 0, "dilation": 1},
+        (),
+        lab_cells.derive_size,
+    ),
+    "explorer.convolution_figures.window_figure": (
+        {
+            **_CONVOLUTION,
+            "kernel_index": allow.whole(0, 10_000),
+            "row": allow.whole(0, 100_000),
+            "column": allow.whole(0, 100_000),
+        },
+        {**_CONVOLVED, "kernel_index": 0, "row": 0, "column": 0},
+        (
+            *("import io", "import numpy as np"),
+            "from explorer.convolution_drawing import window_at",
+            "from explorer.convolution_figures import window_figure",
+            "from explorer.convolution_words import describe_window",
+        ),
+        lab_cells.window,
+    ),
+    "explorer.compare_downsampling": (
+        {**_CONVOLUTION, "factor": allow.whole(2, 16), "kernel_index": allow.whole(0, 10_000)},
+        {**_CONVOLVED, "factor": 2, "kernel_index": 0},
+        (
+            *("import io", "import numpy as np"),
+            "from explorer.convolution_figures import downsampling_figure",
+            "from explorer.convolution_words import describe_downsampling",
+        ),
+        lab_cells.downsampling,
+    ),
+    "training.gallery": (
+        {"config": allow.recipe, "per_class": allow.whole(1, 20), "seed": _SEED},
+        {"per_class": 10, "seed": 0},
+        ("import io", "import training", "from training.reports import gallery_figure"),
+        lab_cells.gallery,
+    ),
+    "training.figures.augmentation_pairs": (
+        {"config": allow.recipe, "count": allow.whole(1, 12), "seed": _SEED},
+        {"count": 6, "seed": 0},
+        ("import training", "from training.figures import augmentation_pairs, tile"),
+        lab_cells.augmentation,
+    ),
+    "training.build_network": (
+        {
+            "name": allow.network_name,
+            "classes": allow.whole(2, 10_000),
+            "image_size": allow.whole(8, 512),
+        },
+        {"name": "lenet", "classes": 10, "image_size": 32},
+        ("import training",),
+        lab_cells.build_network,
+    ),
+    "training.train": (
+        {
+            "configs": allow.recipes,
+            "recorded": allow.optional(allow.recorded),
+            "test_images": allow.counts,
+            "shown": allow.one_of("curves", "accuracy", "loss", "gap"),
+        },
+        {"recorded": None, "test_images": {}, "shown": "curves"},
+        (
+            *("import io", "import training", "from training.figures import accuracy_figure"),
+            "from training.reports import compare_histories, describe_histories, recorded_history, runs_figure",
+        ),
+        lab_cells.train,
+    ),
+    "training.reports.predict_images": (
+        {
+            **_MODEL,
+            "config": allow.recipe,
+            "shown": allow.one_of("confusion", "mistakes"),
+            "cell": allow.optional(allow.several(allow.whole(0, 9_999), 2, 2)),
+            "count": allow.whole(1, 24),
+        },
+        {"shown": "confusion", "cell": None, "count": 12},
+        (
+            *("import io", "import training"),
+            "from training.explain import confident_mistakes",
+            "from training.figures import confusion_figure",
+            "from training.mistake_views import cell_images",
+            "from training.reports import describe_confusion, describe_mistakes, mistakes_figure, predict_images",
+        ),
+        lab_cells.mistakes,
+    ),
+    "training.figures.first_kernels": (
+        _MODEL,
+        {},
+        ("from training.figures import first_kernels, tile", "from training.reports import describe_kernels"),
+        lab_cells.kernels,
+    ),
+}
