@@ -82,8 +82,7 @@ def _restore(form: RecipeForm, active: gr.Textbox) -> tuple[Any, gr.Textbox]:
         return {**values, form.layers: gr.update(**lines), search: now, done: True}
 
     inputs, outputs = [search, active, done], [*form.all, search, done]
-    options: dict[str, Any] = QUIET | {"queue": False}
-    return active.change(fill, inputs, outputs, js=address.READ, **options), search
+    return active.change(fill, inputs, outputs, js=address.READ, **QUIET), search
 
 
 def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Preview) -> None:

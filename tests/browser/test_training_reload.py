@@ -1,0 +1,106 @@
+"""Images and recipe of the training lab after a reload, from the page's address."""
+
+from __future__ import annotations
+
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+WAIT_MS = 60_000
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    """A zip of one folder per class, ten pictures each."""
+    random = np.random.default_rng(0)
+    path = tmp_path / "pets.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for label in ("cats", "dogs", "fish"):
+            for number in range(10):
+                picture = BytesIO()
+                Image.fromarray(random.integers(0, 255, (20, 30, 3), np.uint8)).save(picture, "PNG")
+                archive.writestr(f"pets/{label}/{number}.png", picture.getvalue())
+    return path
+
+
+def choose(page, box: str, option: str) -> None:
+    page.get_by_role("combobox", name=box, exact=True).click()
+    page.get_by_role("option", name=option).click()
+
+
+def test_own_pictures_and_the_recipe_survive_a_reload(new_page, pets):
+    page = new_page("?tab=training")
+    rows = page.locator("#tr-data-table tbody tr")
+    expect(rows).to_have_count(10, timeout=WAIT_MS)
+    choose(page, "Data set", "Your own pictures, in one folder per class")
+    page.get_by_label("Resized to, in pixels").fill("24")
+    page.locator("#tr-data-file input[type=file]").set_input_files(pets)
+    expect(page.locator("#tr-data-file")).to_contain_text("pets", timeout=WAIT_MS)
+    page.get_by_role("button", name="Open these pictures").click()
+    expect(rows).to_have_count(3, timeout=WAIT_MS)
+    # Every fifth of a class is for testing.
+    words = page.locator("#tr-data-words")
+    expect(words).to_contain_text("24 training and 6 test images of 24×24 px")
+    page.wait_for_function("new URLSearchParams(location.search).get('data')?.startsWith('own-')")
+    assert "pets" not in page.url
+    assert "%2F" not in page.url
+
+    page.get_by_role("tab", name="2 · Train").click()
+    choose(page, "Recipe", "The exercise sheet's, augmented and normalised")
+    expect(page.get_by_role("checkbox", name="crop")).to_be_checked(timeout=WAIT_MS)
+    page.get_by_role("checkbox", name="flip").uncheck()
+    page.get_by_label("Epochs", exact=True).fill("7")
+    choose(page, "Network to train", "Layer by layer: write your own")
+    page.locator("#tr-layers textarea").fill("conv 4 3\nrelu\nglobalpool\nflatten\nlinear")
+    # 4·(3·3·3 + 1) + 3·(4 + 1)
+    parameters = f"{4 * (3 * 3 * 3 + 1) + 3 * (4 + 1)} trainable"
+    expect(page.locator("#tr-parameters")).to_contain_text(parameters, timeout=WAIT_MS)
+    page.wait_for_function("new URLSearchParams(location.search).get('layers')?.startsWith('conv 4')")
+
+    page.reload()
+    expect(rows).to_have_count(3, timeout=WAIT_MS)
+    expect(words).to_contain_text("24 training and 6 test images of 24×24 px")
+    expect(page.get_by_role("combobox", name="Data set")).to_have_value(
+        "Your own pictures, in one folder per class"
+    )
+    expect(page.get_by_label("Resized to, in pixels")).to_have_value("24")
+    page.get_by_role("tab", name="2 · Train").click()
+    expect(page.locator("#tr-parameters")).to_contain_text(f"{parameters}", timeout=WAIT_MS)
+    expect(page.locator("#tr-parameters")).to_contain_text("3 classes")
+    expect(page.locator("#tr-layers textarea")).to_have_value("conv 4 3\nrelu\nglobalpool\nflatten\nlinear")
+    expect(page.get_by_label("Epochs", exact=True)).to_have_value("7")
+    expect(page.get_by_role("checkbox", name="crop")).to_be_checked()
+    expect(page.get_by_role("checkbox", name="flip")).not_to_be_checked()
+    expect(page.get_by_role("radio", name="Mean 0.5, deviation 0.5")).to_be_checked()
+    # The pairs that are shown are of these pictures, cropped.
+    expect(page.locator("#tr-pairs img")).to_have_count(2)
+
+    # Back at a usual value, a knob leaves the address.
+    page.get_by_label("Epochs", exact=True).fill("10")
+    page.wait_for_function("!new URLSearchParams(location.search).has('epochs')")
+
+
+def test_what_an_address_asks_in_vain_is_said_and_left_out(new_page):
+    page = new_page("?tab=training&data=own-0123456789abcdef&epochs=many&augmentation=flip,shear&seeds=5")
+    rows = page.locator("#tr-data-table tbody tr")
+    expect(rows).to_have_count(10, timeout=WAIT_MS)
+    expect(rows.first).to_contain_text("circle")
+    for said in ("no longer open", "Epochs 'many'", "is unknown ('shear')"):
+        expect(page.get_by_test_id("toast-body").filter(has_text=said)).to_be_visible()
+    page.get_by_role("tab", name="2 · Train").click()
+    expect(page.get_by_label("Epochs", exact=True)).to_have_value("10")
+    page.get_by_text("More of the recipe").click()
+    expect(page.locator("#tr-seeds textarea")).to_have_value("5")
+    expect(page.get_by_role("checkbox", name="flip")).not_to_be_checked()
+
+
+def test_a_data_set_that_is_not_here_is_not_downloaded_by_an_address(new_page):
+    page = new_page("?tab=training&data=cifar10")
+    expect(page.locator("#tr-data-table tbody tr").first).to_contain_text("circle", timeout=WAIT_MS)
+    said = page.get_by_test_id("toast-body").filter(has_text="Data set 'cifar10' is not on this computer")
+    expect(said).to_be_visible()
