@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import explorer
+import training
 from explorer.errors import ExplorerError
-from notebooks_export.data import step_data, with_colour_bar
+from notebooks_export.checkout import commit
+from notebooks_export.colour_bars import ColourBar, three_bars, with_colour_bars
+from notebooks_export.data import step_data
+from notebooks_export.run_table import run_table
 from tests.export_samples import as_png, performed
+from training.runs import history, read_run
 
 
 @cache
@@ -39,10 +47,60 @@ def test_a_map_as_array_and_table() -> None:
         assert np.allclose(table, view.map, rtol=1e-5, atol=1e-7)
 
 
-def test_colours_of_three_components_have_an_array_but_no_table_or_bar() -> None:
+def test_colours_of_three_components() -> None:
     files = files_of("Activations")
-    assert set(files) == {"map.npy", "picture.png", "manifest.json"}
-    assert array(files["map.npy"]).shape == (28, 28, 3)
+    assert set(files) == {"map.npy", "map.csv", "picture.png", "picture.svg", "manifest.json"}
+    values = array(files["map.npy"])
+    assert values.shape == (28, 28, 3)
+    table = np.loadtxt(io.BytesIO(files["map.csv"]), delimiter=",")
+    assert table.shape == (3 * 28, 2 + 28)
+    assert table[0, :2].tolist() == [1, 0]
+    assert table[28 + 5, :2].tolist() == [2, 5]
+    assert np.allclose(table[28 + 5, 2:], values[5, :, 1], rtol=1e-6)
+
+
+def test_three_components_have_a_scale_each() -> None:
+    model = explorer.load_model("efficientnet_lite0")
+    image = explorer.read_image(explorer.sample_images()["Cheetah"])
+    view = explorer.reduce(explorer.capture_activations(model, image, ["blocks.2"])["blocks.2"])
+    svg = files_of("Activations")["picture.svg"]
+    # The picture and three bars, each an image of its own.
+    images = [node for node in ET.fromstring(svg).iter() if node.tag.endswith("}image")]
+    assert len(images) == 4
+    bars = three_bars(view.limits, ("PC1, red", "PC2, green", "PC3, blue"))
+    assert [bar.limits for bar in bars] == list(view.limits)
+    assert with_colour_bars(files_of("Activations")["picture.png"], bars) == svg
+    # A component in which nothing varies has no scale.
+    assert [bar.label for bar in three_bars([(0, 1), (0, 0), (2, 3)], ("a", "b", "c"))] == ["a", "c"]
+
+
+def test_channels_of_a_grid() -> None:
+    model = explorer.load_model("efficientnet_lite0")
+    image = explorer.read_image(explorer.sample_images()["Cheetah"])
+    activation = explorer.capture_activations(model, image, ["blocks.3"])["blocks.3"]
+    strongest = explorer.strongest_channels(activation, 24)
+    files = files_of("Channels")
+    assert np.allclose(array(files["channels.npy"]), activation.values[strongest], rtol=1e-5, atol=1e-6)
+    table = np.loadtxt(io.BytesIO(files["channels.csv"]), delimiter=",")
+    assert list(dict.fromkeys(table[:, 0])) == strongest
+    assert ET.fromstring(files["picture.svg"]).tag.endswith("svg")
+
+
+def test_vectors_and_layers_side_by_side() -> None:
+    values = files_of("Values")
+    assert set(values) == {"values.npy", "values.csv", "picture.png", "manifest.json"}
+    assert array(values["values.npy"]).shape == (1000,)
+    several = files_of("Side by side")
+    shapes = {name: array(content).shape for name, content in several.items() if name.endswith(".npy")}
+    assert list(shapes.values()) == [(112, 112), (112, 112), (14, 14)]
+    assert "picture.svg" in several
+
+
+def test_the_layers_of_a_network_as_a_table() -> None:
+    rows = list(csv.DictReader(io.StringIO(files_of("All layers")["layers.csv"].decode())))
+    model = explorer.load_model("efficientnet_lite0")
+    assert sum(int(row["parameters"]) for row in rows) == model.parameters
+    assert (rows[0]["layer"], rows[0]["channels"], rows[0]["height"]) == ("conv_stem", "32", "112")
 
 
 def test_the_manifest_says_what_made_it() -> None:
@@ -53,22 +111,75 @@ def test_the_manifest_says_what_made_it() -> None:
     assert len(told["weights_sha256"]) == 64
     assert told["weights_sha256"] == json.loads(files_of("Two")["manifest.json"])["weights_sha256"]
     assert told["versions"]["torch"]
+    assert told["commit"] == commit()
 
 
 def test_a_picture_with_its_scale() -> None:
     svg = files_of("One channel")["picture.svg"]
     assert ET.fromstring(svg).tag.endswith("svg")
     picture = as_png(np.zeros((40, 60, 3), np.uint8))
-    assert with_colour_bar(picture, (-1.0, 1.0), "RdBu_r") == with_colour_bar(picture, (-1.0, 1.0), "RdBu_r")
-    assert with_colour_bar(picture, (-1.0, 1.0), "RdBu_r") != with_colour_bar(picture, (0.0, 2.0), "RdBu_r")
+    one, two = (with_colour_bars(picture, [ColourBar((-1.0, 1.0), "RdBu_r")]) for _ in range(2))
+    assert one == two
+    assert one != with_colour_bars(picture, [ColourBar((0.0, 2.0), "RdBu_r")])
+
+
+def embedded(svg: bytes) -> list[np.ndarray]:
+    """The pictures inside an SVG."""
+    links = [
+        value for node in ET.fromstring(svg).iter() for key, value in node.items() if key.endswith("}href")
+    ]
+    pngs = [base64.b64decode(link.partition(",")[2]) for link in links if link.startswith("data:image/png")]
+    return [np.asarray(Image.open(io.BytesIO(png)).convert("RGB")) for png in pngs]
+
+
+def test_the_pixels_inside_an_svg_are_those_of_the_picture() -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
+    bar = ColourBar((0.0, 0.0), "viridis")
+    shown = embedded(with_colour_bars(as_png(picture), [bar]))
+    assert any(np.array_equal(found[: len(picture)], picture) for found in shown)
+
+
+def test_runs_to_all_their_digits() -> None:
+    """Of runs that were recorded with the step, and of one whose recipe and accuracies are those of the step."""
+    [folder] = [path for path in training.shipped_runs() if path.name.endswith("plain")]
+    results = history(folder)
+    config = replace(read_run(folder).config, data_dir=None)
+    text = "mine\n" + "".join(
+        f"epoch {row.epoch}: train {row.train_accuracy:.1%}, test {row.test_accuracy:.1%}\n"
+        for row in results
+    )
+    full = [
+        (row.epoch, row.train_accuracy, row.test_accuracy, row.train_loss, row.test_loss) for row in results
+    ]
+    for arguments in ({"configs": {"mine": config}}, {"configs": {}, "recorded": {"mine": full}}):
+        found = list(csv.reader(io.StringIO(run_table(arguments, text, "runs"))))
+        assert found[0] == ["run", "epoch", "train_accuracy", "test_accuracy", "train_loss", "test_loss"]
+        assert [(row[0], *map(float, row[1:])) for row in found[1:]] == [("mine", *row) for row in full]
+
+
+@pytest.mark.parametrize("changed", ["seed", "text"])
+def test_runs_of_another_recipe_or_result_are_not_taken_for_the_steps(changed: str) -> None:
+    [folder] = [path for path in training.shipped_runs() if path.name.endswith("plain")]
+    config = replace(read_run(folder).config, data_dir=None, **({"seed": 77} if changed == "seed" else {}))
+    text = '="mine",1\n' + "".join(
+        f"epoch {row.epoch}: train {row.train_accuracy:.1%}, test {row.test_accuracy:.1%}\n"
+        for row in history(folder)
+    )
+    text = text if changed == "seed" else text + "epoch 99: train 100.0%, test 5.0%\n"
+    found = list(csv.DictReader(io.StringIO(run_table({"configs": {'="mine",1': config}}, text, "runs"))))
+    assert {row["run"] for row in found} == {'="mine",1'}
+    assert {row["train_loss"] for row in found} == {""}
+    if changed == "text":
+        assert (found[-1]["train_accuracy"], found[-1]["test_accuracy"]) == ("1.0", "0.05")
 
 
 def test_runs_as_a_table() -> None:
+    [step] = [step for step in performed().steps if step.title == "Trained"]
     rows = list(csv.DictReader(io.StringIO(files_of("Trained")["runs.csv"].decode())))
     assert [(row["run"], row["epoch"]) for row in rows] == [("plain", "1"), ("again", "1")]
     for row in rows:
-        told = f"train {row['train_accuracy_percent']}%, test {row['test_accuracy_percent']}%"
-        assert told in next(s.text for s in performed().steps if s.function == "training.train")
+        train, test = float(row["train_accuracy"]), float(row["test_accuracy"])
+        assert f"train {train:.1%}, test {test:.1%}" in step.text
 
 
 def test_steps_without_numbers() -> None:
