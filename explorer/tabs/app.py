@@ -19,6 +19,7 @@ from explorer.tabs import (
     activations,
     convolution,
     endpoints,
+    explaining,
     network,
     receptive_field,
     saliency,
@@ -80,11 +81,11 @@ def build_app(bench: Workbench, *, model: str | None = None, wings: Sequence[Win
                 with gr.Tab("Two classes", id=two_classes.NAME) as tab:
                     two = two_classes.build(bench, left.look, active, tab, session)
                 with gr.Tab("Receptive field", id=receptive_field.NAME) as tab:
-                    receptive_field.build(bench, left.look, active, tab)
+                    receptive_field.build(bench, left.look, active, tab, session)
                 with gr.Tab("Network", id=network.NAME) as tab:
                     network.build(bench, left.look, active, tab, session)
                 with gr.Tab("Convolution", id=CONVOLUTION) as tab:
-                    convolution.build()
+                    convolution.build(session)
                     entered(tab, active, CONVOLUTION)
                 doorway = Doorway(
                     bench,
@@ -200,11 +201,11 @@ def wanted_classes(bench: Workbench, look: Look, wanted: dict[str, str]) -> tupl
     one: tuple[Any, ...] = (gr.skip(), gr.skip(), gr.skip())
     two: tuple[Any, ...] = (gr.skip(), gr.skip(), gr.skip())
     if "class" in wanted:
-        one = (chosen("class"), gr.skip(), saliency.chosen_for(look))
-    if wanted.get("method") in [value for _, value in saliency.METHODS]:
+        one = (chosen("class"), gr.skip(), explaining.chosen_for(look))
+    if wanted.get("method") in [value for _, value in explaining.METHODS]:
         one = (one[0], wanted["method"], one[2])
     if "a" in wanted and "b" in wanted:
-        two = (chosen("a"), chosen("b"), saliency.chosen_for(look))
+        two = (chosen("a"), chosen("b"), explaining.chosen_for(look))
     return (*one, *two)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from explorer.tabs import activations, saliency, sidebar
+from explorer.tabs import activations, explaining, sidebar
 from explorer.tabs.components import class_choices
 from explorer.workbench import Look, Workbench
 
@@ -37,7 +37,7 @@ class Doorway:
         if classes is not None:
             choices = class_choices(self.bench.model(look.model).labels)
             chosen = tuple(gr.update(choices=choices, value=index) for index in classes)
-            chosen = (*chosen, saliency.chosen_for(look))
+            chosen = (*chosen, explaining.chosen_for(look))
         return (
             look,
             gr.update(choices=sidebar.model_choices(self.bench, look.model), value=look.model),

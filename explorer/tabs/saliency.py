@@ -8,42 +8,35 @@ from typing import Any
 
 import gradio as gr
 
-from explorer.attribution import CAM_METHODS, Attribution, default_cam_layer
 from explorer.captions import describe_attribution
-from explorer.layers import list_layers
 from explorer.overlay import colourise, default_colormap, overlay
 from explorer.predictions import ranked
 from explorer.tabs.components import (
-    QUIET,
     SHOWN,
     cancel_button,
     class_choices,
     colour_bar,
-    entered,
     filled,
-    layer_choices,
     on_cancel,
-    on_screen,
-    progress_bar,
     question,
     result_pane,
-    stepwise,
+)
+from explorer.tabs.explaining import (
+    METHODS,
+    OBJECTIVES,
+    SIGNS,
+    ask_for_layer,
+    cam_layers,
+    chosen_for,
+    explanation,
+    run_when_asked,
+    scale_label,
+    while_working,
 )
 from explorer.tabs.keeping import connect, keep_attribution, keep_button
-from explorer.workbench import Explanation, Look, Workbench
+from explorer.workbench import Look, Workbench
 
 NAME = "saliency"
-METHODS: list[tuple[str, str]] = [
-    ("Gradient", "gradient"),
-    ("Grad-CAM", "grad_cam"),
-    ("HiResCAM", "hires_cam"),
-    ("SmoothGrad", "smooth_grad"),
-    ("Integrated gradients", "integrated_gradients"),
-    ("Input × gradient", "input_x_gradient"),
-    ("Occlusion", "occlusion"),
-]
-OBJECTIVES = [("Score (logit)", "logit"), ("Loss", "loss"), ("Probability", "probability")]
-SIGNS = [("Signed", "signed"), ("Absolute", "absolute")]
 
 
 @dataclass(frozen=True)
@@ -79,7 +72,6 @@ def build(
 
     settings = [target, method, objective, sign, layer, shown, alpha]
     results = [*pane.outputs, working]
-    choices = [target, layer]
     seen = gr.State("")  # the picture and network for which the class was chosen
 
     def explain(look: Look, where: str, *given: Any) -> Iterator[Any]:
@@ -98,31 +90,20 @@ def build(
         chosen = current if keep else ranked(bench.model(look.model), bench.capture(look).logits, 1)[0].index
         return gr.update(choices=class_choices(labels), value=chosen), cam_layers(bench, look, layer), now
 
-    explaining: dict[str, Any] = {
-        "fn": on_screen(explain),
-        "inputs": [look, active, *settings],
-        "outputs": results,
-        "concurrency_limit": 4,
-        "trigger_mode": "always_last",
-        **QUIET,
-    }
-    meeting: dict[str, Any] = {
-        "fn": on_screen(meet),
-        "inputs": [look, active, target, layer, seen],
-        "outputs": [*choices, seen],
-        **QUIET,
-    }
-    entered(tab, active, NAME).then(**meeting).then(**explaining)
-    running = [
-        look.change(**meeting).then(**explaining),
-        method.select(lambda name: gr.update(visible=name in CAM_METHODS), method, layer, **QUIET).then(
-            **explaining
-        ),
-        gr.on(
-            [*(c.input for c in (objective, sign, shown)), target.select, layer.select, alpha.release],
-            **explaining,
-        ),
-    ]
+    running, explaining = run_when_asked(
+        tab,
+        NAME,
+        look,
+        active,
+        meet=meet,
+        met=[target, layer, seen],
+        explain=explain,
+        settings=settings,
+        results=results,
+    )
+    running.append(ask_for_layer(method, layer, explaining))
+    again = [*(c.input for c in (objective, sign, shown)), target.select, layer.select, alpha.release]
+    running.append(gr.on(again, **explaining))
     on_cancel(stop, running, working)
 
     def keep(look: Look, target: int, *given: Any) -> Any:
@@ -131,28 +112,6 @@ def build(
 
     connect(pin, session, keep, [look, *settings])
     return SaliencyTab(target, method, seen)
-
-
-def chosen_for(look: Look) -> str:
-    """What a choice of classes belongs to: with another picture or network they are chosen anew."""
-    return f"{look.model} {look.image_digest}"
-
-
-def cam_layers(bench: Workbench, look: Look, current: str | None) -> Any:
-    """Choices for the layer of a class activation map: every layer with a map, the last one chosen."""
-    model = bench.model(look.model)
-    maps = [layer for layer in list_layers(model) if layer.is_map]
-    names = [layer.name for layer in maps]
-    return gr.update(
-        choices=layer_choices(maps), value=current if current in names else default_cam_layer(model).name
-    )
-
-
-def explanation(target: int, method: Any, objective: Any, sign: str, layer: str | None) -> Explanation:
-    """What the controls ask for."""
-    return Explanation(
-        int(target), method, objective, sign == "signed", layer if method in CAM_METHODS else None
-    )
 
 
 def draw(
@@ -181,26 +140,3 @@ def draw(
         describe_attribution(found),
     )
     yield (*updates, "")
-
-
-def while_working(work: Any, what: str, pane_outputs: int) -> Any:
-    """Run ``work(report)``; yield progress behind ``pane_outputs`` skipped outputs; return its result."""
-    steps = stepwise(work)
-    while True:
-        try:
-            share = next(steps)
-        except StopIteration as done:
-            return done.value
-        skipped = (gr.skip(),) * pane_outputs
-        yield (*skipped, progress_bar(share, what))
-
-
-def scale_label(found: Attribution) -> str:
-    """What the numbers of the colour bar are."""
-    if found.method in ("gradient", "smooth_grad"):
-        return f"{found.objective} per unit of normalised input"
-    if found.method in CAM_METHODS:
-        return f"activations weighted by their slope for the {found.objective}"
-    return (
-        f"fall of the {found.objective}" if found.method == "occlusion" else f"part of the {found.objective}"
-    )

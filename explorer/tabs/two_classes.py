@@ -8,32 +8,31 @@ from typing import Any
 
 import gradio as gr
 
-from explorer.attribution import CAM_METHODS, Attribution
+from explorer.attribution import Attribution
 from explorer.captions import describe_comparison, named, number
 from explorer.overlay import DIVERGING, overlay
 from explorer.predictions import ranked
 from explorer.tabs.components import (
-    QUIET,
     cancel_button,
     class_choices,
     colour_bar,
-    entered,
     note,
     on_cancel,
-    on_screen,
     picture_file,
     question,
 )
-from explorer.tabs.keeping import connect, keep_button, keep_comparison
-from explorer.tabs.saliency import (
+from explorer.tabs.explaining import (
     METHODS,
     OBJECTIVES,
+    ask_for_layer,
     cam_layers,
     chosen_for,
     explanation,
+    run_when_asked,
     scale_label,
     while_working,
 )
+from explorer.tabs.keeping import connect, keep_button, keep_comparison
 from explorer.workbench import Look, Workbench
 
 NAME = "two-classes"
@@ -100,28 +99,20 @@ def build(
             now,
         )
 
-    comparing: dict[str, Any] = {
-        "fn": on_screen(compare),
-        "inputs": [look, active, *settings],
-        "outputs": results,
-        "concurrency_limit": 4,
-        "trigger_mode": "always_last",
-        **QUIET,
-    }
-    meeting: dict[str, Any] = {
-        "fn": on_screen(meet),
-        "inputs": [look, active, first, second, layer, seen],
-        "outputs": [first, second, layer, seen],
-        **QUIET,
-    }
-    entered(tab, active, NAME).then(**meeting).then(**comparing)
-    running = [
-        look.change(**meeting).then(**comparing),
-        method.select(lambda name: gr.update(visible=name in CAM_METHODS), method, layer, **QUIET).then(
-            **comparing
-        ),
-        gr.on([*(c.select for c in (first, second, layer)), objective.input, alpha.release], **comparing),
-    ]
+    running, comparing = run_when_asked(
+        tab,
+        NAME,
+        look,
+        active,
+        meet=meet,
+        met=[first, second, layer, seen],
+        explain=compare,
+        settings=settings,
+        results=results,
+    )
+    running.append(ask_for_layer(method, layer, comparing))
+    again = [*(c.select for c in (first, second, layer)), objective.input, alpha.release]
+    running.append(gr.on(again, **comparing))
     on_cancel(stop, running, working)
 
     def keep(
