@@ -13,10 +13,11 @@ from explorer.errors import ExplorerError
 from explorer.images import Placement
 from explorer.receptive_field import ReceptiveField, catalogue_fields
 from explorer.receptive_field_presets import presets
+from explorer.receptive_field_report import units_seeing
 from explorer.receptive_field_stack import conv
 from explorer.tabs import receptive_field_api as api
 from explorer.tabs.receptive_field_builder import result_of, rows_of, table_of
-from explorer.tabs.receptive_field_image import Pick, Scene, fitted, pointed, seen_by
+from explorer.tabs.receptive_field_image import Pick, Scene, fitted, pointed
 from explorer.tabs.receptive_field_table import field_table
 from explorer.workbench import Look
 
@@ -95,9 +96,9 @@ def test_another_layer_keeps_the_place_that_was_looked_at() -> None:
 
 def test_a_pixel_that_the_network_never_saw_has_no_units() -> None:
     here = scene()
-    assert seen_by(here, Pick("pixel", 10, 99)) is None
-    assert seen_by(here, Pick("pixel", 10, 100)) == (range(7), range(7))
-    assert seen_by(here, Pick("pixel", 10, 548)) is None
+    assert units_seeing(here.field, here.placement, 10, 99) is None
+    assert units_seeing(here.field, here.placement, 10, 100) == (range(7), range(7))
+    assert units_seeing(here.field, here.placement, 10, 548) is None
 
 
 def test_the_builders_answer_has_both_axes_where_they_differ() -> None:

@@ -20,6 +20,8 @@ from explorer.images import read_image
 from explorer.tabs import convolution_api, convolution_practice, convolution_sections
 from explorer.tabs.components import QUIET, on_screen, question
 from explorer.tabs.convolution_sections import alert
+from explorer.tabs.keeping import connect, keep_button
+from explorer.tabs.keeping_labs import keep_window
 from explorer.tabs.matrix_editor import (
     fit_channels,
     input_value,
@@ -82,7 +84,7 @@ class Stage:
         return {getattr(self, f.name) for f in fields(self)}
 
 
-def build() -> None:
+def build(session: gr.State) -> None:
     """The tab's content, inside the caller's ``gr.Tab``."""
     gr.HTML(f"<style>{_STYLE}</style>", padding=False, elem_classes="cv-style")
     question("What does a convolution compute, and how can you check it by hand?")
@@ -90,28 +92,34 @@ def build() -> None:
     convolution = gr.State(first)
     with gr.Tabs(elem_id="convolution-lab"):
         with gr.Tab("Step through", id="step"):
-            _step_through(convolution)
+            _step_through(convolution, session)
         with gr.Tab("Stride and pooling", id="pooling") as tab:
-            convolution_sections.downsampling(convolution, first, tab)
+            convolution_sections.downsampling(convolution, first, tab, session)
         with gr.Tab("Output size", id="size") as tab:
-            convolution_sections.size(convolution, first, tab)
+            convolution_sections.size(convolution, first, tab, session)
         with gr.Tab("Read it off", id="reading") as tab:
-            convolution_sections.reading(convolution, first, tab)
+            convolution_sections.reading(convolution, first, tab, session)
         with gr.Tab("Practice", id="practice"):
             convolution_practice.build()
     endpoint(convolution_api.convolve, api_name="convolve")
     endpoint(convolution_api.mark_exercise, api_name="mark_exercise")
 
 
-def _step_through(convolution: gr.State) -> None:
+def _step_through(convolution: gr.State, session: gr.State) -> None:
     with gr.Row(elem_classes="cv-result-first"):
         with gr.Column(scale=4, min_width=320):
             settings, upload = _settings()
         with gr.Column(scale=8, min_width=320):
-            stage = _stage(_FIRST.convolve())
+            stage, pin = _stage(_FIRST.convolve())
     picture = gr.State(None)  # the user's own, (height, width) grey
     _wire_settings(settings, stage, convolution, picture, upload)
     _wire_stage(stage, convolution)
+
+    def keep(conv: Convolution, kernel: str, index: float) -> Any:
+        place = divmod(min(max(int(index), 1), conv.maps[0].size) - 1, conv.maps.shape[2])
+        return keep_window(conv, min(_kernel_index(kernel), len(conv.maps) - 1), *place)
+
+    connect(pin, session, keep, [convolution, stage.kernel, stage.index])
 
 
 def _settings() -> tuple[Settings, gr.UploadButton]:
@@ -159,7 +167,7 @@ def _numbers(*labels: str) -> tuple[gr.Number, ...]:
     )
 
 
-def _stage(conv: Convolution) -> Stage:
+def _stage(conv: Convolution) -> tuple[Stage, gr.Button]:
     message = gr.HTML("", padding=False, elem_classes="cv-message")
     names = kernel_names(conv)
     with gr.Row(elem_classes="cv-bottom"):
@@ -183,10 +191,11 @@ def _stage(conv: Convolution) -> Stage:
         elem_id="cv-outputs",
     )
     size = gr.HTML(_size_note(conv), padding=False)
+    pin = keep_button("cv-step-pin")
     with gr.Accordion("The same in Python", open=False):
         code = gr.Code(as_python(conv), language="python", interactive=False, show_label=False)
     timer = gr.Timer(_SECONDS_A_STEP, active=False)
-    return Stage(message, kernel, index, play, timer, picture, outputs, size, code)
+    return Stage(message, kernel, index, play, timer, picture, outputs, size, code), pin
 
 
 def _wire_settings(

@@ -17,6 +17,8 @@ from explorer.matrix_drawing import figure
 from explorer.pooling import compare_downsampling
 from explorer.size_drawing import draw_derivation, draw_number_line, line_caption
 from explorer.tabs.components import QUIET, note
+from explorer.tabs.keeping import connect, keep_button
+from explorer.tabs.keeping_labs import keep_downsampling, keep_reading, keep_size
 
 _AT_ONCE: dict[str, Any] = QUIET | {"queue": False, "trigger_mode": "always_last"}
 _MINE, _HEIGHT, _WIDTH = "my own numbers", "the height of Step through", "the width of Step through"
@@ -39,7 +41,7 @@ def alert(error: ExplorerError, after: str = "") -> str:
     )
 
 
-def downsampling(convolution: gr.State, first: Convolution, tab: gr.Tab) -> None:
+def downsampling(convolution: gr.State, first: Convolution, tab: gr.Tab, session: gr.State) -> None:
     """Stride 2, max-pooling and average-pooling on the same input."""
     with gr.Row():
         with gr.Column(scale=3, min_width=260):
@@ -49,6 +51,7 @@ def downsampling(convolution: gr.State, first: Convolution, tab: gr.Tab) -> None
             gr.HTML(note(_SHARED), padding=False)
         with gr.Column(scale=9, min_width=320):
             view = _view(_downsampling_view(first, 0, 2), "cv-downsampling")
+            pin = keep_button("cv-downsampling-pin")
 
     def show(conv: Convolution, name: str, times: float) -> tuple[Any, str]:
         index = _kernel_index(conv, name)
@@ -57,8 +60,13 @@ def downsampling(convolution: gr.State, first: Convolution, tab: gr.Tab) -> None
     events = [tab.select, kernel.input, factor.input]
     gr.on(events, show, [convolution, kernel, factor], [kernel, view], **_AT_ONCE)
 
+    def keep(conv: Convolution, name: str, times: float) -> Any:
+        return keep_downsampling(conv, _kernel_index(conv, name), int(times))
 
-def size(convolution: gr.State, first: Convolution, tab: gr.Tab) -> None:
+    connect(pin, session, keep, [convolution, kernel, factor])
+
+
+def size(convolution: gr.State, first: Convolution, tab: gr.Tab, session: gr.State) -> None:
     """The output-size formula, derived with a number line."""
     start = _axis(first, 1)
     with gr.Row():
@@ -71,6 +79,7 @@ def size(convolution: gr.State, first: Convolution, tab: gr.Tab) -> None:
             ]
         with gr.Column(scale=9, min_width=320):
             view = _view(_size_view(*start), "cv-size")
+            pin = keep_button("cv-size-pin")
 
     moves = [slider.input for slider in numbers]
     gr.on(moves, _size_view, numbers, view, **_AT_ONCE)
@@ -78,9 +87,10 @@ def size(convolution: gr.State, first: Convolution, tab: gr.Tab) -> None:
     inputs = [convolution, source, *numbers]
     taken = gr.on([tab.select, source.input], _axis_sliders, inputs, numbers, **_AT_ONCE)
     taken.then(_size_view, numbers, view, **_AT_ONCE)
+    connect(pin, session, lambda *numbers: keep_size(*(int(number) for number in numbers)), numbers)
 
 
-def reading(convolution: gr.State, first: Convolution, tab: gr.Tab) -> None:
+def reading(convolution: gr.State, first: Convolution, tab: gr.Tab, session: gr.State) -> None:
     """When does a kernel of zeros and ones fire?"""
     start = _reading_view(first, 0)
     with gr.Row():
@@ -91,12 +101,18 @@ def reading(convolution: gr.State, first: Convolution, tab: gr.Tab) -> None:
             gr.HTML(note(_SHARED), padding=False)
         with gr.Column(scale=9, min_width=320):
             view = _view(start[1], "cv-reading")
+            pin = keep_button("cv-reading-pin")
 
     def show(conv: Convolution, name: str) -> tuple[Any, str, str]:
         index = _kernel_index(conv, name)
         return _kernel_update(conv, index), *_reading_view(conv, index)
 
     gr.on([tab.select, kernel.input], show, [convolution, kernel], [kernel, rule, view], **_AT_ONCE)
+
+    def keep(conv: Convolution, name: str) -> Any:
+        return keep_reading(conv, _kernel_index(conv, name))
+
+    connect(pin, session, keep, [convolution, kernel])
 
 
 def _downsampling_view(conv: Convolution, kernel_index: int, factor: int) -> str:

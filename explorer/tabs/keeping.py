@@ -37,12 +37,15 @@ def keep_button(elem_id: str) -> gr.Button:
 
 
 def connect(button: gr.Button, session: gr.State, keep: Keep, inputs: list[Any]) -> None:
-    """Add what ``keep(*inputs)`` returns, a step and the files that it needs, to the session."""
+    """Add what ``keep(*inputs)`` returns, a step and the files that it needs, to the session.
 
-    def add(session: Session, look: Look | None, *given: Any) -> Any:
-        if look is None:
+    The first input is what the result is about; while it is None there is nothing to keep.
+    """
+
+    def add(session: Session, about: Any, *given: Any) -> Any:
+        if about is None:
             return gr.skip()
-        step, files = keep(look, *given)
+        step, files = keep(about, *given)
         session = session.add(step, files)
         gr.Info(f"{step.title}: step {len(session.steps)} in the Export tab.", title="Kept", duration=4)
         return session

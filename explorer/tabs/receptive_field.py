@@ -20,17 +20,17 @@ NAME = "receptive-field"
 _STYLE = (Path(__file__).parent / "receptive_field.css").read_text(encoding="utf-8")
 
 
-def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab) -> None:
+def build(bench: Workbench, look: gr.State, active: gr.Textbox, tab: gr.Tab, session: gr.State) -> None:
     """Lay the tab out inside an open ``gr.Tab`` and connect it to the look."""
     gr.HTML(f"<style>{_STYLE}</style>", padding=False, elem_classes="rf-style")
     question("Which pixels can a unit see?")
     opened = entered(tab, active, NAME)
     with gr.Tabs(elem_id="receptive-field-lab") as tabs:
         with gr.Tab("On the picture", id="picture"):
-            picture = receptive_field_image.build(bench, look, active, NAME, opened)
+            picture = receptive_field_image.build(bench, look, active, NAME, opened, session)
         with gr.Tab("In this network", id="network"):
-            receptive_field_table.build(bench, look, active, NAME, opened, picture, tabs)
+            receptive_field_table.build(bench, look, active, NAME, opened, picture, tabs, session)
         with gr.Tab("Build a stack", id="stack"):
-            receptive_field_builder.build()
+            receptive_field_builder.build(session)
     endpoint(receptive_field_api.receptive_field, api_name="receptive_field")
     endpoint(receptive_field_api.receptive_field_of_stack, api_name="receptive_field_of_stack")

@@ -23,6 +23,8 @@ from explorer.receptive_field_stack import (
 from explorer.receptive_field_stack_drawing import draw_stack, draw_what_if
 from explorer.receptive_field_what_if import what_if
 from explorer.tabs.components import QUIET, note, on_screen
+from explorer.tabs.keeping import connect, keep_button
+from explorer.tabs.keeping_labs import keep_stack
 from explorer.tabs.receptive_field_api import square
 
 _HERE = Path(__file__).parent
@@ -39,7 +41,7 @@ _DEPTH = (
 )
 
 
-def build() -> None:
+def build(session: gr.State) -> None:
     """The part's content, inside the caller's ``gr.Tab``."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320):
@@ -57,6 +59,7 @@ def build() -> None:
         with gr.Column(scale=6, min_width=320):
             message = gr.HTML("", padding=False, elem_classes="rf-message", elem_id="rf-message")
             result = gr.HTML(result_of(_FIRST.layers, _FIRST.input_px), padding=False, elem_id="rf-result")
+            pin = keep_button("rf-stack-pin")
             with gr.Accordion("What if? One change at a time", open=True):
                 at = gr.Slider(1, len(_FIRST.layers), 1, step=1, label="At layer", elem_id="rf-at")
                 changes = _what_if_view()
@@ -80,6 +83,12 @@ def build() -> None:
     taken = take.click(on_screen(take_text), text, editor, **_AT_ONCE)
     for changed in (applied, taken):
         changed.success(**showing).then(**own)
+
+    def keep(value: Any, side: float | None) -> Any:
+        measured = square(side)
+        return keep_stack(read_cells(rows_of(value)), measured[0] if measured else None)
+
+    connect(pin, session, keep, [editor, side])
 
 
 def show(value: Any, side: float | None, at: float | None) -> tuple[Any, ...]:

@@ -19,6 +19,7 @@ from explorer.models import LoadedModel
 from explorer.overlay import colourise, default_colormap
 from explorer.receptive_field import Box, ReceptiveField, receptive_field
 from explorer.receptive_field_drawing import HEAT_COLORMAP, draw_map, draw_picture, heat_limit, on_image
+from explorer.receptive_field_report import units_seeing
 from explorer.receptive_field_words import describe_effective, describe_pixel, describe_spacing, describe_unit
 from explorer.reduction import reduce
 from explorer.tabs.components import (
@@ -30,6 +31,8 @@ from explorer.tabs.components import (
     progress_bar,
     stepwise,
 )
+from explorer.tabs.keeping import connect, keep_button
+from explorer.tabs.keeping_labs import keep_effective, keep_pixel, keep_unit
 from explorer.workbench import Look, Workbench
 
 _PICK = (Path(__file__).parent / "receptive_field_pick.js").read_text(encoding="utf-8")
@@ -94,20 +97,32 @@ class EffectiveFields:
         self, look: Look, layer: str, unit: tuple[int, int], kind: str, report: Any
     ) -> EffectiveField:
         """The field on the look's picture, or the mean over it and the sample pictures."""
-        model = self._bench.model(look.model)
-        paths = {look.image_path}
-        paths |= {str(path) for path in sample_images().values()} if kind == "mean" else set()
-        pictures = {p.digest: p.pixels for p in map(self._bench.picture, sorted(paths))}
-        key = (model.serial, layer, unit, look.framing, *pictures)
+        model, samples = self._bench.model(look.model), sample_images()
+        paths = [look.image_path, *(str(samples[name]) for name in self.others(look, kind))]
+        pictures = [self._bench.picture(path) for path in paths]
+        key = (model.serial, layer, unit, look.framing, *(picture.digest for picture in pictures))
         return self._found.get_or_make(
             key,
             lambda: effective_receptive_field(
-                model, layer, list(pictures.values()), unit, framing=look.framing, on_progress=report
+                *(model, layer, [picture.pixels for picture in pictures], unit),
+                framing=look.framing,
+                on_progress=report,
             ),
         )
 
+    def others(self, look: Look, kind: str) -> list[str]:
+        """The sample pictures over which the mean goes as well, without the one that is looked at."""
+        if kind != "mean":
+            return []
+        mine = self._bench.picture(look.image_path).digest
+        return [
+            name for name, path in sample_images().items() if self._bench.picture(str(path)).digest != mine
+        ]
 
-def build(bench: Workbench, look: gr.State, active: gr.Textbox, name: str, entered: Any) -> PictureView:
+
+def build(
+    bench: Workbench, look: gr.State, active: gr.Textbox, name: str, entered: Any, session: gr.State
+) -> PictureView:
     """Lay the part out inside an open tab; ``entered`` is the event of coming to the lab, called ``name``."""
     pick = gr.State(None)
     effective = EffectiveFields(bench)
@@ -117,6 +132,7 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, name: str, enter
             bar = gr.HTML(padding=False)
             caption = gr.HTML(padding=False, elem_id="rf-caption")
             working = gr.HTML(padding=False)
+            pin = keep_button("rf-picture-pin")
         with gr.Column(scale=3, min_width=240):
             layer = gr.Dropdown([], label="Layer", elem_id="rf-layer", filterable=True)
             cells = _clickable("rf-map", "The layer's map. A click or the arrow keys choose a unit.")
@@ -145,6 +161,17 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, name: str, enter
         scene = scene_of(bench, look, layer)
         return pointed(scene, event.pick, float(event.y), float(event.x))
 
+    def keep(look: Look, layer: str, kind: str, pick: Pick | None) -> Any:
+        scene = scene_of(bench, look, layer)
+        chosen = fitted(pick, scene)
+        place = (chosen.row, chosen.column)
+        if chosen.what == "pixel":
+            return keep_pixel(bench, look, scene.field.layer, place)
+        if kind == "theoretical":
+            return keep_unit(bench, look, scene.field.layer, place)
+        found = effective.measure(look, scene.field.layer, place, kind, lambda share: None)
+        return keep_effective(bench, look, found, effective.others(look, kind))
+
     drawing: dict[str, Any] = {
         "fn": on_screen(draw),
         "inputs": [look, active, layer, kind, pick],
@@ -171,6 +198,7 @@ def build(bench: Workbench, look: gr.State, active: gr.Textbox, name: str, enter
         trigger_mode="multiple",
         **QUIET,
     ).then(**drawing)
+    connect(pin, session, keep, [look, layer, kind, pick])
     return PictureView(layer, drawing)
 
 
@@ -229,7 +257,7 @@ def _drawn(
     """Updates for (picture, bar, caption, map, spacing, working); the last one is the result."""
     cells, spacing = map_cells(bench, scene), note(describe_spacing(scene.field))
     if pick.what == "pixel":
-        seeing = seen_by(scene, pick)
+        seeing = units_seeing(scene.field, scene.placement, pick.row, pick.column)
         said = describe_pixel(scene.field, pick.row, pick.column, seeing)
         pixel = (pick.row, pick.column)
         shown = draw_picture(scene.pixels, scene.placement, said, room=scene.room, pixel=pixel)
@@ -268,15 +296,6 @@ def map_cells(bench: Workbench, scene: Scene) -> np.ndarray:
     activation = bench.capture(scene.look, (layer,)).activations[layer]
     view = reduce(activation, "pca")
     return colourise(view.values, view.limits, default_colormap(view))
-
-
-def seen_by(scene: Scene, pick: Pick) -> tuple[range, range] | None:
-    """The rows and columns of units that see a pixel of the picture; ``None`` if the network never saw it."""
-    top, left, bottom, right = scene.placement.seen
-    if not (top <= pick.row < bottom and left <= pick.column < right):
-        return None
-    y, x = scene.placement.to_cell(pick.row, pick.column)
-    return scene.field.units_seeing(round(y), round(x))
 
 
 def _clickable(elem_id: str, label: str) -> gr.HTML:

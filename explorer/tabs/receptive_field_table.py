@@ -15,6 +15,8 @@ from explorer.receptive_field_stack import pair_text, place_text
 from explorer.receptive_field_stack_drawing import draw_growth
 from explorer.receptive_field_words import describe_network
 from explorer.tabs.components import QUIET, note, on_screen
+from explorer.tabs.keeping import connect, keep_button
+from explorer.tabs.keeping_labs import keep_fields
 from explorer.tabs.receptive_field_image import PictureView
 from explorer.workbench import Look, Workbench
 
@@ -38,6 +40,7 @@ def build(
     entered: Any,
     picture: PictureView,
     tabs: gr.Tabs,
+    session: gr.State,
 ) -> None:
     """Lay the part out inside an open tab. A click on a row shows its layer on the picture."""
     with gr.Row(equal_height=False):
@@ -52,6 +55,7 @@ def build(
             summary = gr.HTML(padding=False, elem_id="rf-summary")
         with gr.Column(scale=6, min_width=320):
             growth = gr.HTML(padding=False, elem_id="rf-growth")
+            pin = keep_button("rf-network-pin")
     table = gr.HTML(
         "",
         html_template="<div>${value}</div>",
@@ -87,6 +91,11 @@ def build(
     table.select(choose, other, [picture.layer, tabs], trigger_mode="multiple", **QUIET).then(
         **picture.drawing
     )
+
+    def keep(look: Look, other: str) -> Any:
+        return keep_fields(bench, look, None if other == _CHOSEN else other)
+
+    connect(pin, session, keep, [look, other])
 
 
 def growth_of(network: NetworkFields, chosen: str) -> str:

@@ -1,0 +1,209 @@
+"""What the labs' Keep buttons record: receptive fields and convolutions, as the notebook makes them again."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from explorer.convolution import Convolution, convolve
+from explorer.convolution_drawing import kernel_name, window_at
+from explorer.convolution_figures import downsampling_figure, window_figure
+from explorer.convolution_reading import read_off
+from explorer.convolution_size import derive_size
+from explorer.convolution_words import (
+    describe_downsampling,
+    describe_reading,
+    describe_size,
+    describe_window,
+)
+from explorer.effective_receptive_field import EffectiveField, central_half
+from explorer.errors import ExplorerError
+from explorer.images import Placement
+from explorer.models import LoadedModel
+from explorer.pooling import compare_downsampling
+from explorer.receptive_field import catalogue_fields, network_fields, receptive_field
+from explorer.receptive_field_figures import growth_figure, stack_figure
+from explorer.receptive_field_picture import field_picture
+from explorer.receptive_field_report import describe_fields, describe_stack, units_seeing
+from explorer.receptive_field_stack import StackLayer, written_out
+from explorer.receptive_field_words import describe_effective, describe_pixel, describe_unit
+from explorer.session import Step, versions
+from explorer.tabs.keeping import looked_at
+from explorer.workbench import Look, Workbench
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Kept = tuple[Step, list[bytes]]
+MOST_CELLS = 4096  # of a matrix that a notebook writes out
+MOST_STRIDE = 255
+_FIELD = "explorer.receptive_field_picture.field_picture"
+
+
+def step_of(
+    function: str,
+    arguments: Mapping[str, Any],
+    title: str,
+    said: str,
+    picture: np.ndarray | Figure | None = None,
+) -> Step:
+    """A step with its results: what the notebook's cell prints, and the pixels or the figure that it shows."""
+    file = io.BytesIO()
+    if isinstance(picture, np.ndarray):
+        Image.fromarray(picture).save(file, "PNG", compress_level=6)
+    elif picture is not None:
+        picture.savefig(file, dpi=120, facecolor="white")
+    text = f"{said}\n" if said else ""
+    return Step(
+        function, arguments, title[:200], text=text, picture=file.getvalue(), versions=dict(versions())
+    )
+
+
+def keep_unit(bench: Workbench, look: Look, layer: str, unit: tuple[int, int]) -> Kept:
+    """A unit's theoretical field on the picture."""
+    arguments, files = looked_at(bench, look)
+    model, pixels, placement = _seen(bench, look)
+    field = receptive_field(model, layer)
+    said = describe_unit(field, *unit, placement, model.preprocess.crop_px)
+    arguments |= {"layer": field.layer, "unit": list(unit)}
+    title = f"What unit {unit} of {field.layer} sees"
+    picture = field_picture(pixels, placement, field.box(*unit))
+    return step_of(_FIELD, arguments, title, said, picture), files
+
+
+def keep_pixel(bench: Workbench, look: Look, layer: str, pixel: tuple[int, int]) -> Kept:
+    """A pixel of the picture, and which units see it."""
+    arguments, files = looked_at(bench, look)
+    model, pixels, placement = _seen(bench, look)
+    field = receptive_field(model, layer)
+    said = describe_pixel(field, *pixel, units_seeing(field, placement, *pixel))
+    arguments |= {"layer": field.layer, "pixel": list(pixel)}
+    title = f"Which units of {field.layer} see pixel {pixel}"
+    return step_of(_FIELD, arguments, title, said, field_picture(pixels, placement, pixel=pixel)), files
+
+
+def keep_effective(bench: Workbench, look: Look, found: EffectiveField, others: Sequence[str]) -> Kept:
+    """A unit's effective field: the mean over the picture and the sample pictures named in ``others``."""
+    arguments, files = looked_at(bench, look)
+    _, pixels, placement = _seen(bench, look)
+    arguments |= {"layer": found.field.layer, "unit": list(found.unit), "others": list(others)}
+    picture = field_picture(pixels, placement, found.box, inner=central_half(found.box), heat=found.values)
+    title = f"What moves unit {found.unit} of {found.field.layer}"
+    said = describe_effective(found)
+    return step_of("explorer.effective_receptive_field", arguments, title, said, picture), files
+
+
+def keep_fields(bench: Workbench, look: Look, other: str | None) -> Kept:
+    """The fields of every map of the network that is looked at, or of another one of the catalogue."""
+    arguments, files = ({"name": other}, []) if other else looked_at(bench, look)
+    fields = catalogue_fields(other) if other else network_fields(bench.model(look.model))
+    function = "catalogue_fields" if other else "network_fields"
+    given = arguments if other else {"model": arguments["model"]}
+    title = f"Receptive fields in {fields.name}"
+    said = describe_fields(fields)
+    step = step_of(f"explorer.receptive_field.{function}", given, title, said, growth_figure(fields))
+    return step, files  # a session drops files that no step names: the picture stays behind
+
+
+def keep_stack(layers: Sequence[StackLayer], side: int | None) -> Kept:
+    """A stack's fields layer by layer."""
+    rows = [
+        [layer.kind, *(list(pair) for pair in (layer.kernel, layer.stride, layer.padding, layer.dilation))]
+        for layer in layers
+    ]
+    arguments = {"layers": rows, "input_px": side}
+    said = describe_stack(layers, (side, side) if side else None)
+    title = f"Receptive field of {len(layers)} layers: {written_out(layers, 0).rpartition('= ')[2]} px"
+    function = "explorer.receptive_field_stack.stack_fields"
+    return step_of(function, arguments, title, said, stack_figure(layers)), []
+
+
+def keep_window(conv: Convolution, kernel_index: int, row: int, column: int) -> Kept:
+    """One window of a convolution with its arithmetic, and the whole output."""
+    arguments, conv = _written(conv)
+    window = window_at(conv, kernel_index, row, column)
+    arguments |= {"kernel_index": kernel_index, "row": row, "column": column}
+    title = f"Convolution by hand: {kernel_name(kernel_index)}, row {row + 1}, column {column + 1}"
+    figure = window_figure(conv, kernel_index, row, column)
+    function = "explorer.convolution_figures.window_figure"
+    return step_of(function, arguments, title, describe_window(conv, window), figure), []
+
+
+def keep_downsampling(conv: Convolution, kernel_index: int, factor: int) -> Kept:
+    """Stride and pooling beside each other."""
+    arguments, conv = _written(conv)
+    ways = compare_downsampling(conv, factor, kernel_index)
+    arguments |= {"factor": factor, "kernel_index": kernel_index}
+    title = f"Smaller by {factor}: stride and pooling, {kernel_name(kernel_index)}"
+    said = describe_downsampling(ways)
+    return step_of("explorer.compare_downsampling", arguments, title, said, downsampling_figure(ways)), []
+
+
+def keep_size(*numbers: int) -> Kept:
+    """The output size, derived from (size, kernel, stride, padding, dilation)."""
+    derivation = derive_size(*numbers)
+    names = ("size", "kernel", "stride", "padding", "dilation")
+    title = f"Output size of {numbers[0]} pixels: {derivation.output}"
+    given = dict(zip(names, numbers, strict=True))
+    return step_of("explorer.derive_size", given, title, describe_size(derivation)), []
+
+
+def keep_reading(conv: Convolution, kernel_index: int) -> Kept:
+    """When a kernel of zeros and ones fires."""
+    if len(conv.channels) > 1:
+        value = f"an input of {len(conv.channels)} channels"
+        raise ExplorerError(value, "is too much to read off", "use one channel")
+    kernel, bias = _cells(conv.kernels[kernel_index, 0]), _whole(float(conv.bias[kernel_index]))
+    read_off(kernel, bias)  # before anything is kept: only zeros and ones can be
+    given = {"kernels": [kernel], "bias": bias}
+    title = f"{kernel_name(kernel_index)} read off"
+    return step_of("explorer.read_off", given, title, describe_reading([kernel], bias)), []
+
+
+def _seen(bench: Workbench, look: Look) -> tuple[LoadedModel, np.ndarray, Placement]:
+    """The network, the picture's pixels, and where the network's input lies on them."""
+    model, pixels = bench.model(look.model), bench.picture(look.image_path).pixels
+    height, width = pixels.shape[:2]
+    return model, pixels, model.preprocess.placement(height, width, look.framing)
+
+
+def _written(conv: Convolution) -> tuple[dict[str, Any], Convolution]:
+    """A convolution's arguments as a notebook writes them, and what they give.
+
+    Raises:
+        ExplorerError: matrices too large to be written out.
+    """
+    single = len(conv.channels) == conv.groups == 1
+    x, kernel = (conv.channels[0], conv.kernels[:, 0]) if single else (conv.channels, conv.kernels)
+    for values, name in ((x, "the input"), (kernel, "the kernels")):
+        if values.size > MOST_CELLS:
+            rule = f"are more than a notebook writes out ({MOST_CELLS:,})"
+            raise ExplorerError(f"{values.size:,} cells of {name}", rule, "use a smaller one")
+    pairs = {"stride": conv.stride, "padding": conv.padding, "dilation": conv.dilation}
+    for name, pair in pairs.items():
+        if max(pair) > MOST_STRIDE:
+            rule = f"is more than a notebook takes along ({MOST_STRIDE})"
+            raise ExplorerError(f"{name} {max(pair)}", rule, "use a smaller one")
+    arguments: dict[str, Any] = {
+        "x": _cells(x),
+        "kernel": _cells(kernel),
+        "bias": _cells(conv.bias),
+        **{name: list(pair) for name, pair in pairs.items()},
+        "groups": conv.groups,
+        "padding_mode": conv.padding_mode,
+        "activation": conv.activation,
+    }
+    return arguments, convolve(**arguments)
+
+
+def _cells(values: np.ndarray) -> list[Any]:
+    """Nested lists of numbers, whole ones without a point, as the notebook writes them."""
+    return [_cells(part) if part.ndim else _whole(float(part)) for part in values]
+
+
+def _whole(value: float) -> float:
+    return int(value) if value == int(value) else value

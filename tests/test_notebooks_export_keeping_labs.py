@@ -1,0 +1,258 @@
+"""What the labs' Keep buttons record, carried out again, is what was kept; and its numbers are right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+import explorer
+from explorer.convolution import convolve
+from explorer.convolution_presets import presets
+from explorer.convolution_words import spelt_out
+from explorer.effective_receptive_field import effective_receptive_field
+from explorer.errors import ExplorerError
+from explorer.images import identity_placement
+from explorer.receptive_field import NetworkFields, ReceptiveField, catalogue_fields, receptive_field
+from explorer.receptive_field_picture import field_picture
+from explorer.receptive_field_report import MOST_ROWS, describe_fields, units_seeing
+from explorer.receptive_field_stack import conv, max_pool
+from explorer.session import Session, Step
+from explorer.tabs import keeping_labs as labs
+from explorer.tabs.receptive_field_image import EffectiveFields
+from explorer.workbench import Look, Workbench
+from notebooks_export import build_notebook, perform
+from notebooks_export.arguments import MAX_CELLS
+from tests.export_samples import own_picture
+from tests.test_notebooks_export_notebook import pixels
+
+SHEET = next(iter(presets().values())).convolve()
+
+
+@pytest.fixture(scope="module")
+def bench() -> Workbench:
+    return Workbench(offline=True)
+
+
+@pytest.fixture(scope="module")
+def sample(bench: Workbench) -> Look:
+    return bench.look("efficientnet_lite0", str(explorer.sample_images()["Tower"]))
+
+
+@pytest.fixture(scope="module")
+def own(bench: Workbench, tmp_path_factory: pytest.TempPathFactory) -> Look:
+    path = tmp_path_factory.mktemp("upload") / "mine.png"
+    path.write_bytes(own_picture())
+    return bench.look("efficientnet_lite0", str(path), "stretch")
+
+
+def check(kept: tuple[Step, list[bytes]]) -> Step:
+    """The step, after its notebook's code has given the same words and pixels."""
+    step, files = kept
+    session = Session().add(step, files)
+    build_notebook(session)
+    [again] = perform(session, anew=True).steps
+    assert again.text == step.text
+    assert bool(again.picture) == bool(step.picture)
+    if step.picture:
+        assert np.array_equal(pixels(again.picture), pixels(step.picture))
+    return step
+
+
+def test_a_units_field_on_the_picture(bench: Workbench, sample: Look, own: Look) -> None:
+    for look in (sample, own):
+        step = check(labs.keep_unit(bench, look, "blocks.3", (0, 5)))
+    field = receptive_field(bench.model("efficientnet_lite0"), "blocks.3")
+    assert f"sees {field.size[0]} × {field.size[1]} px" in step.text
+
+
+def test_who_sees_a_pixel(bench: Workbench, sample: Look) -> None:
+    step = check(labs.keep_pixel(bench, sample, "blocks.3", (300, 200)))
+    assert "is seen by" in step.text
+    assert "lies outside" in check(labs.keep_pixel(bench, sample, "blocks.3", (0, 0))).text
+
+
+@pytest.mark.parametrize("kind", ["one", "mean"])
+def test_an_effective_field(bench: Workbench, own: Look, kind: str) -> None:
+    effective = EffectiveFields(bench)
+    found = effective.measure(own, "blocks.1", (20, 30), kind, lambda share: None)
+    others = effective.others(own, kind)
+    assert found.images == (1 if kind == "one" else 1 + len(explorer.sample_images()))
+    step = check(labs.keep_effective(bench, own, found, others))
+    assert f"over {found.images} picture" in step.text
+
+
+def test_the_mean_takes_a_sample_that_is_looked_at_once(bench: Workbench, tmp_path: Path) -> None:
+    path = tmp_path / "upload.jpg"
+    path.write_bytes(explorer.sample_images()["Tower"].read_bytes())
+    look = bench.look("efficientnet_lite0", str(path))
+    others = EffectiveFields(bench).others(look, "mean")
+    assert set(others) == set(explorer.sample_images()) - {"Tower"}
+
+
+def test_fields_of_a_network(bench: Workbench, sample: Look) -> None:
+    step = check(labs.keep_fields(bench, sample, None))
+    assert step.arguments == {"model": "efficientnet_lite0"}
+    # 3 of the stem, then 3×3 at jump 2, 3×3 at jump 2: 3 + 2·2 + 2·2.
+    assert [line.split() for line in step.text.splitlines() if line.startswith("blocks.1.0")] == [
+        ["blocks.1.0.conv_dw", "56×56", str(3 + 2 * 2 + 2 * 2), "4", "3"]
+    ]
+    other = check(labs.keep_fields(bench, sample, "alexnet"))
+    assert other.arguments == {"name": "alexnet"}
+    assert "195" in other.text  # AlexNet's last map, as in the literature
+
+
+def test_long_tables_are_cut_and_say_so() -> None:
+    network = catalogue_fields("resnet18")
+    [layer] = [layer for layer in network.layers if layer.name == "conv1"]
+    count = MOST_ROWS + 7
+    fields = tuple(
+        ReceptiveField("conv1", (n, n), (1, 1), (0, 0), (9, 9), (n, n)) for n in range(1, count + 1)
+    )
+    text = describe_fields(NetworkFields("long", 224, (layer,) * count, fields))
+    assert text.endswith("… and 7 more")
+    assert len(text) < 20_000
+
+
+def test_a_stack() -> None:
+    square = check(labs.keep_stack([conv(3), max_pool(2), conv(3, dilation=2)], 32))
+    assert "3 + (2 − 1)·1·1 = 4 px" in square.text
+    assert square.text.endswith(f"= {4 + 2 * 2 * 2}\n")
+    assert "map 15×15" in square.text
+    slim = check(labs.keep_stack([conv((1, 7), padding=(0, 3))], None))
+    assert slim.text.splitlines()[-2:] == [
+        "height, written out: 1 = 1",
+        "width, written out: 1 + (7−1)·1·1 = 7",
+    ]
+
+
+def test_a_window_by_hand() -> None:
+    step = check(labs.keep_window(SHEET, 1, 2, 3))
+    # Rows 2 and 3, columns 3 and 4 of the sheet's image under w2 = [[1, 0], [1, 0]].
+    assert "w2, row 3, column 4: 1·1 + 0·0 + 0·1 + 1·0 + (-1) = 0 → 0" in step.text
+    x, weight = (torch.from_numpy(v.copy()) for v in (SHEET.channels, SHEET.kernels))
+    expected = F.conv2d(x[None], weight, torch.from_numpy(SHEET.bias.copy())).relu()[0].numpy()
+    assert step.text.endswith(f"{expected}\n")
+
+
+def test_windows_of_other_convolutions() -> None:
+    random = np.random.default_rng(3)
+    several = convolve(
+        random.integers(-4, 5, (4, 6, 7)),
+        random.integers(-2, 3, (2, 2, 3, 2)) / 4,
+        bias=[0.5, -1],
+        stride=(2, 1),
+        padding=(1, 0),
+        dilation=(1, 2),
+        groups=2,
+        padding_mode="reflect",
+    )
+    step = check(labs.keep_window(several, 1, 0, 3))
+    assert spelt_out(several.windows[1, 0, 3]) in step.text
+    large = convolve(random.normal(size=(20, 30)), random.normal(size=(3, 3)))
+    check(labs.keep_window(large, 0, 17, 27))
+
+
+def test_stride_and_pooling() -> None:
+    step = check(labs.keep_downsampling(SHEET, 0, 2))
+    # 2×3 positions of 4 weights; 4×5 of them and 2·2 blocks with 3 comparisons.
+    assert "Stride 2: 4×5 → 2×3, decided by 6 of 20 values, 24 multiplications" in step.text
+    assert "80 multiplications, 12 comparisons" in step.text
+
+
+def test_the_output_size() -> None:
+    step = check(labs.keep_size(6, 2, 2, 0, 1))
+    assert "Positions: 2 + 1 = 3" in step.text
+
+
+def test_reading_off() -> None:
+    step = check(labs.keep_reading(SHEET, 0))
+    assert step.text.startswith("[[1, 0], [0, 1]] It fires exactly where both")
+
+
+def test_what_can_not_be_kept_is_said() -> None:
+    assert labs.MOST_CELLS == MAX_CELLS
+    zeros = np.zeros((65, 65))
+    with pytest.raises(ExplorerError, match="4,225 cells of the input are more"):
+        labs.keep_window(convolve(zeros, [[1]]), 0, 0, 0)
+    with pytest.raises(ExplorerError, match="stride 300 is more"):
+        labs.keep_downsampling(convolve([[1.0]], [[1]], stride=300), 0, 2)
+    with pytest.raises(ExplorerError, match="one channel"):
+        labs.keep_reading(convolve(np.zeros((2, 3, 3)), np.zeros((1, 2, 1, 1))), 0)
+    with pytest.raises(ExplorerError, match="zeros and ones"):
+        labs.keep_reading(convolve(np.zeros((3, 3)), [[2]]), 0)
+
+
+def framed(picture: np.ndarray) -> tuple[int, int, int, int]:
+    """(top, left, bottom, right), half-open, of what is drawn in the frame's colour."""
+    rows, columns = np.nonzero((picture == (15, 118, 110)).all(axis=2))
+    return int(rows.min()), int(columns.min()), int(rows.max()) + 1, int(columns.max()) + 1
+
+
+def test_the_frame_lies_where_the_field_is() -> None:
+    image = np.full((500, 600, 3), 200, np.uint8)
+    # Pixel edges: rows 100 to 199 and columns 300 to 339.
+    picture = field_picture(image, identity_placement(500, 600), (99.5, 299.5, 199.5, 339.5))
+    assert picture.shape == image.shape
+    assert framed(picture) == (100, 300, 200, 340)
+    assert np.array_equal(picture[110:120, 305:315], image[110:120, 305:315])  # as it is inside
+    assert picture[300, 100].mean() > 200  # pale outside
+
+
+def test_a_field_beyond_the_picture_makes_room_and_is_dashed_there() -> None:
+    image = np.full((500, 600, 3), 200, np.uint8)
+    picture = field_picture(image, identity_placement(500, 600), (-50.5, 99.5, 49.5, 199.5))
+    margin = picture.shape[0] - 500
+    assert 50 <= margin <= 60
+    assert picture.shape[1] == 600
+    top, left, bottom, right = framed(picture)
+    assert (top, bottom) == (margin - 51, margin + 50)  # a line of three pixels around the edge
+    assert abs(left - 100) <= 1
+    assert abs(right - 200) <= 2
+    assert framed(picture[margin:])[0] == 0  # the solid part begins where the picture does
+
+
+def test_small_pictures_are_enlarged_cell_by_cell_and_large_ones_shrunk() -> None:
+    small = field_picture(np.zeros((32, 32, 3), np.uint8), identity_placement(32, 32))
+    assert small.shape == (448, 448, 3)
+    large = field_picture(np.zeros((1000, 2048, 3), np.uint8), identity_placement(1000, 2048))
+    assert large.shape == (500, 1024, 3)
+
+
+def test_what_the_network_never_saw_is_pale(bench: Workbench, sample: Look) -> None:
+    pixels_rgb = bench.picture(sample.image_path).pixels
+    placement = bench.model(sample.model).preprocess.placement(*pixels_rgb.shape[:2], "crop")
+    picture = field_picture(pixels_rgb, placement)
+    top, left, bottom, right = placement.seen
+    assert np.array_equal(picture[top:bottom, left:right], pixels_rgb[top:bottom, left:right])
+    assert (picture[:top].astype(int) > pixels_rgb[:top]).any()
+
+
+def test_the_heat_of_an_effective_field_is_strongest_at_its_centre(bench: Workbench, own: Look) -> None:
+    model = bench.model(own.model)
+    image = np.full((224, 224, 3), 255, np.uint8)
+    found = effective_receptive_field(model, "conv_stem", [image], (50, 60))
+    placement = model.preprocess.placement(224, 224, "stretch")
+    drawn = field_picture(image, placement, heat=found.values).astype(int)
+    changed = np.argwhere((drawn != field_picture(image, placement)).any(axis=2)) / 2  # drawn twice as large
+    y, x = found.field.centre(50, 60)
+    assert np.abs(changed.mean(axis=0) - (y, x)).max() < 1
+    assert len(changed) == 4 * (found.values > 0).sum()
+
+
+def test_units_seeing_a_pixel_are_those_whose_box_holds_it() -> None:
+    field = ReceptiveField("layer", (5, 5), (3, 3), (1, 1), (10, 12), (5, 5))
+    placement = identity_placement(40, 40)
+    for y, x in ((0, 0), (7, 20), (33, 39)):
+        seeing: Any = units_seeing(field, placement, y, x)
+        held = [
+            (row, column)
+            for row, column in np.ndindex(10, 12)
+            if field.box(row, column)[0] < y < field.box(row, column)[2]
+            and field.box(row, column)[1] < x < field.box(row, column)[3]
+        ]
+        assert [(row, column) for row in seeing[0] for column in seeing[1]] == held
