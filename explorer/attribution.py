@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from explorer.errors import ExplorerError
+from explorer.gradients import gradient
 from explorer.hooks import evaluating
 from explorer.images import Placement
 from explorer.layers import GraphTrace, Layer, channels_first, find_layer, list_layers, trace
@@ -288,8 +289,11 @@ class _Question:
         """The gradient of each row's objective with respect to that row of ``batch``, and the logits."""
         batch = batch.detach().requires_grad_()
         logits = self.model.module(batch)
-        (gradient,) = torch.autograd.grad(self.values(logits).sum(), batch)
-        return gradient, logits.detach()
+        slope = gradient(self.values(logits).sum(), batch, self.model.name)
+        if slope is None:
+            rule, remedy = "lets no gradient through to its input", "choose occlusion, which needs none"
+            raise ExplorerError(f"network {self.model.name}", rule, remedy)
+        return slope, logits.detach()
 
 
 def _raw(
@@ -299,8 +303,8 @@ def _raw(
     if layer is not None:
         raw, logits = _cam(question, layer, method)
     elif method in ("gradient", "input_x_gradient"):
-        gradient, logits = question.gradients(question.batch)
-        raw = gradient[0] if method == "gradient" else (gradient * question.batch)[0]
+        slope, logits = question.gradients(question.batch)
+        raw = slope[0] if method == "gradient" else (slope * question.batch)[0]
     else:
         slow = {"smooth_grad": _smooth_grad, "integrated_gradients": _integrated, "occlusion": _occlusion}
         raw = slow[method](question, options)
@@ -312,9 +316,7 @@ def _raw(
 
 def _cam(question: _Question, layer: Layer, method: Method) -> tuple[torch.Tensor, torch.Tensor]:
     output, logits = trace(question.model).run_from(question.batch, layer.name)
-    slope = None
-    if logits.requires_grad:
-        (slope,) = torch.autograd.grad(question.values(logits).sum(), output, allow_unused=True)
+    slope = gradient(question.values(logits).sum(), output, question.model.name)
     if slope is None:
         rule = f"has no influence on what {question.model.name} puts out for this image"
         raise ExplorerError(f"layer {layer.name!r}", rule, "choose a layer on the way to the classes")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from explorer.errors import ExplorerError
+from explorer.gradients import gradient
 from explorer.hooks import evaluating
 from explorer.layers import Layer, channels_first, find_layer, trace
 from explorer.models import LoadedModel
@@ -116,6 +117,8 @@ def _gradient(model: LoadedModel, layer: Layer, batch: torch.Tensor, row: int, c
     with torch.inference_mode(False), torch.enable_grad(), evaluating(model.module):
         batch = batch.clone().requires_grad_()
         output = channels_first(trace(model).run(batch, [layer.name])[layer.name], layer)
-        (gradient,) = torch.autograd.grad(output[:, row, column].sum(), batch)
-    magnitudes: np.ndarray = gradient[0].abs().mean(dim=0).double().cpu().numpy()
+        slope = gradient(output[:, row, column].sum(), batch, model.name)
+    if slope is None:
+        return np.zeros(batch.shape[2:])
+    magnitudes: np.ndarray = slope[0].abs().mean(dim=0).double().cpu().numpy()
     return magnitudes
