@@ -1,0 +1,89 @@
+"""A baseline and its variant side by side, as a person starts, watches, stops and resumes them."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from training import runs
+from training.config import TrainConfig
+
+WAIT_MS = 90_000
+POINTS = """n => {
+  const curves = [...document.querySelectorAll('#tr-charts figure:first-child svg g')];
+  return curves.filter(g => g.querySelectorAll('circle').length >= n).length === 4;
+}"""
+
+
+@pytest.fixture
+def root(app) -> Iterator[Path]:
+    """Where the served program keeps its runs; at the end nothing trains there any more."""
+    folder = app.log.parent / "data" / "runs"
+    yield folder
+    end = time.monotonic() + 60
+    while alive := [run for run in runs.list_runs(folder) if run.is_alive]:
+        assert time.monotonic() < end, alive
+        for run in alive:
+            runs.stop(run.folder)
+        time.sleep(0.2)
+
+
+def legend(page) -> set[str]:
+    """The curves of the accuracy chart, by name, without their last values."""
+    items = page.locator("#tr-charts figure").first.locator("figcaption li").all_inner_texts()
+    return {re.match(r".*, (train|test)\b", item.strip())[0] for item in items}
+
+
+def test_a_baseline_and_its_variant_side_by_side(new_page, root):
+    before = {run.name for run in runs.list_runs(root)}
+    page = new_page("?tab=training&epochs=4000&max_train_images=400&max_test_images=100")
+    page.wait_for_selector("#tr-data-table table", timeout=WAIT_MS)
+    page.get_by_role("tab", name="2 · Train").click()
+    page.get_by_role("button", name=re.compile("^Start two")).click()
+    # Two runs that differ in what the button says, and in nothing else.
+    page.wait_for_function(POINTS, arg=2, timeout=WAIT_MS)
+    begun = [run for run in runs.list_runs(root) if run.name not in before]
+    plain, variant = sorted((run.config for run in begun), key=lambda config: len(config.augmentation))
+    wanted = TrainConfig(
+        dataset="shapes10", epochs=4000, max_train_images=400, max_test_images=100, threads=plain.threads
+    )
+    assert plain == wanted
+    assert (variant.augmentation, variant.normalization) == (("flip", "crop"), (0.5, 0.5))
+    assert {run.status for run in begun} == {runs.RUNNING}
+    curves = legend(page)
+    assert len(curves) == 4
+    assert {"plain, train", "plain, test"} < curves
+
+    # What trains is shown again after a reload: both, and still growing.
+    page.reload()
+    page.wait_for_function(POINTS, arg=3, timeout=WAIT_MS)
+    assert legend(page) == curves
+    expect(page.locator("#tr-head")).to_contain_text("Of the other runs, 1 trains")
+
+    # Stopping one leaves the other; resumed, both are shown again.
+    head, run_box = page.locator("#tr-head"), page.get_by_role("combobox", name="Run", exact=True)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(head).to_contain_text("Stopped after", timeout=WAIT_MS)
+    expect(head).to_contain_text("Of the other runs, 1 trains")
+    done = int(re.search(r"Stopped after (\d+) of 4000", head.inner_text())[1])
+    assert done >= 3
+    assert legend(page) == curves
+    page.get_by_label("Up to epoch", exact=True).fill(str(done + 2))
+    page.get_by_role("button", name=re.compile("^Resume")).click()
+    expect(head).to_contain_text(f"Finished: {done + 2} epochs", timeout=WAIT_MS)
+    (ended,) = [run for run in runs.list_runs(root) if run.name not in before and not run.is_alive]
+    assert [result.epoch for result in runs.history(ended.folder)] == list(range(1, done + 3))
+
+    # The other one, chosen from the list, still trains, and stops when it is told to.
+    (other,) = [run for run in runs.list_runs(root) if run.is_alive]
+    run_box.click()
+    page.get_by_role("option").filter(has_text=re.compile(f"{re.escape(other.name)}$")).click()
+    expect(head).to_contain_text("of 4000", timeout=WAIT_MS)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(head).to_contain_text("Stopped after", timeout=WAIT_MS)
+    assert not any(run.is_alive for run in runs.list_runs(root))
