@@ -49,7 +49,7 @@ def with_colour_bars(picture: bytes, bars: Sequence[ColourBar]) -> bytes:
     axes = figure.add_subplot()
     axes.imshow(pixels, interpolation="none")
     axes.set_axis_off()
-    for bar in bars:
+    for bar in reversed(bars):  # each new one comes between the picture and those before
         colours = (
             bar.colormap
             if isinstance(bar.colormap, str)
