@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
-import pickle
 import struct
-import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -23,7 +20,7 @@ from torchvision.datasets import CIFAR10, MNIST
 
 from explorer.download import DownloadProgress
 from explorer.errors import ExplorerError
-from tests.training_samples import mounted_disk, tiny_data
+from tests.training_samples import md5, mounted_disk, pickled_archive, tiny_data
 from training import Dataset, TrainConfig, channel_statistics, class_counts, gallery, load_dataset
 from training.data import fit_square, is_on_disk
 from training.downloads import CLASSES, MIRROR_VARIABLE, archives
@@ -250,30 +247,25 @@ def in_test(data: Dataset) -> tuple[Any, ...]:
     return data.test_images, data.test_classes, data.fingerprint
 
 
-def md5(content: bytes) -> str:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
-
-
 @pytest.fixture
 def small_cifar(monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, np.ndarray]:
     """An archive like CIFAR-10's with 20 images, and torchvision told its hashes."""
     pixels = np.random.default_rng(1).integers(0, 256, (20, 3, 32, 32), np.uint8)
-    out, files = BytesIO(), {}
-    for name, part in (("data_batch_1", slice(0, 15)), ("test_batch", slice(15, 20))):
-        labels = [i % 10 for i in range(20)][part]
-        files[name] = pickle.dumps({"data": pixels[part].reshape(-1, 3072), "labels": labels})
-    files["batches.meta"] = pickle.dumps({"label_names": [f"class {i}" for i in range(10)]})
-    with tarfile.open(fileobj=out, mode="w:gz") as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
-            info.size = len(content)
-            archive.addfile(info, BytesIO(content))
-    monkeypatch.setattr(CIFAR10, "tgz_md5", md5(out.getvalue()))
-    monkeypatch.setattr(CIFAR10, "train_list", [["data_batch_1", md5(files["data_batch_1"])]])
-    monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", md5(files["test_batch"])]])
-    monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": md5(files["batches.meta"])})
+    labels = [i % 10 for i in range(20)]
+    archive, sums = pickled_archive(
+        "cifar-10-batches-py",
+        {
+            "data_batch_1": {"data": pixels[:15].reshape(-1, 3072), "labels": labels[:15]},
+            "test_batch": {"data": pixels[15:].reshape(-1, 3072), "labels": labels[15:]},
+            "batches.meta": {"label_names": [f"class {i}" for i in range(10)]},
+        },
+    )
+    monkeypatch.setattr(CIFAR10, "tgz_md5", md5(archive))
+    monkeypatch.setattr(CIFAR10, "train_list", [["data_batch_1", sums["data_batch_1"]]])
+    monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", sums["test_batch"]]])
+    monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": sums["batches.meta"]})
     monkeypatch.setattr(CIFAR10, "url", "http://127.0.0.1:9/cifar-10-python.tar.gz")  # nobody listens there
-    return out.getvalue(), pixels.transpose(0, 2, 3, 1)
+    return archive, pixels.transpose(0, 2, 3, 1)
 
 
 @pytest.fixture

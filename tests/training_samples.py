@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import pickle
 import subprocess
-from collections.abc import Iterator
+import tarfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,6 +49,23 @@ def tiny_data(train: int = 200, test: int = 100) -> Dataset:
     return Dataset(
         "shapes10", LABELS, images[:train], classes[:train], other[:test], others[:test], f"tiny {train}"
     )
+
+
+def md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def pickled_archive(folder: str, entries: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
+    """A tar.gz with each entry as a pickle in ``folder``, as CIFAR's archives are, and the MD5 of each file."""
+    packed, sums = BytesIO(), {}
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, entry in entries.items():
+            content = pickle.dumps(entry)
+            sums[name] = md5(content)
+            info = tarfile.TarInfo(f"{folder}/{name}")
+            info.size = len(content)
+            archive.addfile(info, BytesIO(content))
+    return packed.getvalue(), sums
 
 
 def read_weights(folder: Path, epoch: int) -> dict[str, torch.Tensor]:
