@@ -48,7 +48,7 @@ def layer_table(rows: list[LayerSummary]) -> str:
     """Every layer in execution order with its settings, shape and parameters."""
     body = "".join(
         f"<tr><td>{html.escape(row.name)}</td><td>{html.escape(row.kind)}</td><td>{html.escape(row.settings)}</td>"
-        f'<td class="number">{" × ".join(map(str, row.shape)) if row.shape[0] else ""}</td>'
+        f'<td class="number">{"&nbsp;×&nbsp;".join(map(str, row.shape)) if row.shape[0] else ""}</td>'
         f'<td class="number">{f"{row.parameters:,}" if row.parameters else ""}</td></tr>'
         for row in rows
     )

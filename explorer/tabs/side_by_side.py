@@ -120,7 +120,7 @@ def draw(
 def _shapes(comparison: LayerComparison) -> str:
     rows = "".join(
         f"<tr><td>{html.escape(activation.layer)}</td><td>{html.escape(activation.kind)}</td>"
-        f'<td class="number">{" × ".join(str(n) for n in activation.shape)}</td>'
+        f'<td class="number">{"&nbsp;×&nbsp;".join(str(n) for n in activation.shape)}</td>'
         f'<td class="number">{number(float(activation.values.min()))}</td>'
         f'<td class="number">{number(float(activation.values.max()))}</td>'
         f"<td>{html.escape(view.description)}</td></tr>"
