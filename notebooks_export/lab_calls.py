@@ -20,12 +20,12 @@ from notebooks_export.cells import Given
 Parts = tuple[Mapping[str, Check], Mapping[str, Any], tuple[str, ...], Callable[[Given], list[str]]]
 
 _MODEL: dict[str, Check] = {"model": allow.model_reference}
-_LAYER_SEEN: dict[str, Check] = {
+_LOOK: dict[str, Check] = {
     **_MODEL,
     "image": allow.image_reference,
     "framing": allow.one_of(*get_args(Framing)),
-    "layer": allow.layer_name,
 }
+_LAYER_SEEN: dict[str, Check] = {**_LOOK, "layer": allow.layer_name}
 _SEED = allow.whole(0, 2**31)
 _PLACE = allow.several(allow.whole(0, 100_000), 2, 2)
 _STRIDE = allow.several(allow.whole(0, 255), 2, 2)
@@ -206,10 +206,14 @@ LAB_CALLS: Mapping[str, Parts] = {
         ),
         lab_cells.mistakes,
     ),
-    "training.figures.first_kernels": (
-        _MODEL,
-        {},
-        ("from training.figures import first_kernels, tile", "from training.reports import describe_kernels"),
-        lab_cells.kernels,
+    "training.reports.first_layer_figure": (
+        _LOOK,
+        {"framing": "crop"},
+        (
+            "import io",
+            "from training.inside import first_convolution",
+            "from training.reports import describe_first_layer, first_layer_figure",
+        ),
+        lab_cells.first_layer,
     ),
 }

@@ -215,18 +215,17 @@ def train(given: Given) -> list[str]:
 def _recorded(given: Given) -> list[str]:
     shown = given["shown"]
     quantities = ("accuracy", "loss") if shown == "curves" else (shown,)
-    counts = {title: given["test_images"].get(title) or 10_000 for title in given["recorded"]}
     told = (
         ["print(describe_histories(histories))"]
         if shown == "curves"
         else [
-            f"test_images = {literal(counts)}",
+            f"test_images = {literal(given['test_images'])}",
             "print(compare_histories(configs, histories, test_images))",
         ]
     )
     return [
         *_mapping("configs", given["configs"]),
-        "# Of each epoch: its number, training and test accuracy, training and test loss.",
+        "# Epoch, training and test accuracy, training and test loss; of long runs some of the epochs.",
         *_mapping("recorded", given["recorded"]),
         "train_again = False  # True trains anew with the recipes above, which may take long",
         "histories = {title: recorded_history(rows) for title, rows in recorded.items()}",
@@ -268,10 +267,14 @@ def mistakes(given: Given) -> list[str]:
     ]
 
 
-def kernels(given: Given) -> list[str]:
-    """The first convolution's kernels."""
+def first_layer(given: Given) -> list[str]:
+    """The first convolution's kernels and their maps on a picture."""
+    capture = written(
+        *("explorer.capture_activations", given.model, given.image, "[layer]"), framing=given["framing"]
+    )
     return [
-        f"weights = first_kernels({given.model}.module)",
-        "print(describe_kernels(weights))",
-        "Image.fromarray(tile(weights, columns=8, gap_px=6, scale=12))",
+        f"layer = first_convolution({given.model}).name",
+        f"activation = {capture}[layer]",
+        f"print(describe_first_layer({given.model}.module, activation))",
+        *_figure(f"first_layer_figure({given.model}.module, activation)"),
     ]

@@ -147,7 +147,7 @@ def _lab_steps(look: dict[str, str], mine: dict[str, str]) -> tuple[Step, ...]:
         Step("explorer.compare_downsampling", {**convolution, "padding": [1, 1]}, title="Pooling"),
         Step("training.train", {**runs, "test_images": {"plain": 100}}, title="Curves of runs that are done"),
         Step("training.train", {**runs, "shown": "gap", "test_images": {"plain": 100, "again": 100}}),
-        Step("training.figures.first_kernels", trained, title="Kernels"),
+        Step("training.reports.first_layer_figure", {**mine, **trained}, title="The first layer"),
     )
 
 

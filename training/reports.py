@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
+from explorer.activations import Activation
+from explorer.captions import number
 from explorer.errors import ExplorerError
 from explorer.models import LoadedModel
+from explorer.overlay import DIVERGING
 from training.batches import Split, make_normalization
 from training.config import TrainConfig
 from training.data import Dataset
 from training.evaluation import predict_split
 from training.explain import Mistake, Predictions, compare_gaps, explain_gap, spread
-from training.figures import COLORS, tile
+from training.figures import COLORS, first_kernels, tile
 from training.mistake_views import confusions
 from training.results import EpochResult
 
@@ -32,6 +36,7 @@ Row = Sequence[float | None]
 QUANTITIES = {"accuracy": "accuracy (%)", "loss": "loss", "gap": "training minus test accuracy (points)"}
 _MOST_EXPLAINED = 2
 _COLUMNS = 6
+_MOST_KERNELS = 16
 
 
 def recorded_history(rows: Sequence[Row]) -> list[EpochResult]:
@@ -66,7 +71,7 @@ def compare_histories(
 
     Args:
         configs: title → recipe.
-        test_images: title → how many images the test accuracy was counted on.
+        test_images: title → how many images the test accuracy was counted on; without, nothing is said of a run's gap.
     """
     groups = _by_recipe(configs, histories)
     rows: list[tuple[str, ...]] = [("recipe", "epochs", "training", "test", "gap", "best test")]
@@ -94,8 +99,8 @@ def runs_figure(
     groups = _by_recipe(configs, histories)
     panels: Sequence[Axes] = figure.subplots(1, len(quantities), squeeze=False)[0]
     for axes, quantity in zip(panels, quantities, strict=True):
-        for number, (title, members) in enumerate(groups.items()):
-            _draw_group(axes, quantity, title, [histories[m] for m in members], COLORS[number % len(COLORS)])
+        for place, (title, members) in enumerate(groups.items()):
+            _draw_group(axes, quantity, title, [histories[m] for m in members], COLORS[place % len(COLORS)])
         _finish(axes, quantity)
     return figure
 
@@ -172,13 +177,56 @@ def mistakes_figure(mistakes: Sequence[Mistake], labels: Sequence[str], data: Da
     return figure
 
 
-def describe_kernels(kernels: NDArray[np.uint8]) -> str:
-    """What a sheet of first kernels (n, k, k, 3) shows."""
-    count, height, width = kernels.shape[:3]
-    return (
-        f"{count} kernels of {height}×{width} over red, green and blue: grey is 0, brighter positive, darker negative, "
-        "black and white the largest magnitude of all."
+def describe_first_layer(network: nn.Module, activation: Activation) -> str:
+    """What :func:`first_layer_figure` draws, with its numbers."""
+    count, height, width = activation.shape
+    many = f"the first {_MOST_KERNELS} of {count}" if count > _MOST_KERNELS else f"all {count}"
+    said = f"{activation.layer}, {many} channels."
+    weights = _first_weights(network)
+    if weights is not None:
+        largest = number(float(np.abs(weights).max()))
+        said += (
+            f" Above, its {weights.shape[2]}×{weights.shape[3]} kernels over red, green and blue: weights from "
+            f"{number(float(weights.min()))} to {number(float(weights.max()))}; grey is 0, white {largest}, "
+            f"black −{largest}."
+        )
+    values = activation.values
+    return said + (
+        f" Below, their {height}×{width} maps on this picture: red positive, blue negative; values from "
+        f"{number(float(values.min()))} to {number(float(values.max()))}."
     )
+
+
+def first_layer_figure(network: nn.Module, activation: Activation) -> Figure:
+    """The first convolution's kernels, where they read three colours, and below each its map on a picture."""
+    from matplotlib.figure import Figure
+
+    maps = activation.values[:_MOST_KERNELS]
+    columns = min(len(maps), 8)
+    weights = _first_weights(network)
+    kinds = 1 if weights is None else 2
+    rows = kinds * -(-len(maps) // columns)
+    figure = Figure(figsize=(8.0, 8.0 / columns * rows), layout="constrained", facecolor="white")
+    panels = figure.subplots(rows, columns, squeeze=False)
+    for axes in panels.ravel():
+        axes.set_axis_off()
+    reach = float(np.abs(maps).max()) or 1.0
+    for index, values in enumerate(maps):
+        row, column = kinds * (index // columns), index % columns
+        if weights is not None:
+            panels[row][column].imshow(first_kernels(network)[index], interpolation="nearest")
+        below = panels[row + kinds - 1][column]
+        below.imshow(values, cmap=DIVERGING[0], vmin=-reach, vmax=reach, interpolation="nearest")
+    return figure
+
+
+def _first_weights(network: nn.Module) -> NDArray[np.float32] | None:
+    """(n, 3, k, k) weights of the first convolution; None where it doesn't read three colours."""
+    first = next((m for m in network.modules() if isinstance(m, nn.Conv2d)), None)
+    if first is None or first.in_channels != 3 or first.groups != 1:
+        return None
+    weights: NDArray[np.float32] = first.weight.detach().cpu().numpy()
+    return weights
 
 
 def _by_recipe(configs: Mapping[str, TrainConfig], histories: Histories) -> dict[str, list[str]]:
@@ -221,6 +269,8 @@ def _explained(
     first = [members[0] for members in groups.values()]
     said = []
     for title in first[:_MOST_EXPLAINED]:
+        if title not in test_images:
+            continue
         augmented = bool(configs[title].augmentation)
         words = explain_gap(histories[title], test_images[title], augmented=augmented)
         said.append(f"{title}: {words}" if len(first) > 1 else words)
@@ -230,7 +280,12 @@ def _explained(
                 replace(configs[t], seed=0, augmentation=(), normalization=None, mixup=0.0)
                 for t in (plain, other)
             ]
-            if not configs[plain].augmentation and configs[other].augmentation and bare[0] == bare[1]:
+            if (
+                plain in test_images
+                and not configs[plain].augmentation
+                and configs[other].augmentation
+                and bare[0] == bare[1]
+            ):
                 shortest = min(len(histories[plain]), len(histories[other]))
                 pair = (histories[plain][:shortest], histories[other][:shortest])
                 return [*said, compare_gaps(*pair, test_images[plain])]

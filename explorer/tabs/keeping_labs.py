@@ -31,7 +31,7 @@ from explorer.receptive_field_picture import field_picture
 from explorer.receptive_field_report import describe_fields, describe_stack, units_seeing
 from explorer.receptive_field_stack import StackLayer, written_out
 from explorer.receptive_field_words import describe_effective, describe_pixel, describe_unit
-from explorer.session import Step, versions
+from explorer.session import MAX_TEXT, Step, versions
 from explorer.tabs.keeping import looked_at
 from explorer.workbench import Look, Workbench
 
@@ -51,7 +51,14 @@ def step_of(
     said: str,
     picture: np.ndarray | Figure | None = None,
 ) -> Step:
-    """A step with its results: what the notebook's cell prints, and the pixels or the figure that it shows."""
+    """A step with its results: what the notebook's cell prints, and the pixels or the figure that it shows.
+
+    Raises:
+        ExplorerError: more words than a session holds.
+    """
+    if len(said) >= MAX_TEXT:
+        rule = f"is longer than a session holds ({MAX_TEXT:,} characters)"
+        raise ExplorerError(f"the text of {title!r:.100}", rule, "keep a smaller one")
     file = io.BytesIO()
     if isinstance(picture, np.ndarray):
         Image.fromarray(picture).save(file, "PNG", compress_level=6)

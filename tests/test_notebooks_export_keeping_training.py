@@ -1,0 +1,276 @@
+"""What the training lab's Keep buttons record, carried out again; runs that are done aren't trained anew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from nbclient import NotebookClient
+
+import explorer
+from explorer.errors import ExplorerError
+from explorer.session import Session, Step, read_session, save_session
+from explorer.workbench import Workbench
+from notebooks_export import build_notebook, notebook_files, perform
+from notebooks_export.arguments import MAX_EPOCHS, MAX_RUNS
+from notebooks_export.calls import CALLS
+from tests.test_notebooks_export_notebook import ROOT, outputs, pixels
+from training import TrainConfig, load_dataset, load_trained, runs, shipped_runs
+from training.catalogue import TrainedModels, name_of
+from training.comparison import group_runs
+from training.data import Dataset
+from training.explain import Predictions, predict_test_images
+from training.inside import Scene
+from training.reports import compare_histories, predict_images, recorded_history
+from training.results import EpochResult
+from training.runs import Run
+from training.shelf import Choice, Shelf
+from training.tabs import keeping
+from training.worker import work
+
+CONFIG = TrainConfig(
+    dataset="shapes10", epochs=2, max_train_images=400, max_test_images=100, threads=1, device="cpu"
+)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three small runs: two seeds of one recipe, and one augmented."""
+    folder = tmp_path_factory.mktemp("runs")
+    configs = {
+        "one": CONFIG,
+        "two": replace(CONFIG, seed=1),
+        "flipped": replace(CONFIG, augmentation=("flip",)),
+    }
+    for name, config in configs.items():
+        work(runs.create(config, folder, name), on_epoch=lambda result: None)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(root: Path) -> Run:
+    return runs.read_run(root / "one")
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return load_dataset(CONFIG)
+
+
+@pytest.fixture(scope="module")
+def found(run: Run, data: Dataset) -> Predictions:
+    return predict_test_images(run.folder, 2, data)
+
+
+@pytest.fixture(scope="module")
+def bench(root: Path) -> Workbench:
+    return Workbench(offline=True, source=TrainedModels(root))
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene(str(explorer.sample_images()["Tower"]), 3, "The explorer's picture")
+
+
+def check(kept: tuple[Step, list[bytes]], root: Path | str = "runs") -> Step:
+    """The step, after its notebook's code has given the same words and pixels."""
+    step, files = kept
+    session = Session().add(step, files)
+    session = read_session(save_session(session), CALLS)
+    build_notebook(session, runs=root)
+    [again] = perform(session, anew=True, runs=root).steps
+    assert again.text == step.text
+    assert bool(again.picture) == bool(step.picture)
+    if step.picture:
+        assert np.array_equal(pixels(again.picture), pixels(step.picture))
+    return step
+
+
+def test_the_gallery_with_the_examples_on_screen() -> None:
+    opened = Shelf(offline=True).open(Choice("shapes10"))
+    first, other = (check(keeping.keep_gallery(opened, seed)) for seed in (0, 3))
+    assert first.picture != other.picture
+    assert other.arguments == {"config": {"dataset": "shapes10"}, "per_class": 10, "seed": 3}
+
+
+def test_networks_by_name_and_layer_by_layer() -> None:
+    # 6·(3·25 + 1) + 16·(6·25 + 1) + 120·401 + 84·121 + 10·85.
+    assert "62,006 trainable parameters" in check(keeping.keep_network("lenet", 10, 32)).text
+    own = "conv 8 3\nrelu\nglobalpool\nflatten\nlinear,"
+    step = check(keeping.keep_network(own, 7, 32))
+    assert f"{8 * (3 * 9 + 1) + 7 * 9} trainable parameters" in step.text
+    long = ",\n".join(["conv 8 3 padding=1"] * 40 + ["flatten", "linear"])
+    step = check(keeping.keep_network(long, 7, 32))
+    [cell] = [c for c in build_notebook(Session(steps=(step,))).cells if c.id == "step-1-code"]
+    assert max(map(len, cell.source.splitlines())) <= 96
+    with pytest.raises(ExplorerError, match="longer than a session holds"):
+        keeping.keep_network("densenet201", 10, 64)
+
+
+def test_augmentation_as_it_was_drawn() -> None:
+    opened = Shelf(offline=True).open(Choice("shapes10"))
+    step = check(keeping.keep_pairs(opened, ["flip", "crop"], 4))
+    assert step.arguments["seed"] == 4
+    assert pixels(step.picture).shape == (2 * 98 - 2, 6 * 98 - 2, 3)  # 6 pairs, thrice enlarged, 2 px apart
+    with pytest.raises(ExplorerError, match="every image stays as it is"):
+        keeping.keep_pairs(opened, [], 0)
+
+
+def test_curves_of_a_run_are_recorded_not_trained_anew(run: Run) -> None:
+    step = check(keeping.keep_curves(run))
+    for result in runs.history(run.folder):
+        line = f"epoch {result.epoch}: train {result.train_accuracy:.1%}, test {result.test_accuracy:.1%}"
+        assert line in step.text
+    [rows] = step.arguments["recorded"].values()
+    assert rows[-1][:3] == [
+        2,
+        *(runs.history(run.folder)[-1].__dict__[k] for k in ("train_accuracy", "test_accuracy")),
+    ]
+    # The shipped runs' 50,000 images aren't even here.
+    shipped = [check(keeping.keep_curves(runs.read_run(folder))) for folder in shipped_runs()]
+    assert any("epoch 10: train 65.0%, test 60.8%" in step.text for step in shipped)
+
+
+def test_training_again_is_a_word_away(run: Run) -> None:
+    step, _ = keeping.keep_curves(run)
+    notebook = build_notebook(Session(steps=(step,)))
+    setup, cell = (c.source for c in notebook.cells if c.cell_type == "code")
+    assert "train_again = False  # True trains anew" in cell
+    names: dict[str, Any] = {}
+    body = cell.replace("train_again = False", "train_again = True").replace("Image.open(file)", "")
+    exec(f"{setup}\n{body}", names)
+    [again] = names["histories"].values()
+    assert [r.epoch for r in again] == [1, 2]
+    # One thread, one seed: the same run, bit for bit.
+    assert [r.test_accuracy for r in again] == [r.test_accuracy for r in runs.history(run.folder)]
+
+
+def test_long_runs_are_thinned_out(run: Run) -> None:
+    result = runs.history(run.folder)[0]
+    history = [replace(result, epoch=epoch) for epoch in range(1, 1001)]
+    rows = keeping.rows_of(history, 1000)
+    assert len(rows) == keeping.MOST_EPOCHS == MAX_EPOCHS
+    assert (rows[0][0], rows[-1][0]) == (1, 1000)
+    assert keeping.MOST_RUNS == MAX_RUNS
+
+
+def test_losses_that_exploded_leave_a_gap() -> None:
+    result = EpochResult(1, 0.5, 0.25, float("nan"), float("inf"), 1.0, 1.0, 0.1, ())
+    rows = keeping.rows_of([result], 1)
+    assert rows == [[1, 0.5, 0.25, None, None]]
+    [again] = recorded_history(rows)
+    assert (again.train_accuracy, again.test_accuracy) == (0.5, 0.25)
+    assert np.isnan(again.train_loss)
+
+
+@pytest.mark.parametrize("quantity", ["accuracy", "loss", "gap"])
+def test_runs_compared(root: Path, quantity: str) -> None:
+    groups = group_runs([runs.read_run(root / name) for name in ("one", "two", "flipped")])
+    step = check(keeping.keep_comparison(groups, quantity))
+    assert step.arguments["shown"] == quantity
+    assert set(step.arguments["test_images"].values()) == {100}
+    assert len(step.arguments["configs"]) == 3
+    assert "(2 seeds)" in step.text
+    assert "Augmentation" in step.text
+
+
+def test_the_table_of_a_comparison_has_mean_and_spread() -> None:
+    def history(test: float) -> list[EpochResult]:
+        return recorded_history([[1, 0.5, 0.9, 1.0, 1.0], [2, 0.75, test, 0.5, 1.0]])
+
+    configs = {"a, seed 0": CONFIG, "a, seed 1": replace(CONFIG, seed=1), "b": replace(CONFIG, epochs=3)}
+    told = compare_histories(
+        configs, {"a, seed 0": history(0.5), "a, seed 1": history(0.7), "b": history(0.25)}, {}
+    )
+    a, b = (" ".join(line.split()) for line in told.splitlines()[1:])
+    # Mean 0.6 and deviation sqrt(2·0.1²/1) = 0.1414 of the test accuracy; the gap is 0.75 − that.
+    assert a == "a (2 seeds) 2 75.0 ± 0.0 % 60.0 ± 14.1 % 15.0 ± 14.1 points 90.0 ± 0.0 %"
+    assert b == "b 2 75.0 % 25.0 % 50.0 points 90.0 %"
+
+
+def test_a_loaded_network_answers_as_the_run_does(run: Run, data: Dataset, found: Predictions) -> None:
+    model = load_trained(run.folder, 2)
+    before = {name: value.clone() for name, value in model.module.state_dict().items()}
+    again = predict_images(model, data)
+    assert np.array_equal(again.probabilities, found.probabilities)
+    assert all(
+        np.array_equal(before[name], value) and value.stride() == before[name].stride()
+        for name, value in model.module.state_dict().items()
+    )
+    with pytest.raises(ExplorerError, match="has other classes"):
+        predict_images(load_trained(shipped_runs()[0]), data)
+
+
+def test_the_confusion_matrix_and_the_mistakes(
+    run: Run, data: Dataset, found: Predictions, root: Path
+) -> None:
+    step = check(keeping.keep_confusion(run, 2, None, found), root)
+    right = int((found.probabilities.argmax(1) == found.classes).sum())
+    assert f"{right} of 100 test images are right" in step.text
+    step = check(keeping.keep_mistakes(run, 2, None, found, data, None), root)
+    wrong = np.flatnonzero(found.probabilities.argmax(1) != found.classes)
+    surest = wrong[found.probabilities[wrong].max(1).argmax()]
+    assert step.text.startswith(f"test image {surest}: {found.labels[found.classes[surest]]} ")
+    assert len(step.text.splitlines()) == keeping.MOST_MISTAKES
+    cell = np.unravel_index(found.confusion.argmax(), found.confusion.shape)
+    step = check(keeping.keep_mistakes(run, 2, None, found, data, (int(cell[0]), int(cell[1]))), root)
+    assert len(step.text.splitlines()) == min(found.confusion.max(), keeping.MOST_MISTAKES)
+    empty = np.argwhere(found.confusion == 0)[0]
+    with pytest.raises(ExplorerError, match="no images"):
+        keeping.keep_mistakes(run, 2, None, found, data, (int(empty[0]), int(empty[1])))
+
+
+def test_one_epoch_looked_into(bench: Workbench, run: Run, root: Path, scene: Scene) -> None:
+    for epoch in (0, 2):
+        layer = check(keeping.keep_first_layer(bench, run, epoch, scene), root)
+        assert "conv1, all 6 channels. Above, its 5×5 kernels" in layer.text
+        saliency = check(keeping.keep_saliency(bench, run, epoch, scene), root)
+        assert saliency.arguments["model"] == name_of(run, epoch)
+        assert saliency.arguments["target"] == scene.target
+    assert saliency.title.endswith("after epoch 2")
+
+
+def test_in_a_fresh_kernel_from_the_files_beside_the_notebook(
+    run: Run, data: Dataset, found: Predictions, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session()
+    for step, files in (
+        keeping.keep_confusion(run, 2, None, found),
+        keeping.keep_mistakes(run, 2, None, found, data, None),
+        keeping.keep_curves(run),
+    ):
+        session = session.add(step, files)
+    for name, content in notebook_files(session, runs=root).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    notebook = build_notebook(session, runs=root)
+    kept = outputs(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    for (text, png), (text_again, png_again) in zip(kept, outputs(notebook), strict=True):
+        assert text == text_again
+        assert np.array_equal(pixels(png), pixels(png_again))
+
+
+def test_a_folder_of_pictures_can_not_be_taken_along(run: Run, found: Predictions) -> None:
+    own = replace(run, config=replace(CONFIG, dataset="folder", data_dir="/somewhere/pets"))
+    for kept in (
+        lambda: keeping.knobs(own.config),
+        lambda: keeping.keep_curves(replace(own, folder=run.folder)),
+        lambda: keeping.keep_confusion(own, 2, None, found),
+    ):
+        with pytest.raises(ExplorerError, match="'pets', a folder of your own pictures, can't be kept"):
+            kept()
+
+
+def test_a_run_without_an_epoch_has_no_curves(tmp_path: Path) -> None:
+    folder = runs.create(CONFIG, tmp_path, "new")
+    with pytest.raises(ExplorerError, match="no finished epoch"):
+        keeping.keep_curves(runs.read_run(folder))

@@ -1,0 +1,258 @@
+"""What the training lab's Keep buttons record: data, networks, runs that are done, and what they get wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import torch
+
+from explorer.errors import ExplorerError
+from explorer.tabs.keeping import keep_attribution, looked_at
+from explorer.tabs.keeping_labs import Kept, step_of
+from explorer.workbench import Explanation, Workbench
+from training import runs
+from training.catalogue import facts_of, name_of
+from training.comparison import Group
+from training.config import TrainConfig
+from training.data import gallery
+from training.explain import Predictions, confident_mistakes
+from training.figures import augmentation_pairs, confusion_figure, tile
+from training.inside import Scene, first_convolution, spread_out
+from training.mistake_views import Pair, cell_images
+from training.networks import build_network, count_parameters
+from training.reports import (
+    compare_histories,
+    describe_confusion,
+    describe_first_layer,
+    describe_histories,
+    describe_mistakes,
+    first_layer_figure,
+    gallery_figure,
+    mistakes_figure,
+    recorded_history,
+    runs_figure,
+)
+from training.results import EpochResult
+from training.runs import Run
+from training.shelf import Choice, Opened, is_here
+from training.words import dataset_title, network_title, recipe_title
+
+MOST_EPOCHS = 120  # that a notebook writes out
+MOST_RUNS = 12
+MOST_MISTAKES = 24
+_MOST_TITLE = 80
+_PAIRS = 6
+Rows = list[list[float | None]]
+
+
+def keep_gallery(opened: Opened, seed: int) -> Kept:
+    """Ten images of each class."""
+    config = opened.choice.config()
+    arguments = {"config": knobs(config), "per_class": 10, "seed": seed}
+    figure = gallery_figure(gallery(opened.data, per_class=10, seed=seed))
+    return step_of(
+        "training.gallery", arguments, f"{dataset_title(config)}: images of each class", "", figure
+    ), []
+
+
+def keep_network(network: str, classes: int, image_size: int) -> Kept:
+    """A network's layers and its parameters, before it is trained."""
+    with torch.device("meta"):
+        built = build_network(network, classes, image_size)
+    arguments = {"name": network, "classes": classes, "image_size": image_size}
+    said = f"{built}\n{count_parameters(built):,} trainable parameters"
+    return step_of("training.build_network", arguments, f"Network: {network_title(network)}", said), []
+
+
+def keep_pairs(opened: Opened, augmentation: Sequence[str], seed: int) -> Kept:
+    """Training images above what augmentation makes of them."""
+    if not augmentation:
+        raise ExplorerError("without augmentation", "every image stays as it is", "choose one, such as flip")
+    config = replace(opened.choice.config(), augmentation=tuple(augmentation))
+    arguments = {"config": knobs(config), "count": _PAIRS, "seed": seed}
+    pairs = augmentation_pairs(opened.data, config, _PAIRS, seed)
+    originals, changed = zip(*pairs, strict=True)
+    picture = tile([*originals, *changed], columns=len(pairs), scale=3)
+    title = "Originals, and what augmentation makes of them"
+    return step_of("training.figures.augmentation_pairs", arguments, title, "", picture), []
+
+
+def keep_curves(run: Run) -> Kept:
+    """One run's accuracies and losses, as they were recorded; training again is for who asks for it."""
+    history = runs.history(run.folder)
+    if not history:
+        raise ExplorerError(
+            f"the run {run.name!r}", "has no finished epoch", "let it train for one epoch first"
+        )
+    title = recipe_title(run.config)
+    configs, recorded = (
+        {title[:_MOST_TITLE]: run.config},
+        {title[:_MOST_TITLE]: rows_of(history, history[-1].epoch)},
+    )
+    histories = _read_back(recorded)
+    step = step_of(
+        "training.train",
+        {"configs": _all_knobs(configs), "recorded": recorded},
+        f"Training: {title}",
+        describe_histories(histories),
+        runs_figure(configs, histories),
+    )
+    return step, []
+
+
+def keep_comparison(groups: Sequence[Group], quantity: str) -> Kept:
+    """Several runs beside each other, with the gaps in words."""
+    found = _titled(groups)
+    if len(found) > MOST_RUNS:
+        rule = f"are more than a step holds ({MOST_RUNS})"
+        raise ExplorerError(f"{len(found)} runs", rule, "choose fewer to compare")
+    configs = {title: run.config for title, (run, _) in found.items()}
+    last = max(history[-1].epoch for _, history in found.values())
+    recorded = {title: rows_of(history, last) for title, (_, history) in found.items()}
+    facts = {title: facts_of(run) for title, (run, _) in found.items()}
+    test_images = {title: known.test_images for title, known in facts.items() if known}
+    histories = _read_back(recorded)
+    step = step_of(
+        "training.train",
+        {
+            "configs": _all_knobs(configs),
+            "recorded": recorded,
+            "test_images": test_images,
+            "shown": quantity,
+        },
+        "Runs compared: " + " or ".join(group.title for group in groups),
+        compare_histories(configs, histories, test_images),
+        runs_figure(configs, histories, (quantity,)),
+    )
+    return step, []
+
+
+def keep_confusion(run: Run, epoch: int, chosen: Choice | None, found: Predictions) -> Kept:
+    """How often each class was taken for each."""
+    arguments = _tested(run, epoch, chosen)
+    figure = confusion_figure(found.confusion, found.labels)
+    title = f"What {run.name} takes for what, after epoch {epoch}"
+    return step_of(
+        _PREDICT, {**arguments, "shown": "confusion"}, title, describe_confusion(found), figure
+    ), []
+
+
+def keep_mistakes(
+    run: Run, epoch: int, chosen: Choice | None, found: Predictions, images: Any, cell: Pair | None
+) -> Kept:
+    """The surest mistakes, or the images of one cell of the confusion matrix."""
+    arguments = _tested(run, epoch, chosen)
+    picked = confident_mistakes(found, MOST_MISTAKES) if cell is None else cell_images(found, *cell)
+    picked = picked[:MOST_MISTAKES]
+    title = "The mistakes of which it was surest"
+    if cell is not None:
+        title = f"{found.labels[cell[0]]}, taken for {found.labels[cell[1]]}"
+    arguments |= {"shown": "mistakes", "cell": list(cell) if cell else None, "count": MOST_MISTAKES}
+    figure = mistakes_figure(picked, found.labels, images)
+    return step_of(_PREDICT, arguments, title, describe_mistakes(picked, found.labels), figure), []
+
+
+def keep_first_layer(bench: Workbench, run: Run, epoch: int, scene: Scene) -> Kept:
+    """The first convolution's kernels and maps after an epoch."""
+    look = bench.look(name_of(run, epoch), scene.image_path)
+    arguments, files = looked_at(bench, look)
+    model = bench.model(look.model)
+    layer = first_convolution(model).name
+    activation = bench.capture(look, (layer,)).activations[layer]
+    step = step_of(
+        "training.reports.first_layer_figure",
+        arguments,
+        f"{layer} of {run.name} {_when(epoch)}",
+        describe_first_layer(model.module, activation),
+        first_layer_figure(model.module, activation),
+    )
+    return step, files
+
+
+def keep_saliency(bench: Workbench, run: Run, epoch: int, scene: Scene) -> Kept:
+    """What speaks for the picture's class after an epoch."""
+    look = bench.look(name_of(run, epoch), scene.image_path)
+    step, files = keep_attribution(bench, look, Explanation(scene.target), "overlay", 0.9)
+    return replace(step, title=f"{step.title} {_when(epoch)}"), files
+
+
+def knobs(config: TrainConfig) -> dict[str, Any]:
+    """What differs from the defaults, as JSON.
+
+    Raises:
+        ExplorerError: pictures of the user's own: a session can't take a folder of them along.
+    """
+    if config.dataset == "folder":
+        raise ExplorerError(
+            f"{dataset_title(config)!r}, a folder of your own pictures,",
+            "can't be kept: a session takes no folders along",
+            "keep results with one of the data sets that the program knows",
+        )
+    given, usual = asdict(replace(config, data_dir=None)), asdict(TrainConfig())
+    changed = {name: value for name, value in given.items() if value != usual[name]}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in changed.items()}
+
+
+def rows_of(history: Sequence[EpochResult], last: int) -> Rows:
+    """Epoch, accuracies and losses as a notebook writes them: of long runs evenly chosen epochs.
+
+    ``last`` is the last epoch of the longest run that is shown beside this one.
+    """
+    chosen = set(spread_out(range(1, last + 1), MOST_EPOCHS))
+    return [
+        [
+            result.epoch,
+            *(
+                round(value, 6) if math.isfinite(value) else None
+                for value in (
+                    *(result.train_accuracy, result.test_accuracy),
+                    *(result.train_loss, result.test_loss),
+                )
+            ),
+        ]
+        for result in history
+        if result.epoch in chosen
+    ]
+
+
+_PREDICT = "training.reports.predict_images"
+
+
+def _all_knobs(configs: Mapping[str, TrainConfig]) -> dict[str, dict[str, Any]]:
+    return {title: knobs(config) for title, config in configs.items()}
+
+
+def _read_back(recorded: Mapping[str, Rows]) -> dict[str, list[EpochResult]]:
+    """The results with the digits that are recorded: what is kept is what the notebook shows."""
+    return {title: recorded_history(rows) for title, rows in recorded.items()}
+
+
+def _titled(groups: Sequence[Group]) -> dict[str, tuple[Run, list[EpochResult]]]:
+    """A short title of its own for each run."""
+    found: dict[str, tuple[Run, list[EpochResult]]] = {}
+    for group in groups:
+        for run, history in zip(group.runs, group.histories, strict=True):
+            seed = f", seed {run.config.seed}" if len(group.runs) > 1 else ""
+            title, count = f"{group.title[: _MOST_TITLE - len(seed) - 4]}{seed}", 1
+            while title in found:
+                count += 1
+                title = f"{title.removesuffix(f' ({count - 1})')} ({count})"
+            found[title] = (run, history)
+    return found
+
+
+def _tested(run: Run, epoch: int, chosen: Choice | None) -> dict[str, Any]:
+    """The network, and the images that it was tested on: its own, or those that were open in their place."""
+    config = run.config
+    own = Choice(config.dataset, config.data_dir, config.image_size, config.skip_broken)
+    data = own.config() if is_here(own) or chosen is None else chosen.config()
+    if is_here(own):
+        data = replace(data, max_train_images=config.max_train_images, max_test_images=config.max_test_images)
+    return {"model": name_of(run, epoch), "config": knobs(data)}
+
+
+def _when(epoch: int) -> str:
+    return "before training" if epoch == 0 else f"after epoch {epoch}"
