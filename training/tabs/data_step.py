@@ -11,10 +11,13 @@ import gradio as gr
 
 from explorer.errors import ExplorerError
 from explorer.tabs.components import QUIET, cancel_button, note, on_cancel, on_screen, warn
+from explorer.tabs.keeping import connect as keep
+from explorer.tabs.keeping import keep_button
 from training.data_views import class_table, data_words
 from training.downloads import CLASSES
 from training.shelf import Choice, Opened, is_here, keep_upload
 from training.tabs.address import parameters
+from training.tabs.keeping import keep_gallery
 from training.tabs.lab import NAME, Lab, with_progress
 from training.words import DATASET_TITLES
 
@@ -43,9 +46,13 @@ class _Form:
 
 @dataclass(frozen=True)
 class DataStep:
-    """``chosen`` holds the :class:`Choice` that is open, None before the first; ``name`` is its name in an address."""
+    """``chosen`` holds the :class:`Choice` that is open, None before the first; ``name`` is its name in an address.
+
+    ``draw`` is the seed of the examples that are shown.
+    """
 
     chosen: gr.State
+    draw: gr.State
     name: gr.Textbox
     form: _Form
     table: gr.HTML
@@ -53,11 +60,12 @@ class DataStep:
     working: gr.HTML
     stop: gr.Button
     another: gr.Button
+    pin: gr.Button
 
     @property
     def shown(self) -> list[Any]:
         """What changes when images are opened."""
-        return [self.chosen, self.name, self.table, self.words, self.working]
+        return [self.chosen, self.draw, self.name, self.table, self.words, self.working]
 
 
 def data_choices() -> list[tuple[str, str]]:
@@ -76,7 +84,7 @@ def first_choice() -> Choice:
 
 def build() -> DataStep:
     """Lay the step out inside an open ``gr.Tab``; :func:`connect` makes it work."""
-    chosen, name = gr.State(None), gr.Textbox(visible=False)
+    chosen, draw, name = gr.State(None), gr.State(0), gr.Textbox(visible=False)
     with gr.Row(equal_height=False, elem_classes="tr-result-first"):
         with gr.Column(scale=3, min_width=280):
             form = _build_form()
@@ -85,8 +93,10 @@ def build() -> DataStep:
             words = gr.HTML(padding=False, elem_id="tr-data-words")
         with gr.Column(scale=8, min_width=320):
             table = gr.HTML(note("The images appear here."), padding=False, elem_id="tr-data-table")
-            another = gr.Button("Show other examples", size="sm", elem_id="tr-data-another")
-    return DataStep(chosen, name, form, table, words, working, stop, another)
+            with gr.Row():
+                another = gr.Button("Show other examples", size="sm", elem_id="tr-data-another")
+                pin = keep_button("tr-data-pin")
+    return DataStep(chosen, draw, name, form, table, words, working, stop, another, pin)
 
 
 def _build_form() -> _Form:
@@ -113,11 +123,15 @@ def _build_form() -> _Form:
     return _Form(dataset, about, path, upload, own, size, skip, open_it)
 
 
-def connect(lab: Lab, data: DataStep, active: gr.Textbox, search: gr.Textbox, begun: Any) -> None:
+def connect(
+    lab: Lab, data: DataStep, active: gr.Textbox, search: gr.Textbox, begun: Any, session: gr.State
+) -> None:
     """Make the step work. After the event ``begun``, ``search`` holds the page's address from its ``?`` on."""
-    opening, form, draw = _Opening(lab, data), data.form, gr.State(0)
+    opening, form = _Opening(lab, data), data.form
     own = [form.dataset, form.path, form.upload, form.size, form.skip, data.chosen]
     form.dataset.select(opening.describe, form.dataset, form.all, **QUIET)
+    given: list[Any] = [form.path.change, form.upload.change]
+    gr.on(given, opening.button, [form.dataset, form.path, form.upload], form.open_it, **QUIET)
     opened = form.open_it.click(on_screen(opening.open_own), own, data.shown, **QUIET)
     opened.success(opening.settle, form.dataset, form.all, **QUIET)
     running: list[Any] = [
@@ -127,8 +141,15 @@ def connect(lab: Lab, data: DataStep, active: gr.Textbox, search: gr.Textbox, be
         form.dataset.select(on_screen(opening.choose), [form.dataset, data.chosen], data.shown, **QUIET),
         opened,
     ]
-    on_cancel(data.stop, running, data.working, note("Stopped; what has come is kept."))
-    data.another.click(opening.shuffle, [data.chosen, draw], [data.table, draw], **QUIET)
+    stopped = on_cancel(data.stop, running, data.working)
+    stopped.then(lambda: note("Stopped; what has come is kept."), None, data.working, **QUIET)
+    data.another.click(opening.shuffle, [data.chosen, data.draw], [data.table, data.draw], **QUIET)
+    keep(
+        data.pin,
+        session,
+        lambda chosen, draw: keep_gallery(lab.shelf.open(chosen), draw),
+        [data.chosen, data.draw],
+    )
 
 
 Updates = dict[Any, Any]
@@ -146,17 +167,21 @@ class _Opening:
         form, offline = self.data.form, self.lab.shelf.offline
         ask = name == "folder" or not is_here(Choice(name))
         label = _PICTURES if name == "folder" else "Or its archive, if you have it already"
-        button = f"Download {_SIZES_MB[name]} MB" if name in _SIZES_MB else "Open these pictures"
-        if offline and name in _SIZES_MB:
-            button = "Open"
         typed = ask and self.lab.typed_paths
         return {
             form.about: note(_about(name, ask, offline)),
             form.path: gr.update(visible=typed, label=f"{label}: where it is on this computer"),
             form.upload: gr.update(visible=ask, label=label, value=None),
             form.own: gr.update(visible=name == "folder"),
-            form.open_it: gr.update(visible=ask, value=button),
+            form.open_it: gr.update(visible=ask, value=self.button(name, "", None)),
         }
+
+    def button(self, name: str, path: str, upload: str | None) -> str:
+        """What pressing it will do."""
+        if name == "folder":
+            return "Open these pictures"
+        here = upload or path or self.lab.shelf.offline
+        return "Open this archive" if here else f"Download {_SIZES_MB.get(name, 0)} MB"
 
     def choose(self, name: str, before: Choice | None) -> Iterator[Any]:
         """What is here is opened at once; for the rest the form asks."""
@@ -207,6 +232,7 @@ class _Opening:
         yield {
             # An archive is unpacked into our own folder; from then on it isn't needed.
             data.chosen: wanted if wanted.dataset == "folder" else Choice(wanted.dataset),
+            data.draw: 0,
             data.name: name_in_address(found),
             data.table: class_table(found),
             data.words: note(data_words(found)),
