@@ -31,9 +31,9 @@ Keep = Callable[..., tuple[Step, list[bytes]]]
 MAP_PX = 448  # a map shown alone is enlarged to this, as on screen
 
 
-def keep_button(elem_id: str) -> gr.Button:
-    """The button itself; :func:`connect` says what it keeps."""
-    return gr.Button("Keep for the hand-in", size="sm", elem_id=elem_id)
+def keep_button(elem_id: str, **options: Any) -> gr.Button:
+    """The button itself; :func:`connect` says what it keeps. ``options`` are those of a button."""
+    return gr.Button("Keep for the hand-in", size="sm", elem_id=elem_id, **options)
 
 
 def connect(button: gr.Button, session: gr.State, keep: Keep, inputs: list[Any]) -> None:

@@ -10,9 +10,11 @@ import gradio as gr
 from explorer.errors import ExplorerError
 from explorer.tabs.components import QUIET, note
 from explorer.tabs.doorway import Doorway
+from explorer.tabs.keeping import connect, keep_button
 from training.comparison import comparison_chart, comparison_table, comparison_words, group_runs
 from training.tabs import mistakes
 from training.tabs.data_step import DataStep
+from training.tabs.keeping import keep_comparison
 from training.tabs.lab import Lab, alert
 from training.words import run_line
 
@@ -26,6 +28,7 @@ class _Overlay:
     chart: gr.HTML
     words: gr.HTML
     table: gr.HTML
+    pin: gr.Button
 
 
 def build(lab: Lab, data: DataStep, doorway: Doorway, tab: gr.Tab) -> None:
@@ -33,6 +36,7 @@ def build(lab: Lab, data: DataStep, doorway: Doorway, tab: gr.Tab) -> None:
     overlay = _build_overlay()
     wrong = mistakes.build()
     _connect(lab, overlay, wrong, tab)
+    _connect_keeping(lab, overlay, doorway.session)
     mistakes.connect(lab, data, doorway, wrong)
 
 
@@ -45,7 +49,15 @@ def _build_overlay() -> _Overlay:
         with gr.Column(scale=6, min_width=320):
             words = gr.HTML(padding=False, elem_id="tr-compare-words")
     table = gr.HTML(padding=False, elem_id="tr-compare-table")
-    return _Overlay(runs, quantity, chart, words, table)
+    pin = keep_button("tr-compare-pin")
+    return _Overlay(runs, quantity, chart, words, table, pin)
+
+
+def _connect_keeping(lab: Lab, overlay: _Overlay, session: gr.State) -> None:
+    def keep(chosen: list[str], quantity: str) -> Any:
+        return keep_comparison(group_runs([lab.models.run(name) for name in chosen]), quantity)
+
+    connect(overlay.pin, session, keep, [overlay.runs, overlay.quantity])
 
 
 def _connect(lab: Lab, overlay: _Overlay, wrong: mistakes.Mistakes, tab: gr.Tab) -> None:

@@ -14,12 +14,14 @@ from explorer.overlay import enlarged
 from explorer.predictions import ranked
 from explorer.tabs.components import QUIET, cancel_button, note, on_screen, picture_file, prediction_bars
 from explorer.tabs.doorway import Doorway
+from explorer.tabs.keeping import connect, keep_button
 from explorer.workbench import Look
 from training.catalogue import name_of
 from training.inside import Scene, largest_weight, moment, moments, spread_out
 from training.inside_views import film, first_layer, saliency_figure
 from training.shelf import Choice
 from training.tabs.data_step import DataStep
+from training.tabs.keeping import keep_first_layer, keep_saliency
 from training.tabs.lab import Lab, alert, with_progress
 from training.words import recipe_title
 
@@ -46,6 +48,8 @@ class _Inside:
     film: gr.HTML
     scene: gr.State
     number: gr.State
+    pin_first: gr.Button
+    pin_saliency: gr.Button
 
 
 def build(lab: Lab, data: DataStep, doorway: Doorway, tab: gr.Tab) -> None:
@@ -74,14 +78,29 @@ def build(lab: Lab, data: DataStep, doorway: Doorway, tab: gr.Tab) -> None:
             with gr.Row(equal_height=False):
                 with gr.Column(scale=6, min_width=300):
                     first = gr.HTML(padding=False, elem_id="tr-inside-first")
+                    pin_first = keep_button("tr-inside-first-pin")
                 with gr.Column(scale=3, min_width=200):
                     saliency = gr.HTML(padding=False, elem_id="tr-inside-saliency")
+                    pin_saliency = keep_button("tr-inside-saliency-pin")
             strip = gr.HTML(padding=False, elem_id="tr-inside-film")
     parts = _Inside(
         *(run, epoch, source, label, another, open_it, picture, says, message, stop),
-        *(first, saliency, strip, gr.State(None), gr.State(0)),
+        *(first, saliency, strip, gr.State(None), gr.State(0), pin_first, pin_saliency),
     )
     _connect(lab, data, doorway, parts, tab)
+    _connect_keeping(lab, doorway.session, parts)
+
+
+def _connect_keeping(lab: Lab, session: gr.State, parts: _Inside) -> None:
+    def first(scene: Scene, name: str, epoch: float) -> Any:
+        return keep_first_layer(lab.bench, lab.models.run(name), _nearest(lab, name, int(epoch)), scene)
+
+    def saliency(scene: Scene, name: str, epoch: float) -> Any:
+        return keep_saliency(lab.bench, lab.models.run(name), _nearest(lab, name, int(epoch)), scene)
+
+    inputs = [parts.scene, parts.run, parts.epoch]
+    connect(parts.pin_first, session, first, inputs)
+    connect(parts.pin_saliency, session, saliency, inputs)
 
 
 def _connect(lab: Lab, data: DataStep, doorway: Doorway, parts: _Inside, tab: gr.Tab) -> None:

@@ -13,6 +13,8 @@ import numpy as np
 from explorer.errors import ExplorerError
 from explorer.tabs.components import QUIET, as_message, cancel_button, note, on_screen, picture_file
 from explorer.tabs.doorway import Doorway
+from explorer.tabs.keeping import connect as keep
+from explorer.tabs.keeping import keep_button
 from training.catalogue import name_of
 from training.data import Dataset
 from training.explain import Predictions, confident_mistakes
@@ -26,6 +28,7 @@ from training.mistake_views import (
 )
 from training.shelf import Choice
 from training.tabs.data_step import DataStep
+from training.tabs.keeping import keep_confusion, keep_mistakes
 from training.tabs.lab import Lab, alert, with_progress
 
 _MOST_CARDS = 24
@@ -48,6 +51,8 @@ class Mistakes:
     working: gr.HTML
     stop: gr.Button
     tested: gr.State
+    pin: gr.Button
+    pin_cards: gr.Button
 
 
 def build() -> Mistakes:
@@ -64,10 +69,13 @@ def build() -> Mistakes:
         with gr.Column(scale=5, min_width=320):
             matrix = gr.HTML(padding=False, js_on_load=_JS, apply_default_css=False, elem_id="tr-confusion")
             caption = gr.HTML(padding=False, elem_id="tr-confusion-caption")
+            pin = keep_button("tr-confusion-pin")
         with gr.Column(scale=6, min_width=320):
             pair = gr.Dropdown([], label="Mistakes, the surest first", visible=False, elem_id="tr-pair")
             cards = gr.HTML(padding=False, js_on_load=_JS, apply_default_css=False, elem_id="tr-mistakes")
-    return Mistakes(run, epoch, test, matrix, caption, pair, cards, working, stop, gr.State(None))
+            pin_cards = keep_button("tr-mistakes-pin")
+    shown = (matrix, caption, pair, cards, working, stop)
+    return Mistakes(run, epoch, test, *shown, gr.State(None), pin, pin_cards)
 
 
 @dataclass(frozen=True)
@@ -110,6 +118,17 @@ def connect(lab: Lab, data: DataStep, doorway: Doorway, parts: Mistakes) -> None
         look = lab.bench.look(name_of(lab.models.run(tested.run), tested.epoch), path)
         return doorway.open(look, _TWO_CLASSES, _two_classes(found, index))
 
+    def keep_matrix(tested: _Tested) -> Any:
+        run = lab.models.run(tested.run)
+        return keep_confusion(run, tested.epoch, tested.chosen, tested.predictions(lab))
+
+    def keep_cards(tested: _Tested, pair: str) -> Any:
+        run, found = lab.models.run(tested.run), tested.predictions(lab)
+        cell = None if pair == _ALL else _cell(pair)
+        return keep_mistakes(run, tested.epoch, tested.chosen, found, tested.images(lab), cell)
+
+    keep(parts.pin, doorway.session, keep_matrix, [parts.tested])
+    keep(parts.pin_cards, doorway.session, keep_cards, [parts.tested, parts.pair])
     testing = parts.test.click(
         test, [parts.run, parts.epoch, data.chosen], outputs, concurrency_limit=2, **QUIET
     )

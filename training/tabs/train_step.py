@@ -10,6 +10,7 @@ import gradio as gr
 from explorer.errors import ExplorerError
 from explorer.tabs.components import QUIET, note, on_screen
 from explorer.tabs.doorway import Doorway
+from explorer.tabs.keeping import connect, keep_button
 from training import runs
 from training.config import TrainConfig
 from training.data_views import pairs_figure
@@ -17,6 +18,7 @@ from training.network_views import network_views
 from training.shelf import Choice
 from training.tabs import address, recipe_form, watch
 from training.tabs.data_step import DataStep, first_choice
+from training.tabs.keeping import keep_network, keep_pairs
 from training.tabs.lab import NAME, Lab, alert
 from training.tabs.recipe_form import BUILDER, Data, RecipeForm
 from training.words import dataset_title
@@ -34,6 +36,8 @@ class _Preview:
     pairs: gr.HTML
     another: gr.Button
     draw: gr.State
+    pin_network: gr.Button
+    pin_pairs: gr.Button
 
 
 def build(
@@ -52,17 +56,21 @@ def build(
             both = gr.Button("Start two: plain, and augmented and normalised", size="sm", elem_id="tr-both")
             with gr.Accordion("Layers and parameters", open=False):
                 layers = gr.HTML(padding=False, elem_id="tr-layer-table")
+                pin_network = keep_button("tr-network-pin")
             with gr.Accordion("Augmentation and normalisation", open=True):
                 parts |= recipe_form.build_preparation()
                 pairs = gr.HTML(padding=False, elem_id="tr-pairs")
-                another = gr.Button("Draw again", size="sm", visible=False)
+                with gr.Row():
+                    another = gr.Button("Draw again", size="sm", visible=False)
+                    pin_pairs = keep_button("tr-pairs-pin", visible=False)
             with gr.Accordion("More of the recipe", open=False):
                 parts |= recipe_form.build_rest(lab.device)
         with gr.Column(scale=7, min_width=320):
             watching = watch.build(lab, doorway, active, steps)
     form = RecipeForm(**parts)
-    preview = _Preview(about, parameters, layers, pairs, another, gr.State(0))
+    preview = _Preview(about, parameters, layers, pairs, another, gr.State(0), pin_network, pin_pairs)
     _connect_preview(lab, data, form, preview)
+    _connect_keeping(lab, data, form, preview, doorway.session)
     _connect_start(lab, data, form, start, both, watching)
     address.keep(form.named)
     return _restore(form, active)
@@ -103,7 +111,8 @@ def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Previ
             return {}
         wanted = replace(choice.config(), augmentation=changes)
         figure = pairs_figure(lab.shelf.open(choice), wanted, given[preview.draw])
-        return {preview.pairs: figure, preview.another: gr.update(visible=bool(changes))}
+        shown = gr.update(visible=bool(changes))
+        return {preview.pairs: figure, preview.another: shown, preview.pin_pairs: shown}
 
     def draw_again(given: Data) -> dict[Any, Any]:
         number = given[preview.draw] + 1
@@ -123,7 +132,7 @@ def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Previ
             preview.layers: layers,
         } | show_pairs(given)
 
-    pairs = [preview.pairs, preview.another]
+    pairs = [preview.pairs, preview.another, preview.pin_pairs]
     met = [preview.data, preview.parameters, preview.layers, *pairs]
     data.chosen.change(on_screen(meet), inputs, met, **QUIET)
     form.network.select(
@@ -135,6 +144,20 @@ def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Previ
     preview.another.click(on_screen(draw_again), inputs, [preview.draw, *pairs], **_AT_ONCE)
     filled = form.recipe.select(form.fill, form.recipe, list(form.all), **_AT_ONCE)
     filled.then(on_screen(meet), inputs, met, **QUIET)
+
+
+def _connect_keeping(
+    lab: Lab, data: DataStep, form: RecipeForm, preview: _Preview, session: gr.State
+) -> None:
+    def network(choice: Choice, name: str, layers: str) -> Any:
+        text = form.network_text({form.network: name, form.layers: layers})
+        return keep_network(text, len(lab.shelf.open(choice).data.labels), choice.image_size)
+
+    def pairs(choice: Choice, changes: list[str], draw: int) -> Any:
+        return keep_pairs(lab.shelf.open(choice), changes, draw)
+
+    connect(preview.pin_network, session, network, [data.chosen, form.network, form.layers])
+    connect(preview.pin_pairs, session, pairs, [data.chosen, form.augmentation, preview.draw])
 
 
 def _connect_start(

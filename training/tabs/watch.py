@@ -10,11 +10,13 @@ import gradio as gr
 from explorer.errors import ExplorerError
 from explorer.tabs.components import QUIET, note, on_screen
 from explorer.tabs.doorway import Doorway
+from explorer.tabs.keeping import connect, keep_button
 from explorer.workbench import Look
 from training import runs
 from training.catalogue import facts_of
 from training.run_views import class_bars, epoch_caption, is_stopping, run_charts, run_head
 from training.runs import Run
+from training.tabs.keeping import keep_curves
 from training.tabs.lab import NAME, Lab
 from training.words import run_line
 
@@ -127,6 +129,7 @@ def build(lab: Lab, doorway: Doorway, active: gr.Textbox, steps: gr.Tabs) -> Wat
     charts = gr.HTML(padding=False, elem_id="tr-charts")
     caption = gr.HTML(padding=False, elem_id="tr-caption")
     classes = gr.HTML(padding=False, elem_id="tr-classes")
+    pin = keep_button("tr-watch-pin")
     with gr.Accordion("What its process printed; removing the run", open=False):
         log = gr.Textbox(label="Log", lines=6, max_lines=12, interactive=False, elem_id="tr-log")
         delete = gr.Button("Delete this run …", size="sm", interactive=False)
@@ -147,6 +150,7 @@ def build(lab: Lab, doorway: Doorway, active: gr.Textbox, steps: gr.Tabs) -> Wat
     )
     _connect(lab, watch, sure)
     _connect_page(lab, watch, doorway, active, steps)
+    connect(pin, doorway.session, lambda name: keep_curves(lab.models.run(name)), [run])
     return watch
 
 

@@ -32,6 +32,6 @@ def _build(lab: Lab, doorway: Doorway, active: gr.Textbox, tab: gr.Tab) -> None:
             compare_step.build(lab, data, doorway, step)
         with gr.Tab("4 · Look inside", id="inside") as step:
             inside_step.build(lab, data, doorway, step)
-    data_step.connect(lab, data, active, search, begun)
+    data_step.connect(lab, data, active, search, begun, doorway.session)
     address.keep({"data": data.name})
     endpoints.build(lab)
