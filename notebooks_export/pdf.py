@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat
-import pypandoc  # type: ignore[import-untyped]
+import pypandoc
 import typst
 from PIL import Image
 

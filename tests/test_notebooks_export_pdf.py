@@ -48,6 +48,16 @@ def pages_as_pixels(notebook: Any, monkeypatch: pytest.MonkeyPatch) -> list[np.n
     return drawn
 
 
+def check_margins(notebook: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is ink on the pages, and none of it beyond the margins on the left and on the right."""
+    margin = int(MARGIN_CM * 30) - 3
+    pages = pages_as_pixels(notebook, monkeypatch)
+    assert min(page.min() for page in pages) < 128
+    for page in pages:
+        assert page[:, :margin].min() == 255
+        assert page[:, -margin:].min() == 255
+
+
 @pytest.fixture(scope="module")
 def report() -> bytes:
     return to_pdf(build_notebook(performed()), "Ada Lovelace · 1815")
@@ -126,13 +136,49 @@ def test_nothing_runs_over_the_margin(size: tuple[int, int], monkeypatch: pytest
     )
     notebook = build_notebook(Session(long[:200], steps))
     notebook.cells.append(new_code_cell(f"x = '{long}'", id="long"))
-    margin = int(MARGIN_CM * 30) - 3
-    for page in pages_as_pixels(notebook, monkeypatch):
-        assert page[:, :margin].min() == 255
-        assert page[:, -margin:].min() == 255
+    check_margins(notebook, monkeypatch)
     text = words(to_pdf(notebook)).replace(" ", "")
     assert text.count(long) == 3
     assert text.count(long[:200]) >= 5
+
+
+def table(columns: int, cell: str) -> str:
+    """A table in Markdown with three rows."""
+    rows = [[f"{cell}{row}{column}" for column in range(columns)] for row in range(3)]
+    return "\n".join(
+        f"| {' | '.join(row)} |" for row in [[f"head-{n}" for n in range(columns)], ["---"] * columns, *rows]
+    )
+
+
+# Many columns, some very long words, so many columns that no word fits, and one that takes it all.
+TABLES = [table(14, "value_"), table(5, "layer1.0.downsample."), table(40, "0.12"), table(1, "x" * 400)]
+
+
+@pytest.mark.parametrize("wide", TABLES, ids=["14", "5", "40", "1"])
+def test_a_wide_table_stays_within_the_margin(wide: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = [
+        new_markdown_cell("# T", id="t"),
+        new_markdown_cell("## S", id="s"),
+        new_markdown_cell(wide, id="w"),
+    ]
+    notebook = new_notebook(cells=cells)
+    check_margins(notebook, monkeypatch)
+    # Nothing is cut off, and no cell covers its neighbour: read column by column, each is whole.
+    text = words(to_pdf(notebook)).replace(" ", "")
+    for cell in wide.splitlines()[2].strip("| ").split(" | "):
+        assert cell in text
+
+
+def test_wide_lines_stay_within_the_margin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call with many arguments, and a printed table: they go on in the next line."""
+    call = f"found = explorer.attribute({', '.join(f'argument_{n}={n}' for n in range(40))})"
+    printed = "  ".join(f"{n:8.3f}" for n in range(60))
+    output = new_output("stream", name="stdout", text=f"{printed}\n")
+    notebook = new_notebook(cells=[new_code_cell(call, id="c", outputs=[output])])
+    check_margins(notebook, monkeypatch)
+    text = words(to_pdf(notebook))
+    assert call in text
+    assert " ".join(printed.split()) in text
 
 
 def test_a_tall_picture_leaves_room_for_its_caption() -> None:

@@ -15,7 +15,7 @@ from explorer.tabs.components import QUIET, on_screen
 from notebooks_export.data import step_data
 from notebooks_export.submission import build_submission, export_files, open_session
 from notebooks_export.tabs.downloads import ready
-from notebooks_export.tabs.steps import Steps, changed
+from notebooks_export.tabs.steps import CANCELLABLE, Steps, changed
 from training.catalogue import TrainedModels
 from training.tabs.lab import with_progress
 
@@ -64,8 +64,8 @@ def connect(form: HandIn, trained: TrainedModels, page: Steps, working: gr.HTML)
     name = [page.session, form.surname, form.number]
     shown = [form.files, working]
     return [
-        form.submit.click(on_screen(partial(hand_in, trained)), name, shown, **QUIET),
-        form.export.click(on_screen(partial(make_files, trained)), page.session, shown, **QUIET),
+        form.submit.click(on_screen(partial(hand_in, trained)), name, shown, **CANCELLABLE),
+        form.export.click(on_screen(partial(make_files, trained)), page.session, shown, **CANCELLABLE),
     ]
 
 

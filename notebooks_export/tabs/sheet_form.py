@@ -14,11 +14,11 @@ from explorer.catalogue import catalogue
 from explorer.errors import ExplorerError
 from explorer.images import sample_images
 from explorer.session import Session
-from explorer.tabs.components import QUIET, on_screen
+from explorer.tabs.components import on_screen
 from explorer.workbench import Look
 from notebooks_export.replay import perform
 from notebooks_export.sheet import exercise_sheet
-from notebooks_export.tabs.steps import UNCHANGED, Steps, changed
+from notebooks_export.tabs.steps import CANCELLABLE, UNCHANGED, Steps, changed
 from training import shipped_runs
 from training.catalogue import TrainedModels
 from training.tabs.lab import with_progress
@@ -70,8 +70,7 @@ def connect(
         on_screen(partial(fill, trained)),
         [look, *form.runs, form.own, form.teacher],
         [*page.outputs, working],
-        concurrency_limit=2,
-        **QUIET,
+        **CANCELLABLE,
     )
     return [filling]
 

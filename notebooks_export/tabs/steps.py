@@ -14,6 +14,8 @@ from explorer.tabs.components import QUIET, note, on_screen
 from notebooks_export.tabs.downloads import file_for_page
 
 AT_ONCE: dict[str, Any] = {"queue": False, **QUIET}
+# ``multiple``: gradio would drop a click right after Cancel, while what was cancelled is still ending.
+CANCELLABLE: dict[str, Any] = {"concurrency_limit": 2, "trigger_mode": "multiple", **QUIET}
 STYLE = """
 #export-steps .wrap { flex-flow: column; max-height: 60vh; overflow-y: auto; gap: 2px; }
 #export-steps label { width: 100%; }

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from playwright.sync_api import expect
+from pypdf import PdfReader
 
-import explorer
-from explorer.session import save_session
+from explorer.session import MAX_TEXT, Session, Step, save_session
 from notebooks_export import open_session, perform
 from notebooks_export.sheet import exercise_sheet
-from tests.export_samples import every_kind, own_picture
+from tests.export_samples import every_kind
 
 
 def tab(page, name: str) -> None:
@@ -117,11 +117,45 @@ def test_save_and_open_again(new_page, tmp_path) -> None:
     page.wait_for_selector("#export-ready a")
     again = open_session(downloaded(page, "session.zip"))
     assert again == every_kind()
-    assert (
-        explorer.read_image(next(iter(again.files.values()))).shape
-        == explorer.read_image(own_picture()).shape
-    )
     (tmp_path / "bad.zip").write_bytes(b"no session")
     upload(page, tmp_path / "bad.zip")
     expect(page.get_by_text("is not a ZIP that can be read")).to_be_visible()
     expect(steps(page)).to_have_count(len(every_kind().steps))
+
+
+def test_cancel_leaves_no_file_and_a_usable_page(new_page, app, tmp_path) -> None:
+    """A report of some hundred pages takes longer to set than it takes to press Cancel."""
+    words = ("word " * (MAX_TEXT // 5))[: MAX_TEXT - 1]
+    long = tuple(Step("text", title=f"long {n}", text=words, comment=words) for n in range(60))
+    (tmp_path / "long.zip").write_bytes(save_session(Session("Cancelled", long)))
+    (tmp_path / "short.zip").write_bytes(save_session(Session("Finished", (Step("text", title="one"),))))
+    made = set(reports(app))
+
+    page = new_page("?tab=export")
+    upload(page, tmp_path / "long.zip")
+    expect(steps(page)).to_have_count(60)
+    cancel = page.locator("#export-working ~ .cancel")
+    expect(cancel).to_be_hidden()
+    page.locator("#export-files").click()
+    expect(page.locator("#export-working [role=progressbar]")).to_be_visible()
+    cancel.click()
+    expect(page.locator("#export-working [role=progressbar]")).to_have_count(0)
+    expect(cancel).to_be_hidden()
+    expect(page.locator("#export-ready")).to_be_hidden()
+    assert set(reports(app)) == made
+
+    # The session is still there, and what is asked for next is done.
+    expect(steps(page)).to_have_count(60)
+    expect(field(page, "export-title")).to_have_value("Cancelled")
+    upload(page, tmp_path / "short.zip")
+    expect(steps(page)).to_have_count(1)
+    page.locator("#export-files").click()
+    expect(page.locator("#export-ready")).to_contain_text("report", timeout=120_000)
+    report = downloaded(page, "report.pdf")
+    assert "Finished" in PdfReader(io.BytesIO(report)).pages[0].extract_text()
+    assert [path.read_bytes() for path in set(reports(app)) - made] == [report]
+
+
+def reports(app) -> list[Path]:
+    """The PDFs that the program has put where pages may fetch them."""
+    return list((app.log.parent / "gradio").rglob("*.pdf"))

@@ -1,0 +1,110 @@
+"""What the Export screen does, without a browser: lists of runs, steps in order, and stopping half-way."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from explorer.errors import ExplorerError
+from explorer.session import Session, Step
+from notebooks_export import tab
+from notebooks_export.tabs import hand_in, sheet_form, steps
+from tests.export_samples import files_below
+from tests.training_samples import TINY, tiny_data
+from training import shipped_runs, train
+from training.catalogue import TrainedModels
+from training.runs import create
+
+WORDS = Session("Words", tuple(Step("text", title=f"step {letter}") for letter in "abc"))
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> TrainedModels:
+    """Runs of one's own: one trained for an epoch, one that waits."""
+    root = tmp_path / "runs"
+    config = replace(TINY, epochs=1)
+    list(train(config, create(config, root, "mine"), data=tiny_data()))
+    create(config, root, "waiting")
+    return TrainedModels(root)
+
+
+def names(trained: TrainedModels) -> list[str]:
+    return [name for _, name in sheet_form.run_choices(trained)]
+
+
+def test_runs_to_choose_from(trained: TrainedModels) -> None:
+    assert names(trained) == [sheet_form.SHIPPED, "mine"]
+    # A run that hides a shipped one of the same name is one's own.
+    shipped = shipped_runs()[0]
+    shutil.copytree(shipped, trained.root / shipped.name)
+    assert set(names(trained)) == {sheet_form.SHIPPED, "mine", shipped.name}
+
+
+def test_entering_lists_what_there_is_now(trained: TrainedModels) -> None:
+    listed, plain, augmented = tab.enter(trained, tab.NAME, WORDS, "mine", "deleted since")
+    assert [text for text, _ in listed["choices"]] == ["1 · step a", "2 · step b", "3 · step c"]
+    assert plain["value"] == "mine"
+    assert augmented["value"] == sheet_form.SHIPPED
+    assert plain["choices"] == augmented["choices"] == sheet_form.run_choices(trained)
+    assert all("value" not in skipped for skipped in tab.enter(trained, "saliency", WORDS, "mine", ""))
+
+
+def test_a_run_that_was_deleted_meanwhile_is_said(trained: TrainedModels) -> None:
+    shutil.rmtree(trained.root / "mine")
+    with pytest.raises(ExplorerError, match="run 'mine' is not among the runs; choose one from the list"):
+        list(sheet_form.fill(trained, None, "mine", sheet_form.SHIPPED, False, False))
+
+
+def test_steps_keep_their_number_of_updates() -> None:
+    made = steps.changed(WORDS, 1)
+    assert len(made) == len(steps.UNCHANGED)
+    assert made[0] == WORDS
+    for unchanged in (steps.move(WORDS, 0, -1), steps.move(WORDS, 2, 1), steps.move(WORDS, None, 1)):
+        assert unchanged is steps.UNCHANGED
+    moved, *_ = steps.move(WORDS, 0, 1)
+    assert [step.title[-1] for step in moved.steps] == ["b", "a", "c"]
+    session, _, listed, *_ = steps.take_out(WORDS, 2)
+    assert [step.title[-1] for step in session.steps] == ["a", "b"]
+    assert listed["value"] == 1
+    session, _, listed, *_ = steps.take_out(replace(WORDS, steps=WORDS.steps[:1]), 0)
+    assert (session.steps, listed["value"]) == ((), None)
+
+
+def stopped_half_way(work: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """Cancel ``work`` while the PDF is being set, let that end, and list the files that are there for the page."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "page"))
+    setting, go_on = threading.Event(), threading.Event()
+
+    def set_pdf(*_: object) -> bytes:
+        setting.set()
+        go_on.wait(60)
+        return b"%PDF"
+
+    monkeypatch.setattr("notebooks_export.submission.to_pdf", set_pdf)
+    before = set(threading.enumerate())
+    *_, bar = next(work)
+    assert "progressbar" in bar
+    assert setting.wait(60)
+    work.close()  # as gradio does on Cancel, and when the page is closed
+    go_on.set()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)
+    return list(files_below(tmp_path / "page"))
+
+
+def test_cancelling_leaves_no_file(
+    trained: TrainedModels, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert stopped_half_way(hand_in.make_files(trained, WORDS), monkeypatch, tmp_path) == []
+    named = hand_in.hand_in(trained, WORDS, "Ada", "1234567")
+    assert stopped_half_way(named, monkeypatch, tmp_path) == []
+    # What nobody stops is there, whole.
+    *_, (ready, bar) = hand_in.make_files(trained, WORDS)
+    assert bar == ""
+    assert [Path(path).name for path in ready["value"]] == ["notebook.ipynb", "report.pdf"]
+    assert len(list(files_below(tmp_path / "page"))) == 2
