@@ -14,7 +14,7 @@ from explorer.tabs.components import QUIET, cancel_button, note, on_cancel, on_s
 from explorer.tabs.keeping import connect as keep
 from explorer.tabs.keeping import keep_button
 from training.data_views import class_table, data_words
-from training.downloads import CLASSES
+from training.downloads import CLASSES, archives
 from training.shelf import Choice, Opened, is_here, keep_upload
 from training.tabs.address import parameters
 from training.tabs.keeping import keep_gallery
@@ -68,11 +68,12 @@ class DataStep:
         return [self.chosen, self.draw, self.name, self.table, self.words, self.working]
 
 
-def data_choices() -> list[tuple[str, str]]:
+def data_choices(offline: bool = False) -> list[tuple[str, str]]:
     """(text, name) of every data set, with what choosing it would download."""
     made = [(f"{DATASET_TITLES['shapes10']} · ten drawn shapes, made here in a moment", "shapes10")]
     for name, size in _SIZES_MB.items():
-        here = "on this computer" if is_here(Choice(name)) else f"downloads {size} MB"
+        away = "not on this computer" if offline else f"downloads {size} MB"
+        here = "on this computer" if is_here(Choice(name)) else away
         made.append((f"{DATASET_TITLES[name]} · {here}", name))
     return [*made, ("Your own pictures, in one folder per class", "folder")]
 
@@ -166,14 +167,17 @@ class _Opening:
         """What the chosen data set still needs of the user."""
         form, offline = self.data.form, self.lab.shelf.offline
         ask = name == "folder" or not is_here(Choice(name))
-        label = _PICTURES if name == "folder" else "Or its archive, if you have it already"
-        typed = ask and self.lab.typed_paths
+        typed, single = ask and self.lab.typed_paths, ask and _is_one_file(name)
+        label, example = _asked_for(name, offline)
+        where = {"label": f"{label}: where it is on this computer", "placeholder": example}
         return {
             form.about: note(_about(name, ask, offline)),
-            form.path: gr.update(visible=typed, label=f"{label}: where it is on this computer"),
-            form.upload: gr.update(visible=ask, label=label, value=None),
+            form.path: gr.update(visible=typed, value="", **where),
+            form.upload: gr.update(visible=single, label=label, value=None),
             form.own: gr.update(visible=name == "folder"),
-            form.open_it: gr.update(visible=ask, value=self.button(name, "", None)),
+            form.open_it: gr.update(
+                visible=ask and (typed or single or not offline), value=self.button(name, "", None)
+            ),
         }
 
     def button(self, name: str, path: str, upload: str | None) -> str:
@@ -181,7 +185,8 @@ class _Opening:
         if name == "folder":
             return "Open these pictures"
         here = upload or path or self.lab.shelf.offline
-        return "Open this archive" if here else f"Download {_SIZES_MB.get(name, 0)} MB"
+        what = "archive" if _is_one_file(name) else "folder"
+        return f"Open this {what}" if here else f"Download {_SIZES_MB.get(name, 0)} MB"
 
     def choose(self, name: str, before: Choice | None) -> Iterator[Any]:
         """What is here is opened at once; for the rest the form asks."""
@@ -204,7 +209,8 @@ class _Opening:
         """A data set that has come is on this computer from now on, and needs nothing more."""
         if name == "folder":
             return gr.skip()
-        return {self.data.form.dataset: gr.update(choices=data_choices()), **self.describe(name)}
+        choices = data_choices(self.lab.shelf.offline)
+        return {self.data.form.dataset: gr.update(choices=choices), **self.describe(name)}
 
     def enter(self, where: str, search: str, before: Choice | None) -> Iterator[Any]:
         """On the first visit: the images that the page's address names, else the first choice."""
@@ -213,7 +219,11 @@ class _Opening:
             return
         form = self.data.form
         wanted = self._named(parameters(search).get("data", "")) or first_choice()
-        filled = {form.dataset: wanted.dataset, **self.describe(wanted.dataset)}
+        choices = data_choices(self.lab.shelf.offline)
+        filled = {
+            form.dataset: gr.update(choices=choices, value=wanted.dataset),
+            **self.describe(wanted.dataset),
+        }
         if wanted.dataset == "folder":
             filled |= {form.size: wanted.image_size, form.skip: wanted.skip_broken}
         yield filled
@@ -275,6 +285,22 @@ def name_in_address(found: Opened) -> str:
     return f"{_OWN}{found.data.fingerprint}" if own else found.choice.dataset
 
 
+def _is_one_file(name: str) -> bool:
+    """Whether one upload can bring it: pictures as a zip, a data set of one archive. MNIST's has four."""
+    return name == "folder" or (name in CLASSES and len(archives(name)) == 1)
+
+
+def _asked_for(name: str, offline: bool) -> tuple[str, str]:
+    """(label, example of a path) for what the user may give."""
+    if name == "folder":
+        return _PICTURES, "/home/…/pictures"
+    if not _is_one_file(name):
+        label = "The folder with its files" if offline else "Or the folder with its files, if you have them"
+        return label, "/home/…/data"
+    file = archives(name)[0].path
+    return ("Its archive" if offline else "Or its archive, if you have it already"), f"/home/…/{file}"
+
+
 def _about(name: str, ask: bool, offline: bool) -> str:
     if name == "folder":
         return (
@@ -282,9 +308,8 @@ def _about(name: str, ask: bool, offline: bool) -> str:
             "The middle square of each is resized."
         )
     if name in CLASSES and ask and offline:
-        return (
-            f"{DATASET_TITLES[name]} isn't on this computer, and the program runs offline: give its archive."
-        )
+        give = "its archive" if _is_one_file(name) else f"the folder that holds {archives(name)[0].path}"
+        return f"{DATASET_TITLES[name]} isn't on this computer, and the program runs offline: give {give}."
     if name in CLASSES and ask:
         return (
             f"{DATASET_TITLES[name]} isn't on this computer yet. Its host is slow and sometimes takes an hour; a "
