@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Sequence
 
 from explorer.architecture import LayerSummary
 from explorer.models import LoadedModel
 
-LONGEST = 19_000
+WIDTH = 92
+"""Longest line: what fits between the margins of a page."""
+LONGEST = 19_500
 """Characters of a table: what a step of a session holds, with room for the sentence before it."""
+
+_HEAD = ("C × H × W", "Parameters", "Layer: kind(settings)")
+_PAIR = re.compile(r"\((\d+), \1\)")
 
 
 def describe_network(model: LoadedModel, rows: Sequence[LayerSummary]) -> str:
@@ -27,18 +34,23 @@ def describe_network(model: LoadedModel, rows: Sequence[LayerSummary]) -> str:
 def table_text(rows: Sequence[LayerSummary], longest: int = LONGEST) -> str:
     """A line for each layer in execution order: output shape, parameters, name, kind and settings; then the total.
 
+    Settings are PyTorch's own words, but for pairs of equal numbers: ``kernel_size=3`` says what
+    ``kernel_size=(3, 3)`` does. Lines are at most :data:`WIDTH` long; a layer takes more than one where it must.
+
     A table of more than ``longest`` characters leaves out layers in its middle, and says how many and with how
     many parameters; the total is always that of all.
     """
-    lines = [_line(_shape(row), f"{row.parameters:,}" if row.parameters else "", _named(row)) for row in rows]
-    head = _line("Output C × H × W", "Parameters", "Layer: kind(settings)")
-    total = _line("", f"{sum(row.parameters for row in rows):,}", "all layers")
-    left = longest - len(head) - len(total) - 120
-    cut_from, cut_to = _cut([len(line) + 1 for line in lines], left)
+    count = sum(row.parameters for row in rows)
+    shapes = max((len(_shape(row)) for row in rows), default=0)
+    widths = (max(shapes, len(_HEAD[0])), max(len(f"{count:,}"), len(_HEAD[1])))
+    lines = [_line(widths, _shape(row), _grouped(row.parameters), _named(row)) for row in rows]
+    head, total = _line(widths, *_HEAD), _line(widths, "", f"{count:,}", "all layers")
+    room = longest - len(head) - len(total) - 2 * WIDTH
+    cut_from, cut_to = _cut([len(line) + 1 for line in lines], room)
     if cut_from < cut_to:
         hidden = rows[cut_from:cut_to]
         parameters = f"{sum(row.parameters for row in hidden):,}"
-        lines[cut_from:cut_to] = [_line("…", parameters, f"({len(hidden)} more layers)")]
+        lines[cut_from:cut_to] = [_line(widths, "…", parameters, f"({len(hidden)} more layers)")]
     return "\n".join([head, *lines, total])
 
 
@@ -59,8 +71,21 @@ def _shape(row: LayerSummary) -> str:
 
 
 def _named(row: LayerSummary) -> str:
-    return f"{row.name}: {row.kind}({row.settings})"
+    settings = _PAIR.sub(r"\1", row.settings)
+    return f"{row.name}: {row.kind}({settings})"
 
 
-def _line(shape: str, parameters: str, named: str) -> str:
-    return f"{shape:>18}  {parameters:>11}  {named}"
+def _grouped(count: int) -> str:
+    return f"{count:,}" if count else ""
+
+
+def _line(widths: tuple[int, int], shape: str, parameters: str, named: str) -> str:
+    """A row; what is too long for a page's width goes on below its own column."""
+    columns = f"{shape:>{widths[0]}}  {parameters:>{widths[1]}}  "
+    return textwrap.fill(
+        named,
+        WIDTH,
+        initial_indent=columns,
+        subsequent_indent=" " * len(columns),
+        break_on_hyphens=False,
+    )

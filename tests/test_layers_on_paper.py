@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -194,32 +193,48 @@ def test_no_layer_is_no_comparison() -> None:
         compare_layers({})
 
 
+def rows_of(said: str) -> list[tuple[str, str, str]]:
+    """(shape, parameters, rest) of each row, its lines put together again."""
+    head = said.splitlines()[0]
+    middle, last = head.index("Parameters"), head.index("Layer:")
+    rows: list[tuple[str, str, str]] = []
+    for line in said.splitlines()[1:]:
+        told = line[: middle - 1].strip(), line[middle - 1 : last].strip(), line[last:]
+        if any(told[:2]) or ": " in told[2]:
+            rows.append(told)
+        else:
+            rows[-1] = (*rows[-1][:2], f"{rows[-1][2]} {told[2]}")
+    return rows
+
+
 def test_the_table_has_every_layer_and_adds_up(small_resnet18: Any) -> None:
-    rows = architecture(small_resnet18)
-    lines = table_text(rows).splitlines()
-    assert len(lines) == len(rows) + 2
+    layers = architecture(small_resnet18)
+    said = table_text(layers)
+    rows = rows_of(said)
+    assert max(map(len, said.splitlines())) <= 92
+    assert [rest.split(":")[0] for _, _, rest in rows[:-1]] == [layer.name for layer in layers]
     # 64 filters of 3×7×7 with stride 2 on 64 px; all of ResNet-18 as torchvision documents it.
-    assert lines[1].split()[:6] == ["64", "×", "32", "×", "32", "9,408"]
-    assert lines[-1].split()[0] == "11,689,512"
-    columns = [line[20:31].strip().replace(",", "") for line in lines[1:]]
-    assert sum(int(told) for told in columns[:-1] if told) == int(columns[-1])
-    assert "11,689,512 trainable parameters" in describe_network(small_resnet18, rows)
+    first = "conv1: Conv2d(3, 64, kernel_size=7, stride=2, padding=3, bias=False)"
+    assert rows[0] == ("64 × 32 × 32", "9,408", first)
+    assert rows[-1] == ("", "11,689,512", "all layers")
+    counts = [int(told.replace(",", "")) for _, told, _ in rows if told]
+    assert sum(counts[:-1]) == counts[-1]
+    assert "11,689,512 trainable parameters" in describe_network(small_resnet18, layers)
 
 
 @given(st.integers(1, 900), st.integers(1, 120))
 def test_a_table_that_is_too_long_says_what_it_leaves_out(count: int, width: int) -> None:
-    rows = [LayerSummary(f"layer{i}", "Conv2d", "x" * width, (i + 1, 2, 2), i) for i in range(count)]
-    said = table_text(rows)
-    lines = said.splitlines()
-    assert len(said) <= MAX_TEXT - 1_000 + 1
-    cut = [line for line in lines if "more layers" in line]
-    left_out = 0
-    if cut:
-        [found] = re.findall(r"… +([\d,]+)  \((\d+) more layers\)", cut[0])
-        left_out = int(found[1])
-        first = next(i for i in range(count) if not any(f" layer{i}:" in line for line in lines))
-        assert int(found[0].replace(",", "")) == sum(range(first, first + left_out))
-        # Not more than it must: the table is long because it is full.
+    layers = [LayerSummary(f"layer{i}", "Conv2d", "x" * width, (i + 1, 2, 2), i) for i in range(count)]
+    said = table_text(layers)
+    assert len(said) <= MAX_TEXT - 500
+    rows = rows_of(said)
+    shown = [int(rest.split(":")[0].removeprefix("layer")) for _, _, rest in rows if ": " in rest]
+    missing = sorted(set(range(count)) - set(shown))
+    assert shown == sorted(shown)
+    assert rows[-1][1] == f"{sum(range(count)):,}"
+    if missing:
+        # Some from the middle, one after the other, and not more than it must: the table is long because it is full.
+        assert missing == list(range(missing[0], missing[-1] + 1))
+        assert 0 < missing[0] <= missing[-1] < count - 1
+        assert ("…", f"{sum(missing):,}", f"({len(missing)} more layers)") in rows
         assert len(said) > MAX_TEXT - 2_000
-    assert len(lines) == 2 + count - left_out + len(cut)
-    assert f"{sum(range(count)):,}" in lines[-1]
