@@ -35,7 +35,7 @@ class Numbers:
 
     Attributes:
         arrays: name → values, a map's (H, W), (H, W, 3) for three components, (n, H, W) for n channels.
-        bars: the scales of the picture's colours; none where it has several pictures with a scale each.
+        bars: the scales of the picture's colours; none where there are too many to be read.
         planes: of channels their numbers.
     """
 
@@ -148,8 +148,11 @@ def _vector(step: Step, scope: Mapping[str, Any]) -> Numbers:
 
 def _side_by_side(step: Step, scope: Mapping[str, Any]) -> Numbers:
     compared = scope["compared"]
-    bars = [_bar(compared.limits, compared.colormap)] if compared.limits else []
-    return Numbers({f"map-{view.layer}": view.values for view in compared.views}, bars)
+    maps = {f"map-{view.layer}": view.values for view in compared.views}
+    if compared.limits:
+        return Numbers(maps, [_bar(compared.limits, compared.colormap)])
+    single = [view for view in compared.views if len(view.limits) == 1]
+    return Numbers(maps, [_bar(view.limits, default_colormap(view), view.layer) for view in single])
 
 
 _NUMBERS: Mapping[str, Callable[[Step, Mapping[str, Any]], Numbers]] = {
@@ -162,9 +165,9 @@ _NUMBERS: Mapping[str, Callable[[Step, Mapping[str, Any]], Numbers]] = {
 }
 
 
-def _bar(limits: Sequence[Sequence[float]], colormap: str) -> ColourBar:
+def _bar(limits: Sequence[Sequence[float]], colormap: str, label: str = "") -> ColourBar:
     [(low, high)] = limits
-    return ColourBar((low, high), colormap)
+    return ColourBar((low, high), colormap, label)
 
 
 def _layer_table(rows: Sequence[LayerSummary]) -> str:

@@ -17,6 +17,7 @@ from PIL import Image
 import explorer
 import training
 from explorer.errors import ExplorerError
+from explorer.session import Session
 from notebooks_export.checkout import commit
 from notebooks_export.colour_bars import ColourBar, three_bars, with_colour_bars
 from notebooks_export.data import step_data
@@ -93,7 +94,18 @@ def test_vectors_and_layers_side_by_side() -> None:
     several = files_of("Side by side")
     shapes = {name: array(content).shape for name, content in several.items() if name.endswith(".npy")}
     assert list(shapes.values()) == [(112, 112), (112, 112), (14, 14)]
-    assert "picture.svg" in several
+    assert len(embedded(several["picture.svg"])) == 2
+
+
+def test_layers_with_a_scale_each_have_a_bar_each() -> None:
+    [step] = [step for step in performed().steps if step.title == "Side by side"]
+    apart = Session(steps=(replace(step, arguments={**step.arguments, "one_scale": False}),))
+    files = step_data(replace(apart, files=performed().files), 0)
+    assert len(embedded(files["picture.svg"])) == 1 + 3
+    colours = replace(apart.steps[0], arguments={**apart.steps[0].arguments, "method": "pca"})
+    files = step_data(replace(performed(), steps=(colours,)), 0)
+    assert "picture.svg" not in files
+    assert array(files["map-conv_stem.npy"]).shape == (112, 112, 3)
 
 
 def test_the_layers_of_a_network_as_a_table() -> None:
