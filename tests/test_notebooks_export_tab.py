@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from explorer.errors import ExplorerError
 from explorer.session import Session, Step
 from notebooks_export import tab
 from notebooks_export.tabs import hand_in, sheet_form, steps
@@ -48,7 +47,7 @@ def test_runs_to_choose_from(trained: TrainedModels) -> None:
 def test_entering_lists_what_there_is_now(trained: TrainedModels) -> None:
     listed, plain, augmented = tab.enter(trained, tab.NAME, WORDS, "mine", "deleted since")
     assert [text for text, _ in listed["choices"]] == ["1 · step a", "2 · step b", "3 · step c"]
-    assert plain["value"] == "mine"
+    assert "value" not in plain
     assert augmented["value"] == sheet_form.SHIPPED
     assert plain["choices"] == augmented["choices"] == sheet_form.run_choices(trained)
     assert all("value" not in skipped for skipped in tab.enter(trained, "saliency", WORDS, "mine", ""))
@@ -56,8 +55,10 @@ def test_entering_lists_what_there_is_now(trained: TrainedModels) -> None:
 
 def test_a_run_that_was_deleted_meanwhile_is_said(trained: TrainedModels) -> None:
     shutil.rmtree(trained.root / "mine")
-    with pytest.raises(ExplorerError, match="run 'mine' is not among the runs; choose one from the list"):
-        list(sheet_form.fill(trained, None, "mine", sheet_form.SHIPPED, False, False))
+    with pytest.warns(UserWarning, match="Run 'mine' is not among the runs; choose one from the list"):
+        told = list(sheet_form.fill(trained, None, "mine", sheet_form.SHIPPED, False, False))
+    # The session and all that shows it stay as they are, and the progress goes.
+    assert told[-1] == (*steps.UNCHANGED, "")
 
 
 def test_steps_keep_their_number_of_updates() -> None:

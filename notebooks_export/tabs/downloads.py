@@ -1,14 +1,17 @@
-"""Files that the page may fetch."""
+"""Files that the page may fetch, and the end of the work that makes them."""
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
 
+from explorer.errors import ExplorerError
 from explorer.session import content_hash
+from explorer.tabs.components import warn
 from training.checkpoint import write_whole
 
 
@@ -24,3 +27,16 @@ def file_for_page(name: str, content: bytes) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, content)
     return str(path)
+
+
+def settled(work: Generator[Any, None, Any], outputs: int) -> Generator[Any, None, Any]:
+    """What ``work`` yields and returns; where it can't be done, say so, take the progress away, return None.
+
+    The progress is behind ``outputs`` others, which stay as they are.
+    """
+    try:
+        return (yield from work)
+    except ExplorerError as error:
+        warn(error)
+        yield (*(gr.skip(),) * outputs, "")
+        return None

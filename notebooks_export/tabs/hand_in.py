@@ -14,7 +14,7 @@ from explorer.session import Session, save_session
 from explorer.tabs.components import QUIET, on_screen
 from notebooks_export.data import step_data
 from notebooks_export.submission import build_submission, export_files, open_session
-from notebooks_export.tabs.downloads import ready
+from notebooks_export.tabs.downloads import ready, settled
 from notebooks_export.tabs.steps import CANCELLABLE, Steps, changed
 from training.catalogue import TrainedModels
 from training.tabs.lab import with_progress
@@ -36,9 +36,14 @@ class HandIn:
 def lay_out() -> HandIn:
     """The form, inside an open column."""
     with gr.Row():
-        save = gr.Button("Save the session", size="sm", elem_id="export-save")
+        save = gr.Button("Save the session", size="sm", min_width=100, elem_id="export-save")
         opened = gr.UploadButton(
-            "Open a session", size="sm", file_types=[".zip"], type="filepath", elem_id="export-open"
+            "Open a session",
+            size="sm",
+            min_width=100,
+            file_types=[".zip"],
+            type="filepath",
+            elem_id="export-open",
         )
     surname = gr.Textbox(label="Surname", max_lines=1, elem_id="export-surname")
     number = gr.Textbox(label="Matriculation number", max_lines=1, elem_id="export-number")
@@ -64,8 +69,8 @@ def connect(form: HandIn, trained: TrainedModels, page: Steps, working: gr.HTML)
     name = [page.session, form.surname, form.number]
     shown = [form.files, working]
     return [
-        form.submit.click(on_screen(partial(hand_in, trained)), name, shown, **CANCELLABLE),
-        form.export.click(on_screen(partial(make_files, trained)), page.session, shown, **CANCELLABLE),
+        form.submit.click(partial(hand_in, trained), name, shown, **CANCELLABLE),
+        form.export.click(partial(make_files, trained), page.session, shown, **CANCELLABLE),
     ]
 
 
@@ -101,8 +106,9 @@ def hand_in(trained: TrainedModels, session: Session, surname: str, number: str)
         report((0.95, "Getting it ready"))
         return ready({made.filename: made.content})
 
-    made = yield from with_progress(work, 1)
-    yield made, ""
+    made = yield from settled(with_progress(work, 1), 1)
+    if made is not None:
+        yield made, ""
 
 
 def make_files(trained: TrainedModels, session: Session) -> Iterator[tuple[Any, ...]]:
@@ -113,5 +119,6 @@ def make_files(trained: TrainedModels, session: Session) -> Iterator[tuple[Any, 
         report((0.95, "Getting them ready"))
         return ready({name: made[name] for name in ("notebook.ipynb", "report.pdf")})
 
-    made = yield from with_progress(work, 1)
-    yield made, ""
+    made = yield from settled(with_progress(work, 1), 1)
+    if made is not None:
+        yield made, ""

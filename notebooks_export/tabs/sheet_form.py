@@ -14,10 +14,10 @@ from explorer.catalogue import catalogue
 from explorer.errors import ExplorerError
 from explorer.images import sample_images
 from explorer.session import Session
-from explorer.tabs.components import on_screen
 from explorer.workbench import Look
 from notebooks_export.replay import perform
 from notebooks_export.sheet import exercise_sheet
+from notebooks_export.tabs.downloads import settled
 from notebooks_export.tabs.steps import CANCELLABLE, UNCHANGED, Steps, changed
 from training import shipped_runs
 from training.catalogue import TrainedModels
@@ -67,7 +67,7 @@ def connect(
 ) -> list[Any]:
     """The button fills the session; returns the events that can be cancelled."""
     filling = form.fill.click(
-        on_screen(partial(fill, trained)),
+        partial(fill, trained),
         [look, *form.runs, form.own, form.teacher],
         [*page.outputs, working],
         **CANCELLABLE,
@@ -78,14 +78,18 @@ def connect(
 def run_choices(trained: TrainedModels) -> list[tuple[str, str]]:
     """(text, name) of the runs that have finished an epoch, and first the shipped one."""
     own = [run for run in trained.runs() if run.epochs_done and run.folder not in shipped_runs()]
-    return [("The run that comes with the program", SHIPPED), *((run_line(run), run.name) for run in own)]
+    return [("The shipped run", SHIPPED), *((run_line(run), run.name) for run in own)]
 
 
 def runs_now(trained: TrainedModels, chosen: tuple[str, ...]) -> list[Any]:
     """Updates for the lists of runs: those there are now; one that is gone gives way to the shipped one."""
     listed = run_choices(trained)
     names = {name for _, name in listed}
-    return [gr.update(choices=listed, value=name if name in names else SHIPPED) for name in chosen]
+    # Without a value what is chosen stays, also if it was chosen while this was on its way.
+    return [
+        gr.update(choices=listed) if name in names else gr.update(choices=listed, value=SHIPPED)
+        for name in chosen
+    ]
 
 
 def fill(
@@ -103,8 +107,9 @@ def fill(
         )
         return perform(session, on_step=lambda done, total, title: report((done / total, title)))
 
-    made = yield from with_progress(work, len(UNCHANGED))
-    yield *changed(made, 0), ""
+    made = yield from settled(with_progress(work, len(UNCHANGED)), len(UNCHANGED))
+    if made is not None:
+        yield *changed(made, 0), ""
 
 
 def _own(look: Look) -> dict[str, Any]:

@@ -84,12 +84,11 @@ def test_the_sheet_with_runs_of_ones_own(new_page, runs: Path) -> None:
     page.locator("#export-sheet").click()
     expect(page.get_by_text("Run 'export-flipped' is not among the runs")).to_be_visible()
     expect(steps(page)).to_have_count(count)
+    expect(page.locator("#export-working [role=progressbar]")).to_have_count(0)
     # Entering anew lists what there is, and falls back on the shipped run.
     tab(page, "Saliency")
     tab(page, "Export")
-    expect(page.get_by_role("combobox", name="Task 3.4: variant")).to_have_value(
-        "The run that comes with the program"
-    )
+    expect(page.get_by_role("combobox", name="Task 3.4: variant")).to_have_value("The shipped run")
     expect(page.get_by_role("combobox", name="Task 3.3: baseline")).to_have_value(
         re.compile(r" on Shapes-10, plain.*  ·  export-base$")
     )
