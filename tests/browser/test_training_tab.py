@@ -274,6 +274,15 @@ def test_own_pictures_from_a_folder_with_a_broken_one(new_page, tmp_path):
     page.get_by_role("combobox", name="Data set").click()
     page.get_by_role("option", name="Your own pictures, in one folder per class").click()
     path = page.locator("#tr-data-path textarea, #tr-data-path input").first
+    path.fill(str(tmp_path / "nowhere"))
+    page.get_by_role("button", name="Open these pictures").click()
+    expect(page.get_by_test_id("toast-body").filter(has_text="nowhere' does not exist")).to_be_visible()
+    # A path belongs to the choice for which it was typed.
+    for title in (re.compile("^CIFAR-100"), "Your own pictures, in one folder per class"):
+        page.get_by_role("combobox", name="Data set").click()
+        page.get_by_role("option", name=title).click()
+        expect(path).to_have_value("")
+    expect(page.get_by_role("button", name="Open these pictures")).to_be_visible()
     path.fill(str(tmp_path))
     page.get_by_role("button", name="Open these pictures").click()
     toast = page.get_by_test_id("toast-body").filter(has_text="1 of 10 files")
