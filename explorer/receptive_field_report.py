@@ -25,8 +25,8 @@ def describe_stack(layers: Sequence[StackLayer], input_px: Pair | None = None) -
     for field in fields:
         sums = ", ".join(field.arithmetic(axis) for axis in ((0,) if square else (0, 1)))
         units = f", map {pair_text(field.units, always_two=True)}" if field.units else ""
-        jump = f"{pair_text(field.stride)} px apart, the first centred on {place_text(field.start)}"
-        lines.append(f"{field.layer.settings}: {sums} px; units {jump}{units}")
+        where = f"jump {pair_text(field.stride)}, start {place_text(field.start)}"
+        lines.append(f"{field.layer.settings}: {sums} px; {where}{units}")
     if square:
         return "\n".join([*lines, f"written out: {written_out(layers, 0)}"])
     return "\n".join(

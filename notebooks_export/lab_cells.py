@@ -226,7 +226,9 @@ def _recorded(given: Given) -> list[str]:
     return [
         *_mapping("configs", given["configs"]),
         "# Epoch, training and test accuracy, training and test loss; of long runs some of the epochs.",
-        *_mapping("recorded", given["recorded"]),
+        "recorded = {",
+        *(line for title, rows in given["recorded"].items() for line in _rows(title, rows)),
+        "}",
         "train_again = False  # True trains anew with the recipes above, which may take long",
         "histories = {title: recorded_history(rows) for title, rows in recorded.items()}",
         "if train_again:",
@@ -234,6 +236,10 @@ def _recorded(given: Given) -> list[str]:
         *told,
         *_figure(f"runs_figure(configs, histories, {quantities!r})"),
     ]
+
+
+def _rows(title: str, rows: Any) -> list[str]:
+    return [f"    {title!r}: [", *(f"        {row!r}," for row in rows), "    ],"]
 
 
 def _mapping(name: str, values: Any) -> list[str]:

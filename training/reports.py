@@ -95,12 +95,15 @@ def runs_figure(
     """
     from matplotlib.figure import Figure
 
+    # One run needs no name in its legend.
+    alone = len(histories) == 1
     figure = Figure(figsize=(5.2 * max(1.25, len(quantities)), 4.0), layout="constrained", facecolor="white")
     groups = _by_recipe(configs, histories)
     panels: Sequence[Axes] = figure.subplots(1, len(quantities), squeeze=False)[0]
     for axes, quantity in zip(panels, quantities, strict=True):
         for place, (title, members) in enumerate(groups.items()):
-            _draw_group(axes, quantity, title, [histories[m] for m in members], COLORS[place % len(COLORS)])
+            named = "" if alone else f"{title}, "
+            _draw_group(axes, quantity, named, [histories[m] for m in members], COLORS[place % len(COLORS)])
         _finish(axes, quantity)
     return figure
 
@@ -293,18 +296,18 @@ def _explained(
 
 
 def _draw_group(
-    axes: Axes, quantity: str, title: str, runs: Sequence[Sequence[EpochResult]], color: str
+    axes: Axes, quantity: str, named: str, runs: Sequence[Sequence[EpochResult]], color: str
 ) -> None:
     if quantity == "gap":
         train, test = (spread(runs, f"{part}_accuracy") for part in ("train", "test"))
         gap = 100 * (np.array(train.mean) - np.array(test.mean))
-        axes.plot(train.epochs, gap, color=color, marker=".", label=title)
+        axes.plot(train.epochs, gap, color=color, marker=".", label=named.rstrip(", ") or "gap")
         return
     scale = 100 if quantity == "accuracy" else 1
     for part, style in (("train", "--"), ("test", "-")):
         found = spread(runs, f"{part}_{quantity}")
         mean, deviation = scale * np.array(found.mean), scale * np.array(found.deviation)
-        axes.plot(found.epochs, mean, style, color=color, marker=".", label=f"{title}, {part}")
+        axes.plot(found.epochs, mean, style, color=color, marker=".", label=f"{named}{part}")
         if found.runs > 1 and part == "test":
             axes.fill_between(found.epochs, mean - deviation, mean + deviation, color=color, alpha=0.2)
 
