@@ -53,7 +53,7 @@ class Trainee:
 
 def prepare(config: TrainConfig, data: Dataset, folder: Path | None, resume: bool) -> Trainee:
     """Everything ready for the next epoch; with ``folder``, its files too. Errors: see ``train``."""
-    _check_sizes(config, data)
+    check_sizes(config, data)
     device = choose_device(config.device)
     mean, std = batches.normalization_for(config, data)
     with seeded(batches.seed_for(config.seed, 0, batches.WEIGHTS), device):
@@ -104,8 +104,10 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
-def _check_sizes(config: TrainConfig, data: Dataset) -> None:
-    count, size = len(data.train_classes), data.train_images.shape[1]
+def check_sizes(config: TrainConfig, data: Dataset) -> None:
+    """Raises ExplorerError for batches larger than the data, or images of another size than the network's."""
+    size = data.train_images.shape[1]
+    count = min(len(data.train_classes), config.max_train_images or len(data.train_classes))
     if config.batch_size > count:
         raise ExplorerError(
             f"batch_size {config.batch_size}",

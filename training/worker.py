@@ -37,7 +37,7 @@ def work(
     """Train the run in ``folder`` to its end, whatever part of it is done already.
 
     ``slots``: take part in the queue of the folder's root, that many runs at a time; None trains at once.
-    ``on_note`` hears how far a download or the decoding is.
+    ``on_note`` hears how far a download or the preparation of the images is.
 
     Raises:
         ExplorerError: as ``train``; Stopped: by request. Either way status.json says so.
@@ -95,7 +95,7 @@ def _load(folder: Path, config: TrainConfig, on_note: OnNote) -> Dataset:
     data = load_dataset(
         config,
         on_download=lambda p: note(f"downloading {p.total_bytes / 1e6:,.0f} MB", p.done_bytes, p.total_bytes),
-        on_decode=lambda done, total: note(f"decoding {total:,} images", done, total),
+        on_decode=lambda done, total: note(f"preparing {total:,} images", done, total),
     )
     _tell(folder, runs.RUNNING)
     return data

@@ -20,6 +20,7 @@ from training.data import Dataset
 from training.explain import Predictions, predict_test_images
 from training.network_views import network_views
 from training.runs import Run
+from training.setup import check_sizes
 from training.shelf import Choice, Shelf
 
 NAME = "training"
@@ -54,13 +55,7 @@ class Lab:
     def check(self, config: TrainConfig, choice: Choice) -> None:
         """Refuse at once what a run would refuse when it begins; raises ExplorerError."""
         found = self.shelf.open(choice).data
-        count = min(len(found.train_classes), config.max_train_images or len(found.train_classes))
-        if config.batch_size > count:
-            raise ExplorerError(
-                f"batch size {config.batch_size}",
-                f"is larger than the {count} training images",
-                f"choose at most {count}",
-            )
+        check_sizes(config, found)
         network_views(config.network, len(found.labels), config.image_size)
 
     def images(self, run: Run, chosen: Choice | None) -> Dataset:
