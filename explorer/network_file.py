@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -98,7 +99,8 @@ def open_network(architecture: str, content: bytes, what: str) -> LoadedModel:
         rule = f"is too small for {architecture}, which has {parameters:,} parameters"
         raise ExplorerError(f"{what} with {len(content):,} bytes", rule, _REMEDY)
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "network.safetensors"
+        # The name under which it lies beside a notebook, too: it is what the network says of its weights.
+        path = Path(folder) / f"{sha256(content).hexdigest()[:16]}.safetensors"
         path.write_bytes(content)
         return load_model(architecture, path, labels=labels)
 

@@ -105,7 +105,11 @@ def fill(
             augmented=trained.run(augmented).folder if augmented else None,
             teacher=teacher,
         )
-        return perform(session, on_step=lambda done, total, title: report((done / total, title)))
+        return perform(
+            session,
+            runs=trained.root,
+            on_step=lambda done, total, title: report((done / total, title)),
+        )
 
     made = yield from settled(with_progress(work, len(UNCHANGED)), len(UNCHANGED))
     if made is not None:
