@@ -11,6 +11,7 @@ import pytest
 
 import explorer
 from explorer.errors import ExplorerError
+from explorer.network_file import network_file
 from explorer.session import Session, content_hash, save_session
 from explorer.tabs.activation_views import Wish, colours_to_keep
 from explorer.tabs.keeping import (
@@ -24,7 +25,7 @@ from explorer.tabs.keeping import (
 from explorer.tabs.side_by_side import compared
 from explorer.workbench import Explanation, Look, Workbench
 from notebooks_export import open_session, perform
-from tests.export_samples import as_png, own_picture
+from tests.export_samples import as_png, own_network, own_picture
 from tests.test_notebooks_export_notebook import pixels
 
 
@@ -171,6 +172,20 @@ def test_the_architecture(bench: Workbench, own: Look) -> None:
     assert perform(session, anew=True).steps[0].text == step.text
     # The picture that was on screen beside it has no part in it.
     assert not open_session(save_session(session)).files
+
+
+def test_a_network_from_a_file_of_ones_own_goes_along(
+    bench: Workbench, own: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uploaded = replace(own, model=bench.add_model(own_network(), "as the page names it"))
+    arguments, files = looked_at(bench, uploaded)
+    assert arguments["model"] == f"squeezenet1_1:{content_hash(files[0])}"
+    assert files == [network_file(own_network()), own_picture()]
+    check(keep_activation(bench, uploaded, "features.3", None, *settings_of(Wish())))
+    check(keep_attribution(bench, uploaded, Explanation(2), "overlay", 0.8))
+    monkeypatch.setattr("explorer.network_file.MAX_NETWORKS_BYTES", 1_000_000)
+    with pytest.raises(ExplorerError, match="a session holds up to 1 MB of networks in all; keep results of"):
+        looked_at(bench, uploaded)
 
 
 def test_what_can_not_be_kept_is_said(bench: Workbench, sample: Look, tmp_path: Path) -> None:
