@@ -179,7 +179,7 @@ LAB_CALLS: Mapping[str, Parts] = {
             "configs": allow.recipes,
             "recorded": allow.optional(allow.recorded),
             "test_images": allow.counts,
-            "shown": allow.one_of("curves", "accuracy", "loss", "gap"),
+            "shown": allow.one_of("epochs", "curves", "accuracy", "loss", "gap"),
         },
         {"recorded": None, "test_images": {}, "shown": "curves"},
         (

@@ -215,9 +215,10 @@ def train(given: Given) -> list[str]:
 def _recorded(given: Given) -> list[str]:
     shown = given["shown"]
     quantities = ("accuracy", "loss") if shown == "curves" else (shown,)
+    figure = f"runs_figure(configs, histories, {quantities!r})"
     told = (
         ["print(describe_histories(histories))"]
-        if shown == "curves"
+        if shown in ("curves", "epochs")
         else [
             f"test_images = {literal(given['test_images'])}",
             "print(compare_histories(configs, histories, test_images))",
@@ -234,7 +235,7 @@ def _recorded(given: Given) -> list[str]:
         "if train_again:",
         "    histories = {title: list(training.train(config)) for title, config in configs.items()}",
         *told,
-        *_figure(f"runs_figure(configs, histories, {quantities!r})"),
+        *_figure("accuracy_figure(histories)" if shown == "epochs" else figure),
     ]
 
 

@@ -20,6 +20,7 @@ from notebooks_export import sheet_answers
 from notebooks_export.arguments import SAMPLE
 from training import EpochResult, TrainConfig, epochs_of, shipped_runs
 from training.checkpoint import load_checkpoint
+from training.reports import describe_histories, recorded_history, recorded_rows
 from training.runs import history, read_run
 from training.shelf import Choice, is_here
 
@@ -242,26 +243,16 @@ def _knobs(config: TrainConfig) -> dict[str, Any]:
 def _recorded(runs: Mapping[str, TrainingRun], title: str) -> Step:
     """A training step that carries the results of runs that are done: training again would take long."""
     configs = {name: _knobs(run.config) for name, run in runs.items()}
-    histories = {name: run.results for name, run in runs.items()}
+    recorded = {name: recorded_rows(run.results) for name, run in runs.items()}
+    histories = {name: recorded_history(rows) for name, rows in recorded.items()}
     return Step(
         "training.train",
-        {"configs": configs},
+        {"configs": configs, "recorded": recorded, "shown": "epochs"},
         title,
-        text=_told(histories),
+        text=f"{describe_histories(histories)}\n",
         picture=_chart(histories),
         versions=dict(versions()),
     )
-
-
-def _told(histories: Mapping[str, Sequence[EpochResult]]) -> str:
-    lines = []
-    for title, results in histories.items():
-        lines.append(title)
-        lines += [
-            f"epoch {result.epoch}: train {result.train_accuracy:.1%}, test {result.test_accuracy:.1%}"
-            for result in results
-        ]
-    return "\n".join(lines) + "\n"
 
 
 def _chart(histories: Mapping[str, Sequence[EpochResult]]) -> bytes:

@@ -24,7 +24,15 @@ from training.comparison import group_runs
 from training.data import Dataset
 from training.explain import Predictions, predict_test_images
 from training.inside import Scene
-from training.reports import compare_histories, predict_images, recorded_history
+from training.reports import (
+    MOST_EPOCHS as MOST_RECORDED,
+)
+from training.reports import (
+    compare_histories,
+    predict_images,
+    recorded_history,
+    recorded_rows,
+)
 from training.results import EpochResult
 from training.runs import Run
 from training.shelf import Choice, Shelf
@@ -151,15 +159,15 @@ def test_training_again_is_a_word_away(run: Run) -> None:
 def test_long_runs_are_thinned_out(run: Run) -> None:
     result = runs.history(run.folder)[0]
     history = [replace(result, epoch=epoch) for epoch in range(1, 1001)]
-    rows = keeping.rows_of(history, 1000)
-    assert len(rows) == keeping.MOST_EPOCHS == MAX_EPOCHS
+    rows = recorded_rows(history, 1000)
+    assert len(rows) == MOST_RECORDED == MAX_EPOCHS
     assert (rows[0][0], rows[-1][0]) == (1, 1000)
     assert keeping.MOST_RUNS == MAX_RUNS
 
 
 def test_losses_that_exploded_leave_a_gap() -> None:
     result = EpochResult(1, 0.5, 0.25, float("nan"), float("inf"), 1.0, 1.0, 0.1, ())
-    rows = keeping.rows_of([result], 1)
+    rows = recorded_rows([result])
     assert rows == [[1, 0.5, 0.25, None, None]]
     [again] = recorded_history(rows)
     assert (again.train_accuracy, again.test_accuracy) == (0.5, 0.25)

@@ -187,3 +187,12 @@ def test_runs_that_can_not_go_along(runs: dict[str, Path], tmp_path: Path) -> No
     assert "shapes10 at 24 px and cifar10 at 32 px" in caught.value.rule
     with pytest.raises(ExplorerError, match="holds no run"):
         exercise_sheet(model="efficientnet_lite0", plain=tmp_path / "gone", augmented=runs["flipped"])
+
+
+def test_the_shipped_runs_are_shown_again_not_trained_again() -> None:
+    for title in ("3.3 Training: accuracy by epoch", "3.4 Both models by epoch"):
+        [step] = [step for step in sheet().steps if step.title == title]
+        [again] = perform(Session(steps=(step,)), anew=True).steps
+        assert again.text == step.text
+        shown, made = (Image.open(io.BytesIO(s.picture)).convert("RGB").tobytes() for s in (step, again))
+        assert shown == made

@@ -24,6 +24,7 @@ from training.data import Dataset
 from training.evaluation import predict_split
 from training.explain import Mistake, Predictions, compare_gaps, explain_gap, spread
 from training.figures import COLORS, first_kernels, tile
+from training.inside import spread_out
 from training.mistake_views import confusions
 from training.results import EpochResult
 
@@ -35,6 +36,7 @@ Histories = Mapping[str, Sequence[EpochResult]]
 Row = Sequence[float | None]
 QUANTITIES = {"accuracy": "accuracy (%)", "loss": "loss", "gap": "training minus test accuracy (points)"}
 _MOST_EXPLAINED = 2
+MOST_EPOCHS = 120
 _COLUMNS = 6
 _MOST_KERNELS = 16
 
@@ -50,6 +52,21 @@ def recorded_history(rows: Sequence[Row]) -> list[EpochResult]:
         unknown = (math.nan, math.nan, math.nan)  # seconds, images per second, learning rate
         results.append(EpochResult(int(epoch or 0), train, test, train_loss, test_loss, *unknown, ()))
     return results
+
+
+def recorded_rows(history: Sequence[EpochResult], last: int | None = None) -> list[list[float | None]]:
+    """What :func:`recorded_history` reads back, as a notebook writes it out: of long runs evenly chosen epochs.
+
+    ``last`` is the last epoch of the longest run that is shown beside this one.
+    """
+    chosen = set(spread_out(range(1, (last or history[-1].epoch) + 1), MOST_EPOCHS))
+    rows = []
+    for result in history:
+        numbers = (result.train_accuracy, result.test_accuracy, result.train_loss, result.test_loss)
+        if result.epoch in chosen:
+            known = (round(number, 6) if math.isfinite(number) else None for number in numbers)
+            rows.append([result.epoch, *known])
+    return rows
 
 
 def describe_histories(histories: Histories) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -20,10 +19,11 @@ from training.config import TrainConfig
 from training.data import gallery
 from training.explain import Predictions, confident_mistakes
 from training.figures import augmentation_pairs, confusion_figure, tile
-from training.inside import Scene, first_convolution, spread_out
+from training.inside import Scene, first_convolution
 from training.mistake_views import Pair, cell_images
 from training.networks import build_network, count_parameters
 from training.reports import (
+    Row,
     compare_histories,
     describe_confusion,
     describe_first_layer,
@@ -33,6 +33,7 @@ from training.reports import (
     gallery_figure,
     mistakes_figure,
     recorded_history,
+    recorded_rows,
     runs_figure,
 )
 from training.results import EpochResult
@@ -40,12 +41,10 @@ from training.runs import Run
 from training.shelf import Choice, Opened, is_here
 from training.words import dataset_title, network_title, recipe_title
 
-MOST_EPOCHS = 120  # that a notebook writes out
 MOST_RUNS = 12
 MOST_MISTAKES = 24
 _MOST_TITLE = 80
 _PAIRS = 6
-Rows = list[list[float | None]]
 
 
 def keep_gallery(opened: Opened, seed: int) -> Kept:
@@ -90,7 +89,7 @@ def keep_curves(run: Run) -> Kept:
     title = recipe_title(run.config)
     configs, recorded = (
         {title[:_MOST_TITLE]: run.config},
-        {title[:_MOST_TITLE]: rows_of(history, history[-1].epoch)},
+        {title[:_MOST_TITLE]: recorded_rows(history)},
     )
     histories = _read_back(recorded)
     step = step_of(
@@ -111,7 +110,7 @@ def keep_comparison(groups: Sequence[Group], quantity: str) -> Kept:
         raise ExplorerError(f"{len(found)} runs", rule, "choose fewer to compare")
     configs = {title: run.config for title, (run, _) in found.items()}
     last = max(history[-1].epoch for _, history in found.values())
-    recorded = {title: rows_of(history, last) for title, (_, history) in found.items()}
+    recorded = {title: recorded_rows(history, last) for title, (_, history) in found.items()}
     facts = {title: facts_of(run) for title, (run, _) in found.items()}
     test_images = {title: known.test_images for title, known in facts.items() if known}
     histories = _read_back(recorded)
@@ -180,7 +179,7 @@ def keep_saliency(bench: Workbench, run: Run, epoch: int, scene: Scene) -> Kept:
 
 
 def knobs(config: TrainConfig) -> dict[str, Any]:
-    """What differs from the defaults, as JSON.
+    """What differs from the defaults, as JSON; a device of this computer stays here.
 
     Raises:
         ExplorerError: pictures of the user's own: a session can't take a folder of them along.
@@ -191,31 +190,9 @@ def knobs(config: TrainConfig) -> dict[str, Any]:
             "can't be kept: a session takes no folders along",
             "keep results with one of the data sets that the program knows",
         )
-    given, usual = asdict(replace(config, data_dir=None)), asdict(TrainConfig())
+    given, usual = asdict(replace(config, data_dir=None, device="auto")), asdict(TrainConfig())
     changed = {name: value for name, value in given.items() if value != usual[name]}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in changed.items()}
-
-
-def rows_of(history: Sequence[EpochResult], last: int) -> Rows:
-    """Epoch, accuracies and losses as a notebook writes them: of long runs evenly chosen epochs.
-
-    ``last`` is the last epoch of the longest run that is shown beside this one.
-    """
-    chosen = set(spread_out(range(1, last + 1), MOST_EPOCHS))
-    return [
-        [
-            result.epoch,
-            *(
-                round(value, 6) if math.isfinite(value) else None
-                for value in (
-                    *(result.train_accuracy, result.test_accuracy),
-                    *(result.train_loss, result.test_loss),
-                )
-            ),
-        ]
-        for result in history
-        if result.epoch in chosen
-    ]
 
 
 _PREDICT = "training.reports.predict_images"
@@ -225,7 +202,7 @@ def _all_knobs(configs: Mapping[str, TrainConfig]) -> dict[str, dict[str, Any]]:
     return {title: knobs(config) for title, config in configs.items()}
 
 
-def _read_back(recorded: Mapping[str, Rows]) -> dict[str, list[EpochResult]]:
+def _read_back(recorded: Mapping[str, Sequence[Row]]) -> dict[str, list[EpochResult]]:
     """The results with the digits that are recorded: what is kept is what the notebook shows."""
     return {title: recorded_history(rows) for title, rows in recorded.items()}
 
