@@ -256,3 +256,38 @@ def test_units_seeing_a_pixel_are_those_whose_box_holds_it() -> None:
             and field.box(row, column)[1] < x < field.box(row, column)[3]
         ]
         assert [(row, column) for row in seeing[0] for column in seeing[1]] == held
+
+
+ROW = [1, 0.5, 0.5, 1.0, 1.0]
+TINY = {"dataset": "shapes10"}
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        ("explorer.receptive_field.catalogue_fields", {"name": "../resnet18"}),
+        ("explorer.receptive_field_stack.stack_fields", {"layers": [["conv", [3, 3, 3], 1, 0, 1]]}),
+        ("explorer.receptive_field_stack.stack_fields", {"layers": [["conv", ["3", 3], 1, 0, 1]]}),
+        ("explorer.receptive_field_stack.stack_fields", {"layers": [["conv", 3, 1, 0, 1]], "input_px": 0}),
+        ("explorer.convolution_figures.window_figure", {"x": [[1]], "kernel": [[1]], "row": "0]; x"}),
+        ("explorer.compare_downsampling", {"x": [[1]], "kernel": [[1]], "factor": 1}),
+        ("training.train", {"configs": {"a": TINY}, "recorded": {"a": [ROW[:4]]}}),
+        ("training.train", {"configs": {"a": TINY}, "recorded": {"a": [[1, 1.5, 0.5, 1, 1]]}}),
+        ("training.train", {"configs": {"a": TINY}, "recorded": {"a": [["1", 0.5, 0.5, 1, 1]]}}),
+        ("training.train", {"configs": {"a": TINY}, "recorded": {"a": [[1, float("nan"), 0.5, 1, 1]]}}),
+        ("training.train", {"configs": {"a": TINY}, "recorded": {"a": [ROW] * 1000}}),
+        ("training.train", {"configs": {"a": TINY}, "recorded": {"a\nimport os": [ROW]}}),
+        ("training.train", {"configs": {"a": TINY}, "recorded": {}}),
+        ("training.train", {"configs": {"a": TINY}, "test_images": {"a": "10"}}),
+        ("training.train", {"configs": {"a": TINY}, "shown": "everything"}),
+        ("training.train", {"configs": {str(n): TINY for n in range(13)}}),
+        (
+            "training.reports.predict_images",
+            {"model": "lenet-cifar10-plain@10", "config": {"data_dir": "/etc"}},
+        ),
+    ],
+)
+def test_other_arguments_are_refused(function: str, arguments: dict[str, Any]) -> None:
+    with pytest.raises(ExplorerError) as caught:
+        build_notebook(Session(steps=(Step(function, arguments),)))
+    assert caught.value.remedy
