@@ -54,7 +54,11 @@ def describe_fields(network: NetworkFields) -> str:
         for row in rows
     ]
     more = [f"… and {left_out} more"] if left_out > 0 else []
-    return "\n".join([describe_network(network), "", *table, *more])
+    mixed = any(row[2].endswith("*") for row in rows[1:])
+    notes = (
+        ["* along convolutions and pooling; every unit depends on the whole input as well"] if mixed else []
+    )
+    return "\n".join([describe_network(network), "", *table, *more, *notes])
 
 
 def units_seeing(

@@ -106,6 +106,15 @@ def test_fields_of_a_network(bench: Workbench, sample: Look) -> None:
     assert "195" in other.text  # AlexNet's last map, as in the literature
 
 
+def test_fields_of_units_that_see_everything_are_marked() -> None:
+    # MobileNetV3's squeeze-and-excitation weighs channels by their mean over the whole map.
+    text = describe_fields(catalogue_fields("mobilenet_v3_small"))
+    assert text.endswith("every unit depends on the whole input as well")
+    marked = [line for line in text.splitlines()[3:-1] if "*" in line]
+    assert 0 < len(marked) < len(text.splitlines()) - 4
+    assert "*" not in describe_fields(catalogue_fields("resnet18"))
+
+
 def test_long_tables_are_cut_and_say_so() -> None:
     network = catalogue_fields("resnet18")
     [layer] = [layer for layer in network.layers if layer.name == "conv1"]
