@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 from torchvision import models as zoo
 from torchvision.transforms import InterpolationMode
 
@@ -206,6 +208,21 @@ def _class_count(state: dict[str, torch.Tensor], name: str) -> int:
     return found[-1] if found else 1000
 
 
+class _NumbersOnCpu(TorchFunctionMode):
+    """RegNets work out their widths in tensors, which on the meta device would hold no numbers."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (torch.arange, torch.tensor):
+            kwargs = {"device": "cpu", **(kwargs or {})}
+        return func(*args, **(kwargs or {}))
+
+
+def build_from_zoo(name: str, **options: Any) -> nn.Module:
+    """A network of torchvision's with random weights, on the meta device too (there it takes no memory)."""
+    with _NumbersOnCpu() if name.startswith("regnet") else nullcontext():
+        return zoo.get_model(name, weights=None, **options)
+
+
 def _build(name: str, num_classes: int = 1000) -> nn.Module:
     if name == BUNDLED:
         return _build_bundled(num_classes)
@@ -213,7 +230,7 @@ def _build(name: str, num_classes: int = 1000) -> nn.Module:
     if name in ("googlenet", "inception_v3"):
         # Their auxiliary heads serve training only, but the files hold them; inputs are scaled as in training.
         options |= {"init_weights": False, "aux_logits": True, "transform_input": True}
-    return zoo.get_model(name, weights=None, **options)
+    return build_from_zoo(name, **options)
 
 
 def _finish(

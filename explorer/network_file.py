@@ -12,11 +12,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, deserialize
 from safetensors.torch import save
-from torchvision.models import get_model
 
 from explorer.catalogue import BUNDLED, model_info
 from explorer.errors import ExplorerError
-from explorer.models import LoadedModel, load_model
+from explorer.models import LoadedModel, build_from_zoo, load_model
 
 MAX_NETWORKS_BYTES = 100_000_000
 """All networks of one session together."""
@@ -51,7 +50,7 @@ def _training_heads(model: LoadedModel) -> dict[str, torch.Tensor]:
     if model.name not in ("googlenet", "inception_v3"):
         return {}
     with torch.device("meta"):
-        whole = get_model(model.name, num_classes=len(model.labels), init_weights=False).state_dict()
+        whole = build_from_zoo(model.name, num_classes=len(model.labels), init_weights=False).state_dict()
     return {name: torch.zeros(like.shape) for name, like in whole.items() if name.lower().startswith("aux")}
 
 

@@ -26,6 +26,8 @@ from explorer.network_file import MAX_NETWORKS_BYTES, is_network_file, read_labe
 FORMAT = 1
 MAX_STEPS = 200
 MAX_TEXT = 20_000
+MAX_OUTPUT = 200_000
+"""Characters of a result in words; the longest networks of the catalogue print 90 000."""
 MAX_TITLE = 200
 MAX_PICTURE_PIXELS = 50_000_000
 MAX_JSON_BYTES = 8 * 2**20
@@ -80,10 +82,15 @@ class Session:
     files: Mapping[str, bytes] = field(default_factory=dict)
 
     def add(self, step: Step, files: Iterable[bytes] = ()) -> Session:
-        """With one step more at the end, and the files that it uses."""
+        """With one step more at the end, and the files that it uses.
+
+        Raises:
+            ExplorerError: more steps, words or networks than a session may hold.
+        """
         if len(self.steps) >= MAX_STEPS:
             rule = f"is more than a session holds ({MAX_STEPS})"
             raise ExplorerError(f"step {len(self.steps) + 1}", rule, "remove some, or begin another session")
+        _check_words(step, len(self.steps))
         everything = {**self.files, **{content_hash(content): content for content in files}}
         _check_size(everything.values(), "the networks of your own in this session")
         return replace(self, steps=(*self.steps, step), files=everything)
@@ -239,8 +246,8 @@ def _step(row: Any, number: int, files: Mapping[str, bytes], functions: Collecti
     ):
         raise ExplorerError(f"the versions of step {number + 1}", "are not short texts", _REMEDY)
     words = {
-        name: _text(row.get(name, ""), MAX_TEXT, f"the {name} of step {number + 1}")
-        for name in ("comment", "text")
+        name: _text(row.get(name, ""), longest, f"the {name} of step {number + 1}")
+        for name, longest in (("comment", MAX_TEXT), ("text", MAX_OUTPUT))
     }
     step = Step(
         function, arguments, picture=_picture(row.get("picture"), number, files), versions=made_with, **words
@@ -290,3 +297,4 @@ def _text(value: Any, longest: int, what: str) -> str:
 def _check_words(step: Step, position: int) -> None:
     _text(step.title, MAX_TITLE, f"the title of step {position + 1}")
     _text(step.comment, MAX_TEXT, f"the comment of step {position + 1}")
+    _text(step.text, MAX_OUTPUT, f"the text of step {position + 1}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,8 +114,12 @@ class Workbench:
         return self._models.get_or_make(name, load)
 
     def add_model(self, model: LoadedModel, content: str) -> str:
-        """Keep a network that isn't in the catalogue; ``content`` names its weights. Returns its name here."""
-        name = f"{model.name}:{content}"
+        """Keep a network that isn't in the catalogue; ``content`` names its weights. Returns its name here.
+
+        The same weights with other class names are another network: no user's names show on another's screen.
+        """
+        labels = hashlib.sha256("\n".join(model.labels).encode()).hexdigest()[:8]
+        name = f"{model.name}:{content}-{labels}"
         self._models.put(name, model)
         return name
 

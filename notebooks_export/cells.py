@@ -11,16 +11,28 @@ from training import TrainConfig
 
 WIDTH = 88
 """Longest line of code: what fits between the margins of a page."""
+PICTURES = ("image", "basis_image")
+"""The arguments that name pictures."""
 _NAME = 18  # room for what the result is assigned to
 
 
 @dataclass(frozen=True)
 class Given:
-    """A step's arguments, checked and complete, and the variables that hold its network and its picture."""
+    """A step's arguments, checked and complete, and the variables that hold its network and its pictures.
+
+    ``basis_image`` holds the picture that kept colours were found on.
+    """
 
     arguments: Mapping[str, Any]
     model: str = ""
     image: str = ""
+    basis_image: str = ""
+
+    @property
+    def pictures(self) -> dict[str, str]:
+        """Variable → reference of each picture that the cell uses."""
+        held = zip(PICTURES, (self.image, self.basis_image), strict=True)
+        return {variable: self.arguments[name] for name, variable in held if variable}
 
     def __getitem__(self, name: str) -> Any:
         return self.arguments[name]

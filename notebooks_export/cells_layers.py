@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from explorer.errors import ExplorerError
-from notebooks_export.arguments import SAMPLE
 from notebooks_export.cells import Given, literal, shown, written
 
 
@@ -69,27 +67,17 @@ def table(given: Given) -> list[str]:
 
 
 def _kept_basis(given: Given) -> list[str]:
-    """Find a kept PCA basis again, on the picture and at the layer that it was found on.
-
-    Raises:
-        ExplorerError: that picture is neither a sample nor the one that the step shows.
-    """
-    image, lines, reference = given.image, [], given["basis_image"]
-    if reference != given["image"]:
-        if not reference.startswith(SAMPLE):
-            rule = "is neither a sample nor the picture of the step"
-            remedy = "remove the step, or keep it again"
-            raise ExplorerError(f"the picture of the colours, {reference[:12]}…,", rule, remedy)
-        image = "first"
-        title = literal(reference.removeprefix(SAMPLE))
-        lines = [f"first = explorer.read_image(explorer.sample_images()[{title}])"]
+    """Find a kept PCA basis again, on the picture and at the layer that it was found on."""
     name = literal(given["layer"])
     capture = written(
-        "explorer.capture_activations", given.model, image, f"[{name}]", framing=given["basis_framing"]
+        "explorer.capture_activations",
+        given.model,
+        given.basis_image,
+        f"[{name}]",
+        framing=given["basis_framing"],
     )
     return [
         "# The colours are the principal components of another look: found there, used here.",
-        *lines,
         f"found_on = {capture}",
         f"basis = explorer.reduce(found_on[{name}]).basis",
     ]

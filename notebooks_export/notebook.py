@@ -18,7 +18,7 @@ from explorer.images import FORMATS
 from explorer.session import Session, Step, versions
 from notebooks_export.arguments import SAMPLE
 from notebooks_export.calls import CALLS, TEXT
-from notebooks_export.cells import WIDTH, Given
+from notebooks_export.cells import PICTURES, WIDTH, Given
 from notebooks_export.networks import (
     check_networks,
     network_code,
@@ -87,7 +87,9 @@ def check_steps(session: Session, runs: str | Path = DEFAULT_ROOT) -> list[Given
     check_networks(session, numbers, runs)
     models, images = _variables(session, checked)
     return [
-        Given(row, models.get(row.get("model", ""), ""), images.get(row.get("image", ""), ""))
+        Given(
+            row, models.get(row.get("model", ""), ""), *(images.get(row.get(n) or "", "") for n in PICTURES)
+        )
         for row in checked
     ]
 
@@ -127,8 +129,8 @@ def setup_code(session: Session, given: list[Given]) -> str:
     """The first cell: imports, then each network and each picture once."""
     loads = {row.model: f"{row.model} = {network_code(row['model'])}" for row in given if row.model}
     for row in given:
-        if row.image:
-            loads[row.image] = f"{row.image} = explorer.read_image({_image_code(session, row['image'])})"
+        for variable, reference in row.pictures.items():
+            loads[variable] = f"{variable} = explorer.read_image({_image_code(session, reference)})"
     lines = imports(session)
     return "\n".join([*lines, *(["", *loads.values()] if loads else [])])
 
@@ -142,7 +144,7 @@ def notebook_files(session: Session, *, runs: str | Path = DEFAULT_ROOT) -> dict
         ExplorerError: as :func:`build_notebook`.
     """
     given = check_steps(session, runs)
-    pictures = {row["image"] for row in given if row.image} & set(session.files)
+    pictures = {reference for row in given for reference in row.pictures.values()} & set(session.files)
     networks = sorted({row["model"] for row in given if row.model})
     return {
         **{_image_path(name, session.files[name]): session.files[name] for name in sorted(pictures)},
@@ -202,10 +204,14 @@ def _code_cell(step: Step, code: str, number: int) -> nbformat.NotebookNode:
 
 
 def _check_present(session: Session, arguments: Mapping[str, Any], number: int) -> None:
-    image = arguments.get("image", "")
-    if image and not image.startswith(SAMPLE) and image not in session.files:
-        rule, remedy = "is not in the session any more", "remove the step, or keep it again from the screen"
-        raise ExplorerError(f"the picture {image[:12]}… of step {number}", rule, remedy)
+    for name in PICTURES:
+        image = arguments.get(name) or ""
+        if image and not image.startswith(SAMPLE) and image not in session.files:
+            rule, remedy = (
+                "is not in the session any more",
+                "remove the step, or keep it again from the screen",
+            )
+            raise ExplorerError(f"the picture {image[:12]}… of step {number}", rule, remedy)
 
 
 def _variables(session: Session, rows: list[dict[str, Any]]) -> tuple[dict[str, str], dict[str, str]]:
@@ -236,12 +242,13 @@ def _variables(session: Session, rows: list[dict[str, Any]]) -> tuple[dict[str, 
         return name
 
     for row in rows:
-        model, image = row.get("model"), row.get("image")
+        model = row.get("model")
         if model and model not in models:
             models[model] = fresh(network_name(model))
-        if image and image not in images:
-            sample = image.startswith(SAMPLE)
-            images[image] = fresh(image.removeprefix(SAMPLE).lower() if sample else "image")
+        for image in filter(None, map(row.get, PICTURES)):
+            if image not in images:
+                sample = image.startswith(SAMPLE)
+                images[image] = fresh(image.removeprefix(SAMPLE).lower() if sample else "image")
     return models, images
 
 

@@ -72,13 +72,14 @@ def _variables(session: Session, given: Collection[Given], runs: str | Path) -> 
     for row in given:
         if row.model and row.model not in variables:
             variables[row.model] = load_network(session, row["model"], runs)
-        if row.image and row.image not in variables:
-            reference = row["image"]
+        for variable, reference in row.pictures.items():
+            if variable in variables:
+                continue
             if reference.startswith(SAMPLE):
                 code = f"explorer.read_image(explorer.sample_images()[{reference.removeprefix(SAMPLE)!r}])"
-                _run(f"{row.image} = {code}", variables)
+                _run(f"{variable} = {code}", variables)
             else:
-                variables[row.image] = read_image(session.files[reference])
+                variables[variable] = read_image(session.files[reference])
     return variables
 
 

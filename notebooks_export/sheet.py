@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from explorer.catalogue import BUNDLED
 from explorer.convolution_presets import presets
@@ -20,6 +19,7 @@ from notebooks_export import sheet_answers
 from notebooks_export.arguments import SAMPLE
 from training import EpochResult, TrainConfig, epochs_of, shipped_runs
 from training.checkpoint import load_checkpoint
+from training.config import changed_knobs
 from training.reports import describe_histories, recorded_history, recorded_rows
 from training.runs import history, read_run
 from training.shelf import Choice, is_here
@@ -139,13 +139,13 @@ def _training(runs: Mapping[str, TrainingRun]) -> list[Step]:
         "image_size": plain.config.image_size,
     }
     return [
-        Step("training.gallery", {"config": _knobs(shown)}, "3.1 Ten images of each class"),
+        Step("training.gallery", {"config": changed_knobs(shown)}, "3.1 Ten images of each class"),
         Step("training.build_network", network, "3.2 The network"),
         _recorded({title: plain}, "3.3 Training: accuracy by epoch"),
         _discussion("3.3", "The gap", "What does the gap between training and test accuracy show, and why?"),
         Step(
             "training.figures.augmentation_pairs",
-            {"config": _knobs(changed)},
+            {"config": changed_knobs(changed)},
             "3.4 Originals, and what augmentation makes of them",
         ),
         _recorded({title: plain, other_title: augmented}, "3.4 Both models by epoch"),
@@ -233,16 +233,9 @@ def _read(folder: Path) -> TrainingRun:
     return TrainingRun(run.config, results, load_checkpoint(folder, epochs[-1]).data.test_images)
 
 
-def _knobs(config: TrainConfig) -> dict[str, Any]:
-    """What differs from the defaults, as JSON; a folder and a device of this computer stay here."""
-    given, usual = asdict(replace(config, data_dir=None, device="auto")), asdict(TrainConfig())
-    changed = {name: value for name, value in given.items() if value != usual[name]}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in changed.items()}
-
-
 def _recorded(runs: Mapping[str, TrainingRun], title: str) -> Step:
     """A training step that carries the results of runs that are done: training again would take long."""
-    configs = {name: _knobs(run.config) for name, run in runs.items()}
+    configs = {name: changed_knobs(run.config) for name, run in runs.items()}
     recorded = {name: recorded_rows(run.results) for name, run in runs.items()}
     histories = {name: recorded_history(rows) for name, rows in recorded.items()}
     return Step(

@@ -194,7 +194,7 @@ def test_weights_from_a_file(tmp_path: Path, file: str) -> None:
     assert model.labels[285] == "Egyptian cat"
 
 
-@pytest.mark.parametrize("name", [SMALLEST, "resnet18", "efficientnet_lite0"])
+@pytest.mark.parametrize("name", [SMALLEST, "resnet18", "regnet_y_400mf", "efficientnet_lite0"])
 def test_the_number_of_classes_comes_from_the_file(tmp_path: Path, name: str) -> None:
     if name == "efficientnet_lite0":
         module = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=7)

@@ -24,7 +24,7 @@ from explorer.tabs.keeping import (
 )
 from explorer.tabs.side_by_side import compared
 from explorer.workbench import Explanation, Look, Workbench
-from notebooks_export import open_session, perform
+from notebooks_export import build_notebook, notebook_files, open_session, perform
 from tests.export_samples import as_png, own_network, own_picture
 from tests.test_notebooks_export_notebook import pixels
 
@@ -131,11 +131,26 @@ def test_kept_colours_are_found_again(
     assert not np.array_equal(pixels(step.picture), pixels(without.picture))
 
 
+def test_kept_colours_of_another_picture_of_ones_own(bench: Workbench, own: Look, tmp_path: Path) -> None:
+    """Both pictures go along, and both are read by the notebook."""
+    noise = as_png(np.random.default_rng(0).integers(0, 255, (80, 90, 3), np.uint8))
+    (tmp_path / "first.png").write_bytes(noise)
+    first = bench.look("efficientnet_lite0", str(tmp_path / "first.png"))
+    kept = colours_to_keep(bench, first, "blocks.3", Wish())
+    step, files = keep_activation(bench, own, "blocks.3", kept, *settings_of(Wish()))
+    assert set(files) == {noise, own_picture()}
+    check((step, files))
+    session = open_session(save_session(Session().add(step, files)))
+    assert set(notebook_files(session).values()) == {noise, own_picture()}
+    with pytest.raises(ExplorerError, match="not in the session any more"):
+        build_notebook(replace(session, files={step.arguments["image"]: own_picture()}))
+
+
 def test_kept_colours_of_the_same_picture_framed_otherwise(bench: Workbench, own: Look) -> None:
     kept = colours_to_keep(bench, replace(own, framing="crop"), "blocks.3", Wish())
     step, files = keep_activation(bench, own, "blocks.3", kept, *settings_of(Wish()))
     assert (step.arguments["basis_framing"], step.arguments["framing"]) == ("crop", "stretch")
-    assert files == [own_picture()]
+    assert set(files) == {own_picture()}
     check((step, files))
 
 
@@ -194,8 +209,14 @@ def test_what_can_not_be_kept_is_said(bench: Workbench, sample: Look, tmp_path: 
     other = tmp_path / "other.png"
     other.write_bytes(as_png(np.zeros((80, 90, 3), np.uint8)))
     kept = colours_to_keep(bench, bench.look("efficientnet_lite0", str(other)), "blocks.3", Wish())
-    with pytest.raises(ExplorerError, match="another picture of your own"):
-        keep_activation(bench, sample, "blocks.3", kept, *settings_of(Wish()))
     other.unlink()
     with pytest.raises(ExplorerError, match="upload it again"):
+        keep_activation(bench, sample, "blocks.3", kept, *settings_of(Wish()))
+    with pytest.raises(ExplorerError, match="upload it again"):
         looked_at(bench, Look("efficientnet_lite0", str(other), "", "crop"))
+
+
+def test_the_same_weights_with_other_class_names_are_another_network(bench: Workbench) -> None:
+    one, other = own_network(), replace(own_network(), labels=("other",) * len(own_network().labels))
+    assert bench.add_model(one, "the same file") != bench.add_model(other, "the same file")
+    assert bench.model(bench.add_model(one, "the same file")).labels == one.labels

@@ -18,6 +18,7 @@ from PIL import Image
 from explorer.archive import MAX_BYTES, pack, unpack
 from explorer.errors import ExplorerError
 from explorer.session import (
+    MAX_OUTPUT,
     MAX_STEPS,
     MAX_TITLE,
     Session,
@@ -280,3 +281,11 @@ def test_packing_depends_on_content_alone() -> None:
     import re
 
     assert unpack(pack(files), re.compile("a.png|b.txt"), "it") == files
+
+
+def test_what_could_not_be_read_again_is_not_added() -> None:
+    longest = Step("explorer.predict", text="w" * MAX_OUTPUT)
+    session = Session().add(longest)
+    assert read_session(save_session(session), FUNCTIONS).steps[0].text == longest.text
+    with pytest.raises(ExplorerError, match="text of step 2 with 200,001 characters"):
+        session.add(replace(longest, text="w" * (MAX_OUTPUT + 1)))

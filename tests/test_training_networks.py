@@ -116,3 +116,11 @@ def test_unknown_and_unfitting_networks_are_explained() -> None:
         build_network("alexnet", 10, 32)
     assert list_networks()[0] == "lenet"
     assert LENET.count(",") == 11
+
+
+@pytest.mark.parametrize("name", ["regnet_x_400mf", "swin_v2_t", "vit_b_32"])
+def test_torchvisions_networks_are_described_without_taking_memory(name: str) -> None:
+    with torch.device("meta"):
+        on_meta = build_network(name, 7, 224)
+    assert all(parameter.is_meta for parameter in on_meta.parameters())
+    assert count_parameters(on_meta) == count_parameters(build_network(name, 7, 224))

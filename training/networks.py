@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import torch
 import torchvision
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from explorer.errors import ExplorerError, suggest
 from explorer.hooks import evaluating
+from explorer.models import build_from_zoo
 from training.layer_line import build_layers, is_layer_line
 
 LENET = (
@@ -115,17 +117,16 @@ def build_network(name: str, classes: int, image_size: int = 32) -> nn.Module:
 
 
 def _from_torchvision(name: str, classes: int, image_size: int) -> nn.Module:
-    options: dict[str, object] = {"weights": None, "num_classes": classes}
+    options: dict[str, Any] = {"num_classes": classes}
     if name.startswith("vit_"):
         options["image_size"] = image_size
     if name in ("googlenet", "inception_v3"):
         # Without these they return a tuple while training, and warn about their slow initialisation.
         options |= {"aux_logits": False, "init_weights": False}
     try:
-        network: nn.Module = torchvision.models.get_model(name, **options)
+        return build_from_zoo(name, **options)
     except (RuntimeError, ValueError, AssertionError) as error:
         raise _does_not_fit(name, image_size, error) from error
-    return network
 
 
 def _check_fits(network: nn.Module, name: str, image_size: int) -> None:

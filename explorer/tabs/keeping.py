@@ -93,7 +93,7 @@ def keep_activation(
     """The activation as shown: one map, the grid of channels, or the largest values of a vector.
 
     Raises:
-        ExplorerError: colours that were found on a picture which the notebook couldn't find them on again.
+        ExplorerError: as :func:`looked_at`; colours that were found on a picture that is gone.
     """
     wish = Wish(*settings)
     activation = activation_of(bench, look, layer)
@@ -104,7 +104,10 @@ def keep_activation(
     arguments, files = looked_at(bench, look)
     seen = shown(bench, look, layer, wish, kept)
     if kept is not None and seen.basis is not None:
-        arguments |= _found_on(kept, arguments["image"])
+        # The notebook finds them again, on the picture that they were found on.
+        reference, more = picture_of(kept.look)
+        arguments |= {"basis_image": reference, "basis_framing": kept.look.framing}
+        files = [*files, *more]
     pixels = bench.picture(look.image_path).pixels
     alone = wish.shown == "map"
     picture = enlarged(seen.alone(), MAP_PX) if alone else seen.over(pixels, wish)
@@ -126,16 +129,6 @@ def _map_settings(seen: Shown, wish: Wish) -> dict[str, Any]:
         "interpolation": wish.interpolation,
         "limits": [list(pair) for pair in seen.limits] if seen.limits else None,
     }
-
-
-def _found_on(kept: Kept, image: str) -> dict[str, Any]:
-    """The arguments that name the picture whose principal components are the colours."""
-    reference, files = picture_of(kept.look)
-    if files and reference != image:
-        rule = "were found on another picture of your own, and a step takes one along"
-        remedy = "keep the colours of a sample picture, or keep this result with “Keep these colours” off"
-        raise ExplorerError("the kept colours", rule, remedy)
-    return {"basis_image": reference, "basis_framing": kept.look.framing}
 
 
 def _keep_grid(bench: Workbench, look: Look, activation: Activation, wish: Wish) -> tuple[Step, list[bytes]]:

@@ -31,7 +31,7 @@ from explorer.receptive_field_picture import field_picture
 from explorer.receptive_field_report import describe_fields, describe_stack, units_seeing
 from explorer.receptive_field_stack import StackLayer, written_out
 from explorer.receptive_field_words import describe_effective, describe_pixel, describe_unit
-from explorer.session import MAX_TEXT, Step, versions
+from explorer.session import MAX_OUTPUT, Step, versions
 from explorer.tabs.keeping import looked_at
 from explorer.workbench import Look, Workbench
 
@@ -56,8 +56,8 @@ def step_of(
     Raises:
         ExplorerError: more words than a session holds.
     """
-    if len(said) >= MAX_TEXT:
-        rule = f"is longer than a session holds ({MAX_TEXT:,} characters)"
+    if len(said) >= MAX_OUTPUT:
+        rule = f"is longer than a session holds ({MAX_OUTPUT:,} characters)"
         raise ExplorerError(f"the text of {title!r:.100}", rule, "keep a smaller one")
     file = io.BytesIO()
     if isinstance(picture, np.ndarray):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from explorer.workbench import Explanation, Workbench
 from training import runs
 from training.catalogue import facts_of, name_of
 from training.comparison import Group
-from training.config import TrainConfig
+from training.config import TrainConfig, changed_knobs
 from training.data import gallery
 from training.explain import Predictions, confident_mistakes
 from training.figures import augmentation_pairs, confusion_figure, tile
@@ -190,9 +190,7 @@ def knobs(config: TrainConfig) -> dict[str, Any]:
             "can't be kept: a session takes no folders along",
             "keep results with one of the data sets that the program knows",
         )
-    given, usual = asdict(replace(config, data_dir=None, device="auto")), asdict(TrainConfig())
-    changed = {name: value for name, value in given.items() if value != usual[name]}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in changed.items()}
+    return changed_knobs(config)
 
 
 _PREDICT = "training.reports.predict_images"
