@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from weakref import WeakValueDictionary
 from explorer.errors import ExplorerError
 
 CHUNK_BYTES = 1 << 18
+TELL_S = 0.1
 WAIT_S = 0.2
 
 
@@ -155,9 +157,15 @@ def _fetch(url: str, part: Path, timeout_s: float) -> Iterator[DownloadProgress]
         total = have + int(length) if length else 0
         with part.open("ab" if have else "wb") as file:
             yield DownloadProgress(have, total)
-            while chunk := response.read(CHUNK_BYTES):
+            told, told_bytes = time.monotonic(), have
+            # What there is, be it one byte: waiting for a whole chunk of a slow host, nobody could stop this.
+            while chunk := response.read1(CHUNK_BYTES):
                 file.write(chunk)
                 have += len(chunk)
-                yield DownloadProgress(have, total)
+                if have - told_bytes >= CHUNK_BYTES or time.monotonic() - told >= TELL_S:
+                    yield DownloadProgress(have, total)
+                    told, told_bytes = time.monotonic(), have
+        if have > told_bytes:
+            yield DownloadProgress(have, total)
         if have < total:
             raise HTTPException(f"the connection broke after {have:,} of {total:,} bytes")

@@ -41,14 +41,24 @@ def _build(trained: TrainedModels, doorway: Doorway, active: gr.Textbox, tab: gr
     on_cancel(stop, slow, working)
     active.change(
         partial(enter, trained),
-        [active, page.session, *form.runs],
-        [listed.steps, *form.runs],
+        [active, *page.at, *form.runs],
+        [*page.step_outputs, *form.runs],
         **steps.AT_ONCE,
     )
 
 
-def enter(trained: TrainedModels, where: str, session: Session, *chosen: str) -> tuple[Any, ...]:
-    """Updates for the steps and the lists of runs: what was kept or trained on another screen shows up here."""
+def enter(
+    trained: TrainedModels, where: str, session: Session, position: int | None, *chosen: str
+) -> tuple[Any, ...]:
+    """Updates for the steps and the lists of runs: what was kept or trained on another screen shows up here.
+
+    Whoever comes without having chosen a step sees the last one that was kept.
+    """
+    nothing = (gr.skip(),) * (steps.DETAILS - 1)
     if where != NAME:
-        return (gr.skip(),) * (1 + len(chosen))
-    return gr.update(choices=steps.choices(session)), *sheet_form.runs_now(trained, chosen)
+        return gr.skip(), *nothing, *(gr.skip() for _ in chosen)
+    if position is None and session.steps:
+        shown = steps.details(session, len(session.steps) - 1)
+    else:
+        shown = gr.update(choices=steps.choices(session), value=position), *nothing
+    return *shown, *sheet_form.runs_now(trained, chosen)

@@ -45,12 +45,23 @@ def test_runs_to_choose_from(trained: TrainedModels) -> None:
 
 
 def test_entering_lists_what_there_is_now(trained: TrainedModels) -> None:
-    listed, plain, augmented = tab.enter(trained, tab.NAME, WORDS, "mine", "deleted since")
+    listed, *step, plain, augmented = tab.enter(trained, tab.NAME, WORDS, 1, "mine", "deleted since")
+    # What is being written to the chosen step stays as it is.
+    assert listed["value"] == 1
+    assert all("value" not in update for update in step)
     assert [text for text, _ in listed["choices"]] == ["1 · step a", "2 · step b", "3 · step c"]
     assert "value" not in plain
     assert augmented["value"] == sheet_form.SHIPPED
     assert plain["choices"] == augmented["choices"] == sheet_form.run_choices(trained)
-    assert all("value" not in skipped for skipped in tab.enter(trained, "saliency", WORDS, "mine", ""))
+    assert all("value" not in skipped for skipped in tab.enter(trained, "saliency", WORDS, 1, "mine", ""))
+
+
+def test_whoever_comes_first_sees_the_step_that_was_kept_last(trained: TrainedModels) -> None:
+    listed, title, *_ = tab.enter(trained, tab.NAME, WORDS, None, "mine", "")
+    assert (listed["value"], title) == (2, "step c")
+    listed, title, *_ = tab.enter(trained, tab.NAME, Session(), None, "mine", "")
+    assert listed["choices"] == []
+    assert "value" not in title
 
 
 def test_a_run_that_was_deleted_meanwhile_is_said(trained: TrainedModels) -> None:

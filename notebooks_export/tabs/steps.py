@@ -140,7 +140,9 @@ def details(session: Session, position: int | None) -> tuple[Any, ...]:
     return listed, step.title, step.comment, text, gr.update(value=path, visible=bool(path))
 
 
-UNCHANGED = (gr.skip(),) * 7
+DETAILS = 5
+"""How many updates :func:`details` gives."""
+UNCHANGED = (gr.skip(),) * (2 + DETAILS)
 """As many as :func:`changed` gives."""
 
 

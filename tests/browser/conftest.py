@@ -11,6 +11,9 @@ import pytest
 
 from tests.serving import Running, served
 
+WAIT_MS = 20_000
+"""How long a page may take to show what a test expects: other work may hold this machine's cores."""
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
@@ -47,8 +50,9 @@ def app_url(app: Running) -> str:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[object]:
     """One Chromium for all tests."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser

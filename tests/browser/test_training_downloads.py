@@ -34,23 +34,34 @@ for kind, values in {values!r}.items():
 
 
 class Halting(FileServer):
-    """Stops in the middle of every file until ``go`` is set: then sends the rest, or breaks off ``broken`` times."""
+    """Stops in the middle of every file until :meth:`go_on` or :meth:`break_off` speaks to the newest request."""
 
     def __init__(self) -> None:
-        self.go = threading.Event()
-        self.broken = 0
+        self.halts = True
+        self._heard = threading.Event()
+        self._breaks = False
         super().__init__()
 
+    def go_on(self) -> None:
+        self._heard.set()
+
+    def break_off(self) -> None:
+        self._breaks = True
+        self._heard.set()
+
     def _send(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+        # One of its own for each request: whoever was hung up on must not take what is meant for the next.
+        heard = self._heard = threading.Event()
+        if not self.halts:
+            heard.set()
         at = len(body) // 2
         request.wfile.write(body[:at])
         # A byte now and then, so that nobody gives up waiting.
-        while not self.go.wait(0.5) and not self.closing.is_set() and at < len(body) - 1:
+        while not heard.wait(0.5) and not self.closing.is_set() and at < len(body) - 1:
             request.wfile.write(body[at : at + 1])
             at += 1
-        self.go.clear()
-        if self.broken:
-            self.broken -= 1
+        if self._breaks:
+            self._breaks = False
         else:
             request.wfile.write(body[at:])
 
@@ -142,20 +153,17 @@ def test_a_download_shows_progress_stops_breaks_and_goes_on_where_it_stopped(lab
     lab.get_by_role("button", name="Cancel").locator("visible=true").click()
     expect(lab.get_by_text("Stopped; what has come is kept.")).to_be_visible(timeout=WAIT_MS)
     expect(lab.locator("#tr-data-table tbody tr").first).to_contain_text("circle")
-    mirror.broken = 1
-    mirror.go.set()
 
     download.click()
     expect(bar).to_be_visible(timeout=WAIT_MS)
-    mirror.broken = 1
-    mirror.go.set()
+    mirror.break_off()
     expect(toast(lab, f"The file {CIFAR10_FILE} can't be downloaded")).to_be_visible(timeout=WAIT_MS)
     expect(lab.locator("#tr-data-table tbody tr").first).to_contain_text("circle")
     expect(lab.get_by_role("combobox", name="Data set")).to_have_value(re.compile("^CIFAR-10"))
 
     download.click()
     expect(bar).to_be_visible(timeout=WAIT_MS)
-    mirror.go.set()
+    mirror.go_on()
     expect(lab.locator("#tr-data-words")).to_contain_text("500 training and 100 test images", timeout=WAIT_MS)
     expect(lab.locator("#tr-data-table tbody tr")).to_have_count(10)
     expect(lab.locator("#tr-data-table tbody tr").first).to_contain_text("class 0")
@@ -173,7 +181,7 @@ def test_a_download_shows_progress_stops_breaks_and_goes_on_where_it_stopped(lab
 
 
 def test_a_download_with_the_wrong_md5_is_not_kept(lab, mirror, online):
-    mirror.go.set()
+    mirror.halts = False
     choose(lab, "MNIST")
     lab.get_by_role("button", name="Download 12 MB").click()
     said = toast(lab, "The download of train-images-idx3-ubyte.gz has a md5 that doesn't begin with")

@@ -336,3 +336,16 @@ def test_phone_width_and_names(new_page, trained):
             ".map(e => e.outerHTML.slice(0, 120))"
         )
         assert nameless == []
+
+
+def test_the_shipped_network_is_looked_into_without_its_images(new_page):
+    """CIFAR-10 isn't on this computer: the explorer's picture takes its place, and the page says so."""
+    page = lab(new_page("?tab=training"))
+    page.get_by_role("tab", name="4 · Look inside").click()
+    expect(page.locator("#tr-inside-first")).to_contain_text("conv1", timeout=60_000)
+    page.locator("#tr-inside-run input").click()
+    page.get_by_role("option").filter(has_text="lenet-cifar10-plain").click()
+    expect(page.locator("#tr-inside-first")).to_contain_text("conv1 after epoch 10", timeout=60_000)
+    expect(page.locator("#tr-inside-film")).to_contain_text("epoch 10", timeout=60_000)
+    expect(page.get_by_text("This is the explorer's picture.")).to_be_visible()
+    expect(page.get_by_label("The picture of the explorer")).to_be_checked()

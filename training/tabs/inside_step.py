@@ -107,25 +107,31 @@ def _connect(lab: Lab, data: DataStep, doorway: Doorway, parts: _Inside, tab: gr
     big = [parts.first, parts.saliency, parts.says]
     drawn = [parts.scene, parts.picture, *big, parts.film, parts.message]
 
-    def enter(name: str | None) -> tuple[Any, ...]:
+    def enter(name: str | None, source: str, chosen: Choice | None) -> tuple[Any, ...]:
         """Fill the list of runs; begin with the newest that kept more than one epoch."""
         listed = {run.name: run for run in lab.models.runs() if len(lab.models.epochs(run.name)) > 0}
         choices = [(f"{recipe_title(run.config)}  ·  {run.name}", run.name) for run in listed.values()]
         several = [known for known in listed if len(lab.models.epochs(known)) > 1]
         name = name if name in listed else next(iter([*several, *listed]), None)
-        return (gr.update(choices=choices, value=name), *meet(name))
+        return (gr.update(choices=choices, value=name), *meet(name, source, chosen))
 
-    def meet(name: str | None) -> tuple[Any, Any]:
+    def meet(name: str | None, source: str, chosen: Choice | None) -> tuple[Any, Any, Any]:
+        """A run's epochs and classes; without its test images, the explorer's picture is looked at."""
         epochs = lab.models.epochs(name) if name else []
         if name is None or not epochs:
-            return gr.skip(), gr.skip()
+            return gr.skip(), gr.skip(), gr.skip()
         kept = ", ".join(map(str, epochs)) if len(epochs) <= 8 else f"{epochs[0]} to {epochs[-1]}"
         labels = lab.bench.model(name_of(lab.models.run(name), epochs[-1])).labels
         return (
             gr.update(
-                minimum=epochs[0], maximum=max(epochs[-1], 1), value=epochs[-1], label=f"After epoch ({kept})"
+                # A slider needs two ends, also where only the last epoch was kept.
+                minimum=epochs[0] if len(epochs) > 1 else 0,
+                maximum=max(epochs[-1], 1),
+                value=epochs[-1],
+                label=f"After epoch ({kept})",
             ),
             gr.update(choices=[(text, index) for index, text in enumerate(labels)], value=0),
+            _MINE if _no_images(lab, name, chosen) else source,
         )
 
     def draw(
@@ -155,16 +161,15 @@ def _connect(lab: Lab, data: DataStep, doorway: Doorway, parts: _Inside, tab: gr
 
     inputs = [*(parts.run, parts.epoch, parts.source, parts.label, parts.number), data.chosen, doorway.look]
     drawing: dict[str, Any] = {"fn": on_screen(draw), "inputs": inputs, "outputs": drawn, **QUIET}
+    asked, met = [parts.run, parts.source, data.chosen], [parts.epoch, parts.label, parts.source]
     next_one: dict[str, Any] = {
         "fn": lambda number: number + 1,
         "inputs": parts.number,
         "outputs": parts.number,
     }
     running = [
-        tab.select(on_screen(enter), parts.run, [parts.run, parts.epoch, parts.label], **QUIET).then(
-            **drawing
-        ),
-        parts.run.input(on_screen(meet), parts.run, [parts.epoch, parts.label], **QUIET).then(**drawing),
+        tab.select(on_screen(enter), asked, [parts.run, *met], **QUIET).then(**drawing),
+        parts.run.input(on_screen(meet), asked, met, **QUIET).then(**drawing),
         gr.on([parts.source.input, parts.label.input], **drawing),
         parts.another.click(**next_one, **QUIET).then(**drawing),
     ]
@@ -191,7 +196,12 @@ def _draw(
             ),
             6,
         )
-        yield (*(skip,) * 5, film(found, scene), "")
+        why = _no_images(lab, name, chosen) if wanted[0] == _MINE else ""
+        yield (
+            *(skip,) * 5,
+            film(found, scene),
+            note(f"This is the explorer's picture. {why}") if why else "",
+        )
     except ExplorerError as error:
         yield (*(skip,) * 6, alert(error))
 
@@ -208,6 +218,16 @@ def _at_epoch(lab: Lab, name: str, epoch: int, scene: Scene) -> tuple[str, str, 
         saliency_figure(shown, pixels),
         prediction_bars(shown.predictions[:5]),
     )
+
+
+def _no_images(lab: Lab, name: str, chosen: Choice | None) -> str:
+    """Why the test images of a run can't be shown, and what helps; empty if they can."""
+    try:
+        lab.images(lab.models.run(name), chosen)
+    except ExplorerError as error:
+        said = f"{error}."
+        return said[:1].upper() + said[1:]
+    return ""
 
 
 def _nearest(lab: Lab, name: str, epoch: int) -> int:
