@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib.util
 import os
 import secrets
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +85,46 @@ def has_mcp() -> bool:
     return False
 
 
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """What is made inside stays: Python doesn't search it for garbage, now or later.
+
+    Importing the libraries makes some millions of objects for good; looking through them time and again took a
+    fifth of the start.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def serve(options: argparse.Namespace, auth: tuple[str, str] | None) -> int:
     """Start the server, say where it is, and wait."""
+    with no_garbage_collection():
+        app, bench = start(options, auth)
+    from explorer.tabs.app import warm_up
+
+    warm_up(bench, options.model)
+    print(f"The explorer is at {app.local_url}", flush=True)
+    if options.share:
+        print(
+            f"Public link: {app.share_url}"
+            if app.share_url
+            else "No public link could be made: there is no connection. The address above goes on working.",
+            flush=True,
+        )
+    if auth:
+        print(f"Login: {auth[0]}   password: {auth[1]}", flush=True)
+    app.block_thread()
+    return 0
+
+
+def start(options: argparse.Namespace, auth: tuple[str, str] | None) -> tuple[Any, Any]:
+    """Start the server. Returns the app and what its screens share."""
     from explorer.allocator import keep_freed_pages
-    from explorer.tabs.app import build_app, pick_device, warm_up
+    from explorer.tabs.app import build_app, pick_device
     from explorer.tabs.components import CSS, theme
     from explorer.workbench import Workbench
     from notebooks_export import tab as export_tab
@@ -128,19 +167,7 @@ def serve(options: argparse.Namespace, auth: tuple[str, str] | None) -> int:
         quiet=True,
         **settings,
     )
-    warm_up(bench, options.model)
-    print(f"The explorer is at {app.local_url}", flush=True)
-    if options.share:
-        print(
-            f"Public link: {app.share_url}"
-            if app.share_url
-            else "No public link could be made: there is no connection. The address above goes on working.",
-            flush=True,
-        )
-    if auth:
-        print(f"Login: {auth[0]}   password: {auth[1]}", flush=True)
-    app.block_thread()
-    return 0
+    return app, bench
 
 
 if __name__ == "__main__":
