@@ -15,13 +15,17 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
+import numpy as np
 from PIL import Image
 
 from explorer.archive import pack, unpack
 from explorer.errors import ExplorerError, suggest
 from explorer.network_file import MAX_NETWORKS_BYTES, is_network_file, read_labels, too_large
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FORMAT = 1
 MAX_STEPS = 200
@@ -29,6 +33,8 @@ MAX_TEXT = 20_000
 MAX_OUTPUT = 200_000
 """Characters of a result in words; the longest networks of the catalogue print 90 000."""
 MAX_TITLE = 200
+FIGURE_DPI = 120
+"""Of a figure kept as a picture, and of the same figure in the notebook's cell."""
 MAX_PICTURE_PIXELS = 50_000_000
 MAX_JSON_BYTES = 8 * 2**20
 _PACKAGES = (
@@ -68,6 +74,30 @@ class Step:
     text: str = ""
     picture: bytes = b""
     versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def step_of(
+    function: str,
+    arguments: Mapping[str, Any],
+    title: str,
+    said: str = "",
+    picture: np.ndarray | Figure | None = None,
+) -> Step:
+    """A step with its results: what the notebook's cell prints, and the pixels or the figure that it shows."""
+    file = io.BytesIO()
+    if isinstance(picture, np.ndarray):
+        Image.fromarray(picture).save(file, "PNG", compress_level=6)
+    elif picture is not None:
+        picture.savefig(file, dpi=FIGURE_DPI, facecolor="white")
+    text = f"{said}\n" if said else ""
+    return Step(
+        function,
+        arguments,
+        title=title[:MAX_TITLE],
+        text=text,
+        picture=file.getvalue(),
+        versions=dict(versions()),
+    )
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from explorer.session import FIGURE_DPI
 from notebooks_export.cells import Given, literal, written
 
 
 def _figure(code: str) -> list[str]:
-    return ["file = io.BytesIO()", f'{code}.savefig(file, dpi=120, facecolor="white")', "Image.open(file)"]
+    return [
+        "file = io.BytesIO()",
+        f'{code}.savefig(file, dpi={FIGURE_DPI}, facecolor="white")',
+        "Image.open(file)",
+    ]
 
 
 def receptive_field(given: Given) -> list[str]:

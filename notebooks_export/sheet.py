@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from explorer.images import read_image, sample_images
 from explorer.layers import list_layers, stages
 from explorer.models import load_model
 from explorer.predictions import predict
-from explorer.session import Session, Step, content_hash, versions
+from explorer.session import Session, Step, content_hash, step_of
 from notebooks_export import sheet_answers
 from notebooks_export.arguments import SAMPLE
 from training import EpochResult, TrainConfig, epochs_of, shipped_runs
@@ -235,22 +234,12 @@ def _read(folder: Path) -> TrainingRun:
 
 def _recorded(runs: Mapping[str, TrainingRun], title: str) -> Step:
     """A training step that carries the results of runs that are done: training again would take long."""
+    from training.figures import accuracy_figure
+
     configs = {name: changed_knobs(run.config) for name, run in runs.items()}
     recorded = {name: recorded_rows(run.results) for name, run in runs.items()}
     histories = {name: recorded_history(rows) for name, rows in recorded.items()}
-    return Step(
-        "training.train",
-        {"configs": configs, "recorded": recorded, "shown": "epochs"},
-        title,
-        text=f"{describe_histories(histories)}\n",
-        picture=_chart(histories),
-        versions=dict(versions()),
+    arguments = {"configs": configs, "recorded": recorded, "shown": "epochs"}
+    return step_of(
+        "training.train", arguments, title, describe_histories(histories), accuracy_figure(histories)
     )
-
-
-def _chart(histories: Mapping[str, Sequence[EpochResult]]) -> bytes:
-    from training.figures import accuracy_figure
-
-    file = io.BytesIO()
-    accuracy_figure(histories).savefig(file, dpi=120, facecolor="white")
-    return file.getvalue()

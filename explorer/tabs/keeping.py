@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
-from PIL import Image
 
 from explorer.activations import Activation
 from explorer.architecture import architecture
@@ -21,7 +19,7 @@ from explorer.images import sample_images
 from explorer.layer_comparison import LayerComparison, describe_layers, layers_picture
 from explorer.network_file import network_file
 from explorer.overlay import colourise, default_colormap, enlarged, overlay
-from explorer.session import Session, Step, content_hash, versions
+from explorer.session import Session, Step, content_hash, step_of
 from explorer.tabs.activation_views import Kept, Shown, Wish, activation_of, is_vector, shown
 from explorer.tabs.components import QUIET, on_screen
 from explorer.vector_view import bars_picture, describe_values, largest_values
@@ -113,7 +111,7 @@ def keep_activation(
     picture = enlarged(seen.alone(), MAP_PX) if alone else seen.over(pixels, wish)
     arguments |= _map_settings(seen, wish)
     said = describe_activation(activation, seen.view)
-    return _step("explorer.reduce", arguments, f"Activations of {activation.layer}", said, picture), files
+    return step_of("explorer.reduce", arguments, f"Activations of {activation.layer}", said, picture), files
 
 
 def _map_settings(seen: Shown, wish: Wish) -> dict[str, Any]:
@@ -138,7 +136,9 @@ def _keep_grid(bench: Workbench, look: Look, activation: Activation, wish: Wish)
     arguments |= {"layer": activation.layer, "count": len(grid.channels), "colormap": wish.colormap or None}
     picture = grid_picture(grid, wish.colormap or None)
     title = f"Strongest channels of {activation.layer}"
-    return _step("explorer.channel_grid.channel_grid", arguments, title, describe_grid(grid), picture), files
+    return step_of(
+        "explorer.channel_grid.channel_grid", arguments, title, describe_grid(grid), picture
+    ), files
 
 
 def _keep_vector(bench: Workbench, look: Look, activation: Activation) -> tuple[Step, list[bytes]]:
@@ -148,7 +148,7 @@ def _keep_vector(bench: Workbench, look: Look, activation: Activation) -> tuple[
     arguments |= {"layer": activation.layer, "count": len(units)}
     said = describe_values(activation, units)
     title = f"Largest values of {activation.layer}"
-    return _step("explorer.vector_view.largest_values", arguments, title, said, bars_picture(units)), files
+    return step_of("explorer.vector_view.largest_values", arguments, title, said, bars_picture(units)), files
 
 
 def keep_layers(
@@ -164,7 +164,7 @@ def keep_layers(
     picture = layers_picture(bench.picture(look.image_path).pixels, compared)
     title = f"{len(compared.views)} layers side by side"
     said = describe_layers(compared)
-    return _step("explorer.layer_comparison.compare_layers", arguments, title, said, picture), files
+    return step_of("explorer.layer_comparison.compare_layers", arguments, title, said, picture), files
 
 
 def keep_architecture(bench: Workbench, look: Look) -> tuple[Step, list[bytes]]:
@@ -175,7 +175,7 @@ def keep_architecture(bench: Workbench, look: Look) -> tuple[Step, list[bytes]]:
     said = f"{describe_network(model, rows)}\n{table_text(rows)}"
     title = f"Architecture of {model.name}"
     # A session drops files that no step names: the picture stays behind.
-    return _step("explorer.architecture.architecture", {"model": arguments["model"]}, title, said), files
+    return step_of("explorer.architecture.architecture", {"model": arguments["model"]}, title, said), files
 
 
 def keep_attribution(
@@ -198,7 +198,7 @@ def keep_attribution(
         "shown": "map" if shown == "map" else "overlay",
     }
     title = f"What speaks for {found.label}"
-    return _step("explorer.attribute", arguments, title, describe_attribution(found), picture), files
+    return step_of("explorer.attribute", arguments, title, describe_attribution(found), picture), files
 
 
 def keep_comparison(
@@ -215,7 +215,7 @@ def keep_comparison(
     arguments |= {**_asked(first), "targets": [first.target, second.target], "alpha": alpha}
     title = f"{pair.a.label} or {pair.b.label}"
     said = describe_comparison(pair)
-    return _step("explorer.compare_classes", arguments, title, said, np.hstack(panels)), files
+    return step_of("explorer.compare_classes", arguments, title, said, np.hstack(panels)), files
 
 
 def _asked(explanation: Explanation) -> dict[str, Any]:
@@ -224,19 +224,3 @@ def _asked(explanation: Explanation) -> dict[str, Any]:
         "objective": explanation.objective,
         "layer": explanation.layer,
     }
-
-
-def _step(
-    function: str, arguments: dict[str, Any], title: str, said: str, picture: np.ndarray | None = None
-) -> Step:
-    file = io.BytesIO()
-    if picture is not None:
-        Image.fromarray(picture).save(file, "PNG", compress_level=6)
-    return Step(
-        function,
-        arguments,
-        title=title[:200],
-        text=f"{said}\n",
-        picture=file.getvalue(),
-        versions=dict(versions()),
-    )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from explorer.convolution import Convolution, convolve
 from explorer.convolution_drawing import kernel_name, window_at
@@ -31,43 +29,14 @@ from explorer.receptive_field_picture import field_picture
 from explorer.receptive_field_report import describe_fields, describe_stack, units_seeing
 from explorer.receptive_field_stack import StackLayer, written_out
 from explorer.receptive_field_words import describe_effective, describe_pixel, describe_unit
-from explorer.session import MAX_OUTPUT, Step, versions
+from explorer.session import Step, step_of
 from explorer.tabs.keeping import looked_at
 from explorer.workbench import Look, Workbench
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Kept = tuple[Step, list[bytes]]
 MOST_CELLS = 4096  # of a matrix that a notebook writes out
 MOST_STRIDE = 255
 _FIELD = "explorer.receptive_field_picture.field_picture"
-
-
-def step_of(
-    function: str,
-    arguments: Mapping[str, Any],
-    title: str,
-    said: str,
-    picture: np.ndarray | Figure | None = None,
-) -> Step:
-    """A step with its results: what the notebook's cell prints, and the pixels or the figure that it shows.
-
-    Raises:
-        ExplorerError: more words than a session holds.
-    """
-    if len(said) >= MAX_OUTPUT:
-        rule = f"is longer than a session holds ({MAX_OUTPUT:,} characters)"
-        raise ExplorerError(f"the text of {title!r:.100}", rule, "keep a smaller one")
-    file = io.BytesIO()
-    if isinstance(picture, np.ndarray):
-        Image.fromarray(picture).save(file, "PNG", compress_level=6)
-    elif picture is not None:
-        picture.savefig(file, dpi=120, facecolor="white")
-    text = f"{said}\n" if said else ""
-    return Step(
-        function, arguments, title[:200], text=text, picture=file.getvalue(), versions=dict(versions())
-    )
 
 
 def keep_unit(bench: Workbench, look: Look, layer: str, unit: tuple[int, int]) -> Kept:

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 from explorer.errors import ExplorerError
+from explorer.session import step_of
 from explorer.tabs.keeping import keep_attribution, looked_at
-from explorer.tabs.keeping_labs import Kept, step_of
+from explorer.tabs.keeping_labs import Kept
 from explorer.workbench import Explanation, Workbench
 from training import runs
 from training.catalogue import facts_of, name_of
