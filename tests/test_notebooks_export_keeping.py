@@ -26,7 +26,7 @@ from explorer.tabs.side_by_side import compared
 from explorer.workbench import Explanation, Look, Workbench
 from notebooks_export import build_notebook, notebook_files, open_session, perform
 from tests.export_samples import as_png, own_network, own_picture
-from tests.test_notebooks_export_notebook import pixels
+from tests.fresh_kernel import pixels
 
 
 @pytest.fixture(scope="module")

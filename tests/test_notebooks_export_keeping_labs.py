@@ -28,7 +28,7 @@ from explorer.workbench import Look, Workbench
 from notebooks_export import build_notebook, perform
 from notebooks_export.arguments import MAX_CELLS
 from tests.export_samples import own_picture
-from tests.test_notebooks_export_notebook import pixels
+from tests.fresh_kernel import pixels
 
 SHEET = next(iter(presets().values())).convolve()
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from nbclient import NotebookClient
 
 import explorer
 from explorer.errors import ExplorerError
@@ -17,7 +16,7 @@ from explorer.workbench import Workbench
 from notebooks_export import build_notebook, notebook_files, open_session, perform
 from notebooks_export.arguments import MAX_EPOCHS, MAX_RUNS
 from notebooks_export.calls import CALLS
-from tests.test_notebooks_export_notebook import ROOT, outputs, pixels
+from tests.fresh_kernel import assert_shows_the_same, pixels
 from training import TrainConfig, load_dataset, load_trained, runs, shipped_runs
 from training.catalogue import TrainedModels, name_of
 from training.comparison import group_runs
@@ -252,20 +251,8 @@ def test_in_a_fresh_kernel_from_the_files_beside_the_notebook(
         keeping.keep_curves(run),
     ):
         session = session.add(step, files)
-    for name, content in notebook_files(session, runs=root).items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(content)
     notebook = build_notebook(session, runs=root)
-    kept = outputs(notebook)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    for (text, png), (text_again, png_again) in zip(kept, outputs(notebook), strict=True):
-        assert text == text_again
-        assert np.array_equal(pixels(png), pixels(png_again))
+    assert_shows_the_same(notebook, notebook_files(session, runs=root), tmp_path, monkeypatch)
 
 
 def test_a_folder_of_pictures_can_not_be_taken_along(run: Run, found: Predictions) -> None:

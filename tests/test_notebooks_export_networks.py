@@ -21,7 +21,7 @@ from notebooks_export import build_notebook, build_submission, notebook_files, p
 from notebooks_export.calls import CALLS
 from notebooks_export.networks import network_code
 from tests.export_samples import own_network, own_picture, performed
-from tests.test_notebooks_export_notebook import pixels
+from tests.fresh_kernel import pixels
 from tests.training_samples import TINY, tiny_data
 from training import epochs_of, load_trained, train, trained_runs
 from training.runs import create

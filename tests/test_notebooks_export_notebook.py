@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import base64
-import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +13,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nbclient import NotebookClient
-from PIL import Image
 
 import explorer
 from explorer.errors import ExplorerError
@@ -26,23 +22,7 @@ from notebooks_export.calls import CALLS
 from notebooks_export.cells import WIDTH
 from notebooks_export.notebook import OWN_WORDS, plain
 from tests.export_samples import NEEDS_A_RUN, TINY, every_kind, own_picture, performed
-
-ROOT = Path(__file__).parents[1]
-
-
-def pixels(png: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
-
-
-def outputs(notebook: Any) -> list[tuple[str, bytes]]:
-    """(text, picture) of each code cell after the first."""
-    found = []
-    for cell in [c for c in notebook.cells if c.cell_type == "code"][1:]:
-        text = "".join(o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stdout")
-        shown = [o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})]
-        assert len(shown) <= 1
-        found.append((text, base64.b64decode(shown[0]) if shown else b""))
-    return found
+from tests.fresh_kernel import assert_shows_the_same, pixels
 
 
 def test_the_sample_has_every_kind() -> None:
@@ -54,23 +34,7 @@ def test_the_notebook_runs_in_a_fresh_kernel_and_shows_the_same_pixels(
 ) -> None:
     # Opened on another computer: from the saved file.
     session = read_session(save_session(performed()), CALLS)
-    for name, content in notebook_files(session).items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(content)
-    notebook = build_notebook(session)
-    kept = outputs(notebook)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    # One thread, as in these tests: sums in one order.
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    for (text, png), (text_again, png_again) in zip(kept, outputs(notebook), strict=True):
-        assert text == text_again
-        assert bool(png) == bool(png_again)
-        if png:
-            assert np.array_equal(pixels(png), pixels(png_again))
+    assert_shows_the_same(build_notebook(session), notebook_files(session), tmp_path, monkeypatch)
 
 
 def test_the_pictures_are_those_of_the_public_api() -> None:
