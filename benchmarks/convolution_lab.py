@@ -86,10 +86,11 @@ def key_to_picture_ms(runs: int) -> float | None:
     import gradio as gr
     from playwright.sync_api import sync_playwright
 
+    from explorer.session import Session
     from explorer.tabs import components, convolution
 
     with gr.Blocks(analytics_enabled=False) as app, gr.Tabs(), gr.Tab("Convolution"):
-        convolution.build()
+        convolution.build(gr.State(Session()))
     _, url, _ = app.launch(
         prevent_thread_lock=True, quiet=True, run_history=False, theme=components.theme(), css=components.CSS
     )

@@ -12,10 +12,14 @@ import argparse
 import statistics
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.timing import HEAD, row
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.serving import served
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 LAYERS = ("blocks.1.1.add", "blocks.2.1.add", "blocks.3.2.add", "blocks.4.2.add", "blocks.5.3.add")
 # Inside the page: from the press of the mouse to the first frame that shows the new picture.
@@ -33,7 +37,7 @@ _WATCH = """() => {
 }"""
 
 
-def switches_ms(page, runs: int) -> list[float]:
+def switches_ms(page: Page, runs: int) -> list[float]:
     page.evaluate(_WATCH)
     for turn in range(runs + len(LAYERS)):
         layer = LAYERS[turn % len(LAYERS)]

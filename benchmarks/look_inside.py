@@ -67,8 +67,12 @@ def redraw(model: explorer.LoadedModel, runs: int) -> list[str]:
     seen = capture_all(model, image).activations
     views: dict[str, Callable[[], object]] = {}
     layers = ("conv1", "layer1.1.relu_1", "layer2.1.relu_1", "layer3.1.relu_1", "layer4.1.relu_1")
+
+    def principal(layer: str) -> np.ndarray:
+        return explorer.overlay(image, explorer.reduce(seen[layer]))
+
     for layer in layers:
-        views[f"PCA of {layer}"] = lambda layer=layer: explorer.overlay(image, explorer.reduce(seen[layer]))
+        views[f"PCA of {layer}"] = partial(principal, layer)
     kept = explorer.reduce(seen["layer2.1.relu_1"], "mean")
     views["mean of ten channels"] = lambda: explorer.overlay(
         image, explorer.reduce(seen["layer2.1.relu_1"], "mean")
