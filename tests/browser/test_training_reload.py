@@ -62,8 +62,12 @@ def test_own_pictures_and_the_recipe_survive_a_reload(new_page, pets):
     expect(page.locator("#tr-parameters")).to_contain_text(parameters, timeout=WAIT_MS)
     page.wait_for_function("new URLSearchParams(location.search).get('layers')?.startsWith('conv 4')")
 
+    # As on a slow computer, where updates that come one upon the other are lost if the page needs them all.
+    processor = page.context.new_cdp_session(page)
+    processor.send("Emulation.setCPUThrottlingRate", {"rate": 8})
     page.reload()
     expect(rows).to_have_count(3, timeout=WAIT_MS)
+    processor.send("Emulation.setCPUThrottlingRate", {"rate": 1})
     expect(words).to_contain_text("24 training and 6 test images of 24×24 px")
     expect(page.get_by_role("combobox", name="Data set")).to_have_value(
         "Your own pictures, in one folder per class"

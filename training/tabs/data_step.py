@@ -135,10 +135,11 @@ def connect(
     gr.on(given, opening.button, [form.dataset, form.path, form.upload], form.open_it, **QUIET)
     opened = form.open_it.click(on_screen(opening.open_own), own, data.shown, **QUIET)
     opened.success(opening.settle, form.dataset, form.all, **QUIET)
+    # Two events: of a generator's updates in quick succession, a slow page shows the last alone.
+    first = [active, search, data.chosen]
+    filled = begun.then(opening.fill, first, form.all, **QUIET)
     running: list[Any] = [
-        begun.then(
-            on_screen(opening.enter), [active, search, data.chosen], [*form.all, *data.shown], **QUIET
-        ),
+        filled.then(on_screen(opening.enter), first, data.shown, **QUIET),
         form.dataset.select(on_screen(opening.choose), [form.dataset, data.chosen], data.shown, **QUIET),
         opened,
     ]
@@ -212,22 +213,33 @@ class _Opening:
         choices = data_choices(self.lab.shelf.offline)
         return {self.data.form.dataset: gr.update(choices=choices), **self.describe(name)}
 
+    def fill(self, where: str, search: str, before: Choice | None) -> Any:
+        """On the first visit: the form as the page's address has it; what can't be shown is said."""
+        if where != NAME or before is not None:
+            return gr.skip()
+        try:
+            wanted = self._named(search) or first_choice()
+        except ExplorerError as error:
+            warn(error)
+            wanted = first_choice()
+        form = self.data.form
+        choices = data_choices(self.lab.shelf.offline)
+        filled = self.describe(wanted.dataset)
+        filled[form.dataset] = gr.update(choices=choices, value=wanted.dataset)
+        if wanted.dataset == "folder":
+            filled |= {form.size: wanted.image_size, form.skip: wanted.skip_broken}
+        return filled
+
     def enter(self, where: str, search: str, before: Choice | None) -> Iterator[Any]:
         """On the first visit: the images that the page's address names, else the first choice."""
         if where != NAME or before is not None:
             yield gr.skip()
             return
-        form = self.data.form
-        wanted = self._named(parameters(search).get("data", "")) or first_choice()
-        choices = data_choices(self.lab.shelf.offline)
-        filled = {
-            form.dataset: gr.update(choices=choices, value=wanted.dataset),
-            **self.describe(wanted.dataset),
-        }
-        if wanted.dataset == "folder":
-            filled |= {form.size: wanted.image_size, form.skip: wanted.skip_broken}
-        yield filled
-        yield from self.show(wanted, before)
+        try:
+            wanted = self._named(search)
+        except ExplorerError:  # said when the form was filled
+            wanted = None
+        yield from self.show(wanted or first_choice(), before)
 
     def show(self, wanted: Choice, before: Choice | None, again: bool = False) -> Iterator[Updates]:
         """Open images, with progress, and show them; on failure what was open stays."""
@@ -264,19 +276,19 @@ class _Opening:
             raise ExplorerError(f"{typed!r}", "does not exist", "name a file or folder of this computer")
         return typed or None
 
-    def _named(self, name: str) -> Choice | None:
-        """The images that an address names; what can't be shown is said, and None."""
-        remedy = "open them again under 1 · Data" if name.startswith(_OWN) else "choose one under 1 · Data"
+    def _named(self, search: str) -> Choice | None:
+        """The images that the page's address names, None if it names none; raises ExplorerError."""
+        name = parameters(search).get("data", "")
         if name.startswith(_OWN):
             found = self.lab.shelf.opened_as(name.removeprefix(_OWN))
             if found is None:
-                warn(ExplorerError("the pictures of this page's address", "are no longer open", remedy))
+                remedy = "open them again under 1 · Data"
+                raise ExplorerError("the pictures of this page's address", "are no longer open", remedy)
             return found
-        if name in (*CLASSES, "shapes10") and is_here(Choice(name)):
-            return Choice(name)
-        if name:
-            warn(ExplorerError(f"data set {name[:60]!r}", "is not on this computer", remedy))
-        return None
+        if name and not (name in (*CLASSES, "shapes10") and is_here(Choice(name))):
+            what = f"data set {name[:60]!r}"
+            raise ExplorerError(what, "is not on this computer", "choose one under 1 · Data")
+        return Choice(name) if name else None
 
 
 def name_in_address(found: Opened) -> str:

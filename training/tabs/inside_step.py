@@ -105,7 +105,7 @@ def _connect_keeping(lab: Lab, session: gr.State, parts: _Inside) -> None:
 
 def _connect(lab: Lab, data: DataStep, doorway: Doorway, parts: _Inside, tab: gr.Tab) -> None:
     big = [parts.first, parts.saliency, parts.says]
-    drawn = [parts.scene, parts.picture, *big, parts.film, parts.message]
+    drawn = [parts.scene, parts.picture, *big, parts.message]
 
     def enter(name: str | None, source: str, chosen: Choice | None) -> tuple[Any, ...]:
         """Fill the list of runs; begin with the newest that kept more than one epoch."""
@@ -142,12 +142,20 @@ def _connect(lab: Lab, data: DataStep, doorway: Doorway, parts: _Inside, tab: gr
         number: int,
         chosen: Choice | None,
         look: Look,
-    ) -> Iterator[Any]:
-        """A new run or picture: everything anew, the epochs beside each other last."""
+    ) -> tuple[Any, ...]:
+        """A new run or picture, at one epoch."""
         if name is None:
-            yield (*(gr.skip(),) * (len(drawn) - 1), note("Train a network first, under 2 · Train."))
-            return
-        yield from _draw(lab, name, int(epoch), (source, label or 0, number), chosen, look)
+            return (*(gr.skip(),) * (len(drawn) - 1), note("Train a network first, under 2 · Train."))
+        return _draw(lab, name, int(epoch), (source, label or 0, number), chosen, look)
+
+    def compare_epochs(
+        name: str, source: str, chosen: Choice | None, scene: Scene | None
+    ) -> Iterator[tuple[Any, ...]]:
+        """The same picture at the epochs beside each other: slower, so it comes last."""
+        if scene is None:
+            yield gr.skip(), gr.skip()
+        else:
+            yield from _film(lab, name, scene, _no_images(lab, name, chosen) if source == _MINE else "")
 
     def turn(name: str, epoch: float, scene: Scene | None) -> tuple[Any, ...]:
         return _at_epoch(lab, name, int(epoch), scene) if scene else (gr.skip(),) * len(big)
@@ -161,6 +169,13 @@ def _connect(lab: Lab, data: DataStep, doorway: Doorway, parts: _Inside, tab: gr
 
     inputs = [*(parts.run, parts.epoch, parts.source, parts.label, parts.number), data.chosen, doorway.look]
     drawing: dict[str, Any] = {"fn": on_screen(draw), "inputs": inputs, "outputs": drawn, **QUIET}
+    # An event of its own: of a generator's updates in quick succession, a slow page shows the last alone.
+    filming: dict[str, Any] = {
+        "fn": on_screen(compare_epochs),
+        "inputs": [parts.run, parts.source, data.chosen, parts.scene],
+        "outputs": [parts.film, parts.message],
+        **QUIET,
+    }
     asked, met = [parts.run, parts.source, data.chosen], [parts.epoch, parts.label, parts.source]
     next_one: dict[str, Any] = {
         "fn": lambda number: number + 1,
@@ -168,10 +183,10 @@ def _connect(lab: Lab, data: DataStep, doorway: Doorway, parts: _Inside, tab: gr
         "outputs": parts.number,
     }
     running = [
-        tab.select(on_screen(enter), asked, [parts.run, *met], **QUIET).then(**drawing),
-        parts.run.input(on_screen(meet), asked, met, **QUIET).then(**drawing),
-        gr.on([parts.source.input, parts.label.input], **drawing),
-        parts.another.click(**next_one, **QUIET).then(**drawing),
+        tab.select(on_screen(enter), asked, [parts.run, *met], **QUIET).then(**drawing).then(**filming),
+        parts.run.input(on_screen(meet), asked, met, **QUIET).then(**drawing).then(**filming),
+        gr.on([parts.source.input, parts.label.input], **drawing).then(**filming),
+        parts.another.click(**next_one, **QUIET).then(**drawing).then(**filming),
     ]
     parts.stop.click(lambda: "", None, parts.message, cancels=running, **QUIET)
     turning = [parts.run, parts.epoch, parts.scene]
@@ -181,29 +196,31 @@ def _connect(lab: Lab, data: DataStep, doorway: Doorway, parts: _Inside, tab: gr
 
 def _draw(
     lab: Lab, name: str, epoch: int, wanted: tuple[str, int, int], chosen: Choice | None, look: Look
-) -> Iterator[tuple[Any, ...]]:
-    """Updates for (scene, picture, first layer, saliency, what it says, film, message)."""
-    skip = gr.skip()
+) -> tuple[Any, ...]:
+    """Updates for (scene, picture, first layer, saliency, what it says, message)."""
     try:
         scene = _scene(lab, name, wanted, chosen, look)
         pixels = lab.bench.picture(scene.image_path).pixels
         shown = picture_file(enlarged(pixels, 160), "picture")
-        yield (scene, shown, *_at_epoch(lab, name, epoch, scene), skip, "")
-        run = lab.models.run(name)
+        return (scene, shown, *_at_epoch(lab, name, epoch, scene), "")
+    except ExplorerError as error:
+        return (None, *(gr.skip(),) * 4, alert(error))
+
+
+def _film(lab: Lab, name: str, scene: Scene, why: str) -> Iterator[tuple[Any, ...]]:
+    """Updates for (film, message), with progress; ``why`` says why the explorer's picture is looked at."""
+    try:
         found = yield from with_progress(
             lambda report: moments(
-                lab.bench, run, scene, lambda share: report((share, "Looking into each epoch"))
+                *(lab.bench, lab.models.run(name), scene),
+                lambda share: report((share, "Looking into each epoch")),
             ),
-            6,
-        )
-        why = _no_images(lab, name, chosen) if wanted[0] == _MINE else ""
-        yield (
-            *(skip,) * 5,
-            film(found, scene),
-            note(f"This is the explorer's picture. {why}") if why else "",
+            1,
         )
     except ExplorerError as error:
-        yield (*(skip,) * 6, alert(error))
+        yield gr.skip(), alert(error)
+    else:
+        yield film(found, scene), note(f"This is the explorer's picture. {why}") if why else ""
 
 
 def _at_epoch(lab: Lab, name: str, epoch: int, scene: Scene) -> tuple[str, str, str]:
