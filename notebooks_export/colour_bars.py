@@ -1,29 +1,38 @@
-"""A picture with the scale of its colours beside it, as SVG."""
+"""Pictures with the scale of their colours beside them, as SVG with its words and numbers as text."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _DPI = 100
-_BAR_IN, _MARGIN_IN = 1.1, 0.3
+_BAR_IN, _BAR_HEIGHT_IN, _MARGIN_IN = 1.1, 2.2, 0.3
+_BARS_A_ROW = 3
 _ENDS = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+_SETTINGS = Lock()
+"""matplotlib's settings are the whole process's: one drawing at a time changes them."""
 
 
 @dataclass(frozen=True)
 class ColourBar:
     """One scale: the values at its ends, and a colour map's name, or the colour that black grows to.
 
-    Colours are (R, G, B) in [0, 1].
+    Colours are (R, G, B) in [0, 1]. ``roots``: they tell the square roots of values from 0 up.
     """
 
     limits: tuple[float, float]
     colormap: str | tuple[float, float, float]
     label: str = ""
+    roots: bool = False
 
 
 def three_bars(limits: Sequence[tuple[float, float]], labels: Sequence[str]) -> list[ColourBar]:
@@ -36,28 +45,71 @@ def three_bars(limits: Sequence[tuple[float, float]], labels: Sequence[str]) -> 
 
 
 def with_colour_bars(picture: bytes, bars: Sequence[ColourBar]) -> bytes:
-    """A PNG beside its scales with numbers; the pixels inside are as they are. Equal input gives equal bytes."""
-    import matplotlib
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import LinearSegmentedColormap, Normalize
+    """A PNG beside its scales with numbers; the pixels inside are as they are. Equal input gives equal bytes.
+
+    More than three scales stand in rows of three, in their order; without any there is the picture alone.
+    """
     from matplotlib.figure import Figure
 
     pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
-    height, width = pixels.shape[:2]
-    size = (width / _DPI + _MARGIN_IN + _BAR_IN * len(bars), max(height / _DPI, 2) + _MARGIN_IN)
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.add_subplot()
+    height, width = pixels.shape[0] / _DPI, pixels.shape[1] / _DPI
+    rows = -(-len(bars) // _BARS_A_ROW)
+    columns = min(len(bars), _BARS_A_ROW)
+    high = max(height, rows * _BAR_HEIGHT_IN) if bars else height
+    figure = Figure(figsize=(width + _MARGIN_IN + _BAR_IN * columns, high + _MARGIN_IN), layout="constrained")
+    if rows <= 1:
+        axes = figure.add_subplot()
+        beside = [axes] * len(bars)
+    else:
+        grid = figure.add_gridspec(rows, 1 + columns, width_ratios=[width, *[_BAR_IN] * columns])
+        axes = figure.add_subplot(grid[:, 0])
+        beside = [figure.add_subplot(grid[i // columns, 1 + i % columns]) for i in range(len(bars))]
+        for slot in beside:
+            slot.set_axis_off()
     axes.imshow(pixels, interpolation="none")
     axes.set_axis_off()
-    for bar in reversed(bars):  # each new one comes between the picture and those before
-        colours = (
-            bar.colormap
-            if isinstance(bar.colormap, str)
-            else LinearSegmentedColormap.from_list("", [(0.0, 0.0, 0.0), bar.colormap])
-        )
-        figure.colorbar(ScalarMappable(Normalize(*bar.limits), colours), ax=axes, label=bar.label)
+    for slot, bar in reversed(
+        list(zip(beside, bars, strict=True))
+    ):  # each new one comes nearest to the picture
+        if rows > 1:
+            # In a cell of its own a bar takes what room there is, else a little of the picture's.
+            figure.colorbar(_scale(bar), ax=slot, label=bar.label, fraction=0.9, aspect=12)
+        else:
+            figure.colorbar(_scale(bar), ax=slot, label=bar.label)
+    return _as_svg(figure)
+
+
+def figure_with_bars(figure: Figure) -> bytes:
+    """A figure as SVG, its lines and words as such; colour maps that it shows get a scale, equal ones one together."""
+    shown: dict[tuple[str, float, float], list[Any]] = {}
+    for axes in figure.axes:
+        for image in axes.images:
+            values = image.get_array()
+            if values is not None and values.ndim == 2:  # three values a cell are colours already
+                shown.setdefault((image.get_cmap().name, *image.get_clim()), []).append(image)
+    for images in shown.values():
+        figure.colorbar(images[0], ax=[image.axes for image in images], shrink=0.8)
+    return _as_svg(figure)
+
+
+def _scale(bar: ColourBar) -> Any:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LinearSegmentedColormap, Normalize, PowerNorm
+
+    colours = (
+        bar.colormap
+        if isinstance(bar.colormap, str)
+        else LinearSegmentedColormap.from_list("", [(0.0, 0.0, 0.0), bar.colormap])
+    )
+    return ScalarMappable(PowerNorm(0.5, *bar.limits) if bar.roots else Normalize(*bar.limits), colours)
+
+
+def _as_svg(figure: Figure) -> bytes:
+    import matplotlib
+
     drawn = io.BytesIO()
     # Without a date, and with names that don't change: equal pictures give equal bytes.
-    with matplotlib.rc_context({"svg.hashsalt": "picture", "image.composite_image": False}):
-        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    settings: Any = {"svg.hashsalt": "picture", "svg.fonttype": "none", "image.composite_image": False}
+    with _SETTINGS, matplotlib.rc_context(settings):
+        figure.savefig(drawn, format="svg", facecolor="white", metadata={"Date": None})
     return drawn.getvalue()

@@ -6,52 +6,43 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from explorer.architecture import LayerSummary
 from explorer.errors import ExplorerError
 from explorer.models import LoadedModel
-from explorer.overlay import default_colormap
 from explorer.session import Session, Step
-from notebooks_export.calls import CALLS
+from notebooks_export.calls import CALLS, TEXT
 from notebooks_export.checkout import commit
-from notebooks_export.colour_bars import ColourBar, three_bars, with_colour_bars
-from notebooks_export.replay import carry_out
+from notebooks_export.colour_bars import figure_with_bars, with_colour_bars
+from notebooks_export.numbers import Numbers, numbers_of
+from notebooks_export.replay import FIGURE, carry_out
 from notebooks_export.run_table import run_table
+from training.data import is_on_disk
+from training.figures import accuracy_figure
+from training.reports import recorded_history, runs_figure
 from training.runs import DEFAULT_ROOT
 
-_PARTS = {"nmf": ("part 1, red", "part 2, green", "part 3, blue")}
-_COMPONENTS = ("PC1, red", "PC2, green", "PC3, blue")
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-
-@dataclass(frozen=True)
-class Numbers:
-    """What a picture was made of.
-
-    Attributes:
-        arrays: name → values, a map's (H, W), (H, W, 3) for three components, (n, H, W) for n channels.
-        bars: the scales of the picture's colours; none where there are too many to be read.
-        planes: of channels their numbers.
-    """
-
-    arrays: Mapping[str, np.ndarray]
-    bars: Sequence[ColourBar] = ()
-    planes: tuple[int, ...] = ()
+_NEEDS_DATA = {"training.gallery", "training.figures.augmentation_pairs", "training.reports.predict_images"}
+"""Kinds that open the images of a training run."""
 
 
 def step_data(session: Session, position: int, *, runs: str | Path = DEFAULT_ROOT) -> dict[str, bytes]:
     """File name → content for one step.
 
-    Always ``manifest.json``, and what there is of: ``picture.png``; ``picture.svg`` with its colour bar, or one
-    each for red, green and blue; maps and vectors as ``.npy`` and ``.csv`` (several maps in one table: number of the
-    component or channel, row, values); ``layers.csv``; ``runs.csv`` (see
+    Always ``manifest.json``, and what there is of: ``picture.png``; ``picture.svg``, the same with the scales of its
+    colours, figures drawn anew with lines and words; maps and vectors as ``.npy`` and ``.csv`` (several maps in one
+    table: number of the component or channel, row, values); ``layers.csv``; ``runs.csv`` (see
     :func:`~notebooks_export.run_table.run_table`). Maps are computed again, since a session keeps pictures only;
-    training runs that the step names are below ``runs``.
+    training runs that the step names are below ``runs``. Nothing is trained and nothing downloaded: where a data
+    set isn't on this computer, the SVG holds the picture alone.
 
     Raises:
         ExplorerError: no such step, one without pictures and numbers, or as :func:`~notebooks_export.perform`.
@@ -61,17 +52,18 @@ def step_data(session: Session, position: int, *, runs: str | Path = DEFAULT_ROO
     step = session.steps[position]
     told: dict[str, Any] = {"function": step.function, "title": step.title, "arguments": dict(step.arguments)}
     files: dict[str, bytes] = {}
-    if step.function in _NUMBERS:
+    if step.function == "training.train":
+        files = _run_files(step, position, runs)
+    elif step.function != TEXT and _is_quick(step, position):
         step, scope = carry_out(session, position, runs)
-        found = _NUMBERS[step.function](step, scope)
-        files = _number_files(found, step.picture)
-        model = next(value for value in scope.values() if isinstance(value, LoadedModel))
-        told |= {"weights": model.weights, "weights_sha256": weights_hash(model)}
-    elif step.function == "explorer.architecture.architecture":
-        files["layers.csv"] = _layer_table(carry_out(session, position, runs)[1]["rows"]).encode()
-    elif step.function == "training.train":
-        arguments = CALLS[step.function].check(step, position + 1)
-        files["runs.csv"] = run_table(arguments, step.text, runs).encode()
+        files = _number_files(numbers_of(step, scope), step.picture, scope.get(FIGURE))
+        if step.function == "explorer.architecture.architecture":
+            files["layers.csv"] = _layer_table(scope["rows"]).encode()
+        model = next((value for value in scope.values() if isinstance(value, LoadedModel)), None)
+        if files and model is not None:
+            told |= {"weights": model.weights, "weights_sha256": weights_hash(model)}
+    elif step.picture:
+        files["picture.svg"] = with_colour_bars(step.picture, ())
     if step.picture:
         files["picture.png"] = step.picture
     if not files:
@@ -79,6 +71,37 @@ def step_data(session: Session, position: int, *, runs: str | Path = DEFAULT_ROO
         raise ExplorerError(f"step {position + 1}", "has neither picture nor map", remedy)
     told |= {"versions": dict(step.versions), "commit": commit()}
     return {**files, "manifest.json": json.dumps(told, indent=2, ensure_ascii=False).encode()}
+
+
+def _is_quick(step: Step, position: int) -> bool:
+    """Whether it needs no images that would first have to be downloaded."""
+    if step.function not in _NEEDS_DATA:
+        return True
+    return is_on_disk(CALLS[step.function].check(step, position + 1)["config"])
+
+
+def _run_files(step: Step, position: int, runs: str | Path) -> dict[str, bytes]:
+    """Runs as a table, and their curves drawn anew from what was recorded, or from what the step says."""
+    arguments = CALLS[step.function].check(step, position + 1)
+    table = run_table(arguments, step.text, runs)
+    files = {"runs.csv": table.encode()}
+    if step.picture:
+        files["picture.svg"] = figure_with_bars(_curves(arguments, table))
+    return files
+
+
+def _curves(arguments: Mapping[str, Any], table: str) -> Figure:
+    """The figure of the step's own cell."""
+    rows: dict[str, list[list[float | None]]] = {}
+    for title, *numbers in list(csv.reader(io.StringIO(table)))[1:]:
+        rows.setdefault(title, []).append([float(number) if number else None for number in numbers])
+    histories = {title: recorded_history(found) for title, found in rows.items()}
+    shown = arguments["shown"]
+    if arguments["recorded"] is None or shown == "epochs":
+        return accuracy_figure(histories)
+    return runs_figure(
+        arguments["configs"], histories, ("accuracy", "loss") if shown == "curves" else (shown,)
+    )
 
 
 def weights_hash(model: LoadedModel) -> str:
@@ -90,7 +113,7 @@ def weights_hash(model: LoadedModel) -> str:
     return whole.hexdigest()
 
 
-def _number_files(found: Numbers, picture: bytes) -> dict[str, bytes]:
+def _number_files(found: Numbers, picture: bytes, figure: Figure | None) -> dict[str, bytes]:
     files = {}
     for name, values in found.arrays.items():
         array = io.BytesIO()
@@ -99,7 +122,9 @@ def _number_files(found: Numbers, picture: bytes) -> dict[str, bytes]:
         table = io.StringIO()
         np.savetxt(table, _flat(values, found.planes), fmt="%.9g", delimiter=",")
         files[f"{name}.csv"] = table.getvalue().encode()
-    if found.bars:
+    if figure is not None:
+        files["picture.svg"] = figure_with_bars(figure)
+    elif picture:
         files["picture.svg"] = with_colour_bars(picture, found.bars)
     return files
 
@@ -112,62 +137,6 @@ def _flat(values: np.ndarray, planes: Sequence[int]) -> np.ndarray:
     count, height, width = maps.shape
     numbers = np.repeat(planes or range(1, count + 1), height)
     return np.column_stack([numbers, np.tile(np.arange(height), count), maps.reshape(-1, width)])
-
-
-def _reduced(step: Step, scope: Mapping[str, Any]) -> Numbers:
-    view = scope["view"]
-    limits = step.arguments.get("limits") or view.limits
-    if len(limits) > 1:
-        return Numbers({"map": view.values}, three_bars(limits, _PARTS.get(view.method, _COMPONENTS)))
-    return Numbers(
-        {"map": view.values}, [_bar(limits, step.arguments.get("colormap") or default_colormap(view))]
-    )
-
-
-def _attributed(step: Step, scope: Mapping[str, Any]) -> Numbers:
-    found = scope["found"]
-    return Numbers({"map": found.map}, [_bar(found.limits, default_colormap(found))])
-
-
-def _compared(step: Step, scope: Mapping[str, Any]) -> Numbers:
-    pair = scope["pair"]
-    views = {"a": pair.a, "b": pair.b, "difference": pair.difference}
-    maps = {f"map-{name}": view.map for name, view in views.items()}
-    return Numbers(maps, [_bar(pair.limits, default_colormap(pair.a))])
-
-
-def _channels(step: Step, scope: Mapping[str, Any]) -> Numbers:
-    grid = scope["grid"]
-    bar = _bar(grid.limits, step.arguments.get("colormap") or grid.colormap)
-    return Numbers({"channels": grid.values}, [bar], grid.channels)
-
-
-def _vector(step: Step, scope: Mapping[str, Any]) -> Numbers:
-    return Numbers({"values": scope["activation"].values.reshape(-1)})
-
-
-def _side_by_side(step: Step, scope: Mapping[str, Any]) -> Numbers:
-    compared = scope["compared"]
-    maps = {f"map-{view.layer}": view.values for view in compared.views}
-    if compared.limits:
-        return Numbers(maps, [_bar(compared.limits, compared.colormap)])
-    single = [view for view in compared.views if len(view.limits) == 1]
-    return Numbers(maps, [_bar(view.limits, default_colormap(view), view.layer) for view in single])
-
-
-_NUMBERS: Mapping[str, Callable[[Step, Mapping[str, Any]], Numbers]] = {
-    "explorer.reduce": _reduced,
-    "explorer.attribute": _attributed,
-    "explorer.compare_classes": _compared,
-    "explorer.channel_grid.channel_grid": _channels,
-    "explorer.vector_view.largest_values": _vector,
-    "explorer.layer_comparison.compare_layers": _side_by_side,
-}
-
-
-def _bar(limits: Sequence[Sequence[float]], colormap: str, label: str = "") -> ColourBar:
-    [(low, high)] = limits
-    return ColourBar((low, high), colormap, label)
 
 
 def _layer_table(rows: Sequence[LayerSummary]) -> str:

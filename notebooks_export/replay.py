@@ -22,6 +22,8 @@ from notebooks_export.notebook import check_steps, imports, step_code
 from training.runs import DEFAULT_ROOT
 
 OnStep = Callable[[int, int, str], None]
+FIGURE = "<figure>"
+"""Under this name, which no cell can use, :func:`carry_out` gives the figure that a cell saved as its picture."""
 
 
 def perform(
@@ -61,7 +63,9 @@ def carry_out(
     """
     given = check_steps(session, runs)[position]
     variables = _variables(session, [given], runs)
-    return _carried_out(session.steps[position], given, variables)
+    step, scope = _carried_out(session.steps[position], given, variables)
+    drawn = _figure_code(step_code(step, given))
+    return step, {**scope, **({FIGURE: _value(drawn, scope)} if drawn else {})}
 
 
 def _variables(session: Session, given: Collection[Given], runs: str | Path) -> dict[str, Any]:
@@ -107,9 +111,17 @@ def _run(code: str, scope: dict[str, Any]) -> Any:
     tree = ast.parse(code)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     exec(compile(tree, "<cell>", "exec"), scope)  # noqa: S102
-    if last is None:
-        return None
-    return eval(compile(ast.Expression(last.value), "<cell>", "eval"), scope)  # type: ignore[attr-defined]  # noqa: S307
+    return None if last is None else _value(last.value, scope)  # type: ignore[attr-defined]
+
+
+def _value(expression: ast.expr, scope: dict[str, Any]) -> Any:
+    return eval(compile(ast.Expression(expression), "<cell>", "eval"), scope)  # noqa: S307
+
+
+def _figure_code(code: str) -> ast.expr | None:
+    """What stands before ``.savefig(…)`` in a cell."""
+    calls = (node.func for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call))
+    return next((f.value for f in calls if isinstance(f, ast.Attribute) and f.attr == "savefig"), None)
 
 
 def _as_png(result: Any) -> bytes:

@@ -7,8 +7,11 @@ import csv
 import io
 import json
 import xml.etree.ElementTree as ET
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,13 +20,14 @@ from PIL import Image
 import explorer
 import training
 from explorer.errors import ExplorerError
-from explorer.session import Session
+from explorer.session import Session, Step
+from notebooks_export import perform
 from notebooks_export.checkout import commit
 from notebooks_export.colour_bars import ColourBar, three_bars, with_colour_bars
 from notebooks_export.data import step_data
 from notebooks_export.run_table import run_table
-from tests.export_samples import as_png, performed
-from training.runs import history, read_run
+from tests.export_samples import TINY, as_png, every_kind, own_picture, performed
+from training.runs import create, history, read_run
 
 
 @cache
@@ -35,6 +39,121 @@ def files_of(title: str) -> dict[str, bytes]:
 
 def array(content: bytes) -> np.ndarray:
     return np.load(io.BytesIO(content), allow_pickle=False)
+
+
+def words(svg: bytes) -> list[str]:
+    """What an SVG says, as text that can be found and read aloud."""
+    return [(node.text or "") for node in ET.fromstring(svg).iter() if node.tag.endswith("}text")]
+
+
+def numbers(svg: bytes) -> list[float]:
+    """Those of its words that are numbers; matplotlib writes U+2212 for minus."""
+    told = []
+    for word in words(svg):
+        with suppress(ValueError):
+            told.append(float(word.replace("\N{MINUS SIGN}", "-")))
+    return told
+
+
+IN_COLOURS = {
+    "explorer.reduce",
+    "explorer.attribute",
+    "explorer.compare_classes",
+    "explorer.channel_grid.channel_grid",
+    "explorer.layer_comparison.compare_layers",
+    "explorer.effective_receptive_field",
+    "training.reports.first_layer_figure",
+}
+"""Kinds whose colours mean numbers."""
+PICTURES_ALONE = {
+    "explorer.vector_view.largest_values",
+    "explorer.receptive_field_picture.field_picture",
+    "training.figures.augmentation_pairs",
+}
+"""Kinds without words of matplotlib's: what they say is in the pixels."""
+
+
+@pytest.mark.parametrize("position", range(len(every_kind().steps)))
+def test_every_kept_picture_is_there_as_png_and_as_svg(position: int) -> None:
+    step = performed().steps[position]
+    if not step.picture:
+        return
+    files = step_data(performed(), position)
+    assert files["picture.png"] == step.picture
+    assert ET.fromstring(files["picture.svg"]).tag == "{http://www.w3.org/2000/svg}svg"
+    assert files["picture.svg"] == step_data(performed(), position)["picture.svg"]
+    if step.function in IN_COLOURS:
+        assert len(numbers(files["picture.svg"])) >= 2
+    elif step.function in PICTURES_ALONE:
+        assert not words(files["picture.svg"])
+        [shown] = embedded(files["picture.svg"])
+        assert np.array_equal(shown, np.asarray(Image.open(io.BytesIO(step.picture)).convert("RGB")))
+    else:
+        assert words(files["picture.svg"])  # a figure: its lines and words, not its pixels
+
+
+def test_the_numbers_at_a_colour_bar_are_the_scales() -> None:
+    """Checked against the limits that the public function says."""
+    model = explorer.load_model("efficientnet_lite0")
+    image = explorer.read_image(own_picture())
+    found = explorer.attribute(model, image, 1, "gradient", framing="stretch")
+    [(low, high)] = found.limits
+    told = numbers(files_of("Saliency")["picture.svg"])
+    assert len(told) >= 3
+    assert min(told) < 0 < max(told)
+    assert min(told) >= low - 1e-9
+    assert max(told) <= high + 1e-9
+    assert set(numbers(files_of("One channel")["picture.svg"])) >= {-1, 0, 1}
+
+
+def test_an_effective_field_as_array_and_on_the_scale_of_its_colours() -> None:
+    model = explorer.load_model("efficientnet_lite0")
+    pictures = [
+        explorer.read_image(own_picture()),
+        explorer.read_image(explorer.sample_images()["Lion"]),
+    ]
+    found = explorer.effective_receptive_field(model, "blocks.1", pictures, (20, 30), framing="stretch")
+    files = files_of("An effective field")
+    assert np.allclose(array(files["map.npy"]), found.values, rtol=1e-4, atol=1e-9)
+    told = numbers(files["picture.svg"])
+    # Few pixels lie above the brightest colour, none below the darkest.
+    assert min(told) == 0
+    assert 0 < max(told) <= found.values.max()
+
+
+def test_the_values_that_a_convolution_puts_out() -> None:
+    """x = [[1, 0, 2], [0, 1, 0]], kernel [[1, 0], [0, 1]], bias −1: 1 + 1 − 1 and 0 + 0 − 1."""
+    table = np.loadtxt(io.BytesIO(files_of("A window")["output.csv"]), delimiter=",", ndmin=2)
+    assert table.tolist() == [[0, 0, 1, -1]]
+    assert array(files_of("A window")["output.npy"]).tolist() == [[[1, -1]]]
+
+
+def trained_run(root: Path) -> tuple[Path, dict[str, Any]]:
+    """A run of one epoch: its folder and its recipe."""
+    config = training.TrainConfig(**TINY)
+    folder = create(config, root, "mine")
+    list(training.train(config, folder))
+    return folder, TINY
+
+
+def test_mistakes_need_images_that_are_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A confusion matrix with its percentages; where the images would be downloaded, the picture as it was kept."""
+    network, config = trained_run(tmp_path)
+    arguments = {"model": f"{network.name}@1", "config": config}
+    step = Step("training.reports.predict_images", arguments, "Mistakes")
+    session = perform(Session(steps=(step,)), runs=network.parent)
+    files = step_data(session, 0, runs=network.parent)
+    matrix = np.loadtxt(io.BytesIO(files["confusion.csv"]), delimiter=",")
+    data = training.load_dataset(training.TrainConfig(**config))
+    assert matrix.sum(axis=1).tolist() == np.bincount(data.test_classes, minlength=10).tolist()
+    share = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    assert set(np.round(share).ravel()) <= set(numbers(files["picture.svg"]))
+    assert {0, 20, 40, 60, 80, 100} <= set(numbers(files["picture.svg"]))
+    assert set(data.labels) <= set(words(files["picture.svg"]))
+    monkeypatch.setattr("notebooks_export.data.is_on_disk", lambda config: False)
+    away = step_data(session, 0, runs=network.parent)
+    assert set(away) == {"picture.png", "picture.svg", "manifest.json"}
+    assert len(embedded(away["picture.svg"])) == 1
 
 
 def test_a_map_as_array_and_table() -> None:
@@ -89,7 +208,7 @@ def test_channels_of_a_grid() -> None:
 
 def test_vectors_and_layers_side_by_side() -> None:
     values = files_of("Values")
-    assert set(values) == {"values.npy", "values.csv", "picture.png", "manifest.json"}
+    assert set(values) == {"values.npy", "values.csv", "picture.png", "picture.svg", "manifest.json"}
     assert array(values["values.npy"]).shape == (1000,)
     several = files_of("Side by side")
     shapes = {name: array(content).shape for name, content in several.items() if name.endswith(".npy")}
@@ -102,10 +221,20 @@ def test_layers_with_a_scale_each_have_a_bar_each() -> None:
     apart = Session(steps=(replace(step, arguments={**step.arguments, "one_scale": False}),))
     files = step_data(replace(apart, files=performed().files), 0)
     assert len(embedded(files["picture.svg"])) == 1 + 3
-    colours = replace(apart.steps[0], arguments={**apart.steps[0].arguments, "method": "pca"})
+
+
+def test_colours_of_several_layers_have_three_scales_each() -> None:
+    [step] = [step for step in performed().steps if step.title == "Side by side"]
+    colours = replace(step, arguments={**step.arguments, "method": "pca"})
     files = step_data(replace(performed(), steps=(colours,)), 0)
-    assert "picture.svg" not in files
     assert array(files["map-conv_stem.npy"]).shape == (112, 112, 3)
+    svg = files["picture.svg"]
+    assert len(embedded(svg)) == 1 + 3 * 3
+    layers = [name.removeprefix("map-").removesuffix(".npy") for name in files if name.endswith(".npy")]
+    colour_words = ("PC1, red", "PC2, green", "PC3, blue")
+    assert {f"{layer}: {word}" for layer in layers for word in colour_words} <= set(words(svg))
+    # Each scale has numbers: two at least, in each component's range.
+    assert len(numbers(svg)) >= 2 * 9
 
 
 def test_the_layers_of_a_network_as_a_table() -> None:
