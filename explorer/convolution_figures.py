@@ -10,7 +10,7 @@ import numpy as np
 from explorer.convolution import Convolution, Floats, Mask
 from explorer.convolution_drawing import kernel_name, size_text, window_at
 from explorer.matrix_drawing import MOST_TEXT_CELLS, grey_range
-from explorer.matrix_entry import format_number
+from explorer.matrix_entry import Cells, format_number
 from explorer.pooling import Downsampling
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def window_figure(conv: Convolution, kernel_index: int = 0, row: int = 0, column
     channels = list(window.channels)[:_MOST_CHANNELS]
     kernels, products = (v.reshape(-1, *v.shape[-2:]) for v in (window.kernel, window.products))
     output = conv.maps[kernel_index]
-    figure, panels = _panels(
+    figure, panels = matrix_panels(
         len(channels), [conv.padded[0].shape, kernels[0].shape, kernels[0].shape, output.shape]
     )
     taps = _taps(window.rows, window.columns, conv)
@@ -44,30 +44,32 @@ def window_figure(conv: Convolution, kernel_index: int = 0, row: int = 0, column
         several = f", channel {channel + 1}" if len(conv.channels) > 1 else ""
         padded = f", padded to {size_text(conv.padded)}" if any(conv.padding) else ""
         first, second, third, last = panels[number]
-        _matrix(first, conv.padded[channel], f"Input {size_text(conv.channels)}{padded}{several}", lit=taps)
+        draw_values(
+            first, conv.padded[channel], f"Input {size_text(conv.channels)}{padded}{several}", lit=taps
+        )
         _frame(first, taps)
-        _matrix(second, kernels[number], f"Kernel {kernel_name(kernel_index)}")
-        _matrix(third, products[number], "Pixel × weight", lit=products[number] != 0)
+        draw_values(second, kernels[number], f"Kernel {kernel_name(kernel_index)}")
+        draw_values(third, products[number], "Pixel × weight", lit=products[number] != 0)
         if number:
             last.set_axis_off()
     now = np.zeros(output.shape, dtype=bool)
     now[row, column] = True
-    _matrix(panels[0][3], output, f"Output {size_text(output)}", lit=now)
+    draw_values(panels[0][3], output, f"Output {size_text(output)}", lit=now)
     _frame(panels[0][3], now)
     return figure
 
 
 def downsampling_figure(ways: Sequence[Downsampling]) -> Figure:
     """Each way to a smaller map: what it keeps of the map at stride 1, and below it what comes out."""
-    figure, panels = _panels(2, [way.before.shape for way in ways])
+    figure, panels = matrix_panels(2, [way.before.shape for way in ways])
     for upper, lower, way in zip(*panels, ways, strict=True):
-        _matrix(upper, way.before, way.name, lit=way.kept)
-        _matrix(lower, way.output, f"→ {size_text(way.output)}", limits=grey_range(way.before))
+        draw_values(upper, way.before, way.name, lit=way.kept)
+        draw_values(lower, way.output, f"→ {size_text(way.output)}", limits=grey_range(way.before))
     return figure
 
 
-def _panels(rows: int, shapes: Sequence[tuple[int, ...]]) -> tuple[Figure, Any]:
-    """Axes side by side, as wide as their matrices have columns."""
+def matrix_panels(rows: int, shapes: Sequence[tuple[int, ...]]) -> tuple[Figure, Any]:
+    """Axes (rows, len(shapes)) side by side, as wide as their matrices have columns."""
     from matplotlib.figure import Figure
 
     # A matrix too large for numbers is a picture, of a size of its own.
@@ -79,7 +81,7 @@ def _panels(rows: int, shapes: Sequence[tuple[int, ...]]) -> tuple[Figure, Any]:
     return figure, figure.subplots(rows, len(shapes), squeeze=False, width_ratios=widths)
 
 
-def _matrix(
+def draw_values(
     axes: Axes,
     values: Floats,
     title: str,
@@ -88,28 +90,45 @@ def _matrix(
     limits: tuple[float, float] | None = None,
 ) -> None:
     """A matrix's cells with their numbers, the ``lit`` ones tinted; a grey picture where there are too many."""
-    rows, columns = values.shape
-    axes.set_title(title, fontsize=8, color=INK)
-    axes.set_xticks([])
-    axes.set_yticks([])
     if values.size > MOST_TEXT_CELLS:
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_title(title, fontsize=8, color=INK)
         low, high = limits or grey_range(values)
         axes.imshow(values, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
         return
-    tint = np.empty((rows, columns, 3))
+    tint = np.empty((*values.shape, 3))
     tint[...] = _FAINT if lit is not None else _PLAIN
     if lit is not None:
         tint[lit] = _LIT
+    texts = [[format_number(float(value), 2) for value in row] for row in values]
+    draw_cells(axes, texts, title, tint, lit)
+
+
+def draw_cells(axes: Axes, texts: Cells, title: str, tint: Floats, bold: Mask | None = None) -> None:
+    """Cells with their texts on colours (rows, columns, 3) in [0, 1]."""
+    rows, columns = tint.shape[:2]
+    axes.set_title(title, fontsize=8, color=INK)
+    axes.set_xticks([])
+    axes.set_yticks([])
     axes.imshow(tint, interpolation="nearest")
     for edge in range(rows + 1):
-        axes.axhline(edge - 0.5, color=LINE, linewidth=0.6)
+        axes.axhline(edge - 0.5, color=LINE, linewidth=0.6, clip_on=False)
     for edge in range(columns + 1):
-        axes.axvline(edge - 0.5, color=LINE, linewidth=0.6)
+        axes.axvline(edge - 0.5, color=LINE, linewidth=0.6, clip_on=False)
     font = 8 if max(rows, columns) <= 10 else 5.5
     for row, column in np.ndindex(rows, columns):
-        bold = "bold" if lit is not None and lit[row, column] else "normal"
-        number = format_number(float(values[row, column]), 2)
-        axes.text(column, row, number, ha="center", va="center", fontsize=font, color=INK, fontweight=bold)
+        weight = "bold" if bold is not None and bold[row, column] else "normal"
+        # parse_math: a text as it is, also one that somebody typed.
+        axes.text(
+            *(column, row, texts[row][column]),
+            ha="center",
+            va="center",
+            fontsize=font,
+            color=INK,
+            fontweight=weight,
+            parse_math=False,
+        )
     axes.spines[:].set_visible(False)
 
 

@@ -22,6 +22,8 @@ MAX_CELLS = 4096
 MAX_RUNS = 12
 MAX_EPOCHS = 120  # rows of numbers in a cell
 SAMPLE = "sample:"
+OWN_DATA = "own:"
+"""Before the SHA-256 of a zip of pictures; alone it stands for pictures that didn't come along."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 _RUN = re.compile(r"\w[\w .,+=-]{0,109}@[0-9]{1,6}")  # as training.runs names them
 _LAYER = re.compile(r"[A-Za-z_][\w.]{0,199}")
@@ -90,6 +92,13 @@ def layer_name(name: str, value: Any) -> str:
     return value
 
 
+def typed(name: str, value: Any) -> str:
+    """What somebody typed into a cell: up to 40 printable characters, or nothing."""
+    if not isinstance(value, str) or len(value) > 40 or not value.isprintable():
+        raise _refused(name, value, "up to 40 printable characters")
+    return value
+
+
 def numbers(name: str, value: Any) -> Any:
     """A finite number, or nested lists of them: up to 4 axes and :data:`MAX_CELLS` cells."""
 
@@ -150,17 +159,21 @@ def network_name(name: str, value: Any) -> str:
     raise ExplorerError(f"{name} {value!r:.100}", "is not a network to train", remedy)
 
 
-def recipe(name: str, value: Any) -> TrainConfig:
-    """A recipe for training as a mapping of its knobs; it names no folder of the computer."""
+def recipe(name: str, value: Any, *, absent: bool = False) -> TrainConfig:
+    """A recipe for training as a mapping of its knobs; it names no folder of the computer.
+
+    Pictures of one's own are ``own:SHA-256``; with ``absent`` they needn't be in the session.
+    """
     if isinstance(value, TrainConfig):
         value = asdict(value)
     if not isinstance(value, Mapping):
         raise _refused(name, value, "a mapping of TrainConfig's knobs")
-    if value.get("data_dir") is not None or value.get("dataset") == "folder":
+    place, own = value.get("data_dir"), value.get("dataset") == "folder"
+    if (place is not None or own) and not (own and _is_own_data(place, absent)):
         raise ExplorerError(
-            f"{name} with data_dir {value.get('data_dir')!r:.80}",
-            "names a folder, which a session can't take along",
-            "use one of the data sets that the program knows",
+            f"{name} with dataset {value.get('dataset')!r:.40} and data_dir {place!r:.80}",
+            "names a folder; of a session's own pictures it is 'own:' with the SHA-256 of their zip",
+            "keep the result again from the screen, or remove the step",
         )
     if unknown := set(value) - set(TrainConfig.__dataclass_fields__):
         known = ", ".join(TrainConfig.__dataclass_fields__)
@@ -171,9 +184,17 @@ def recipe(name: str, value: Any) -> TrainConfig:
         raise _refused(name, value, f"a recipe ({error})") from error
 
 
+def _is_own_data(place: Any, absent: bool) -> bool:
+    if not isinstance(place, str) or not place.startswith(OWN_DATA):
+        return False
+    digest = place.removeprefix(OWN_DATA)
+    return bool(_HASH.fullmatch(digest)) or (absent and not digest)
+
+
 def recipes(name: str, value: Any) -> dict[str, TrainConfig]:
     """One to :data:`MAX_RUNS` recipes by a short title."""
-    return {title: recipe(f"{name} {title!r}", given) for title, given in _by_title(name, value, 1).items()}
+    given = _by_title(name, value, 1)
+    return {title: recipe(f"{name} {title!r}", knobs, absent=True) for title, knobs in given.items()}
 
 
 def recorded(name: str, value: Any) -> dict[str, list[tuple[Any, ...]]]:

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from explorer.catalogue import catalogue
 from explorer.convolution import PADDING_MODES
 from explorer.images import sample_images
+from explorer.practice import ASKED, LEVELS
 from explorer.preprocessing import Framing
 from notebooks_export import arguments as allow
 from notebooks_export import lab_cells
@@ -28,6 +29,7 @@ _LOOK: dict[str, Check] = {
 _LAYER_SEEN: dict[str, Check] = {**_LOOK, "layer": allow.layer_name}
 _SEED = allow.whole(0, 2**31)
 _PLACE = allow.several(allow.whole(0, 100_000), 2, 2)
+_SIDES = allow.several(allow.whole(1, 64), 2, 2)
 _STRIDE = allow.several(allow.whole(0, 255), 2, 2)
 _CONVOLUTION: dict[str, Check] = {
     "x": allow.numbers,
@@ -151,6 +153,31 @@ LAB_CALLS: Mapping[str, Parts] = {
             "from explorer.convolution_words import describe_downsampling",
         ),
         lab_cells.downsampling,
+    ),
+    "explorer.make_exercise": (
+        {
+            "seed": allow.whole(-(10**15), 10**15),
+            "level": allow.whole(1, len(LEVELS)),
+            "asked": allow.one_of(*ASKED),
+            **{name: allow.optional(_SIDES) for name in ("size", "kernel")},
+            **{name: allow.optional(allow.whole(0, 255)) for name in ("stride", "padding", "dilation")},
+            "answer": allow.optional(allow.several(allow.several(allow.typed, 1, 64), 1, 64)),
+            "marked": allow.flag,
+        },
+        {
+            "seed": 1,
+            "level": 1,
+            "asked": "relu",
+            "answer": None,
+            "marked": False,
+            **dict.fromkeys(("size", "kernel", "stride", "padding", "dilation")),
+        },
+        (
+            "import io",
+            "from explorer.practice_figure import exercise_figure",
+            "from explorer.practice_words import describe_answer, describe_exercise, describe_marking",
+        ),
+        lab_cells.exercise,
     ),
     "training.gallery": (
         {"config": allow.recipe, "per_class": allow.whole(1, 20), "seed": _SEED},

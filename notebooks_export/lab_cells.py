@@ -156,6 +156,27 @@ def derive_size(given: Given) -> list[str]:
     ]
 
 
+def exercise(given: Given) -> list[str]:
+    """An exercise in convolution by hand, with an answer and its marks where there are some."""
+    names = ("size", "kernel", "stride", "padding", "dilation")
+    sizes = {name: given[name] for name in names if given[name] is not None}
+    options = {name: given[name] for name in ("seed", "level", "asked")} | sizes
+    lines = [
+        f"exercise = {written('explorer.make_exercise', **options)}",
+        "print(describe_exercise(exercise))",
+    ]
+    if given["answer"] is None:
+        return [*lines, *_figure("exercise_figure(exercise)")]
+    lines.append(f"answer = {literal([list(row) for row in given['answer']])}")
+    if not given["marked"]:
+        return [*lines, "print(describe_answer(answer))", *_figure("exercise_figure(exercise, answer)")]
+    return [
+        *lines,
+        "print(describe_marking(explorer.mark_exercise(exercise, answer)))",
+        *_figure("exercise_figure(exercise, answer, marked=True)"),
+    ]
+
+
 def _convolution(given: Given) -> list[str]:
     usual = {"groups": 1, "padding_mode": "zeros"}
     names = ("stride", "padding", "dilation", "groups", "padding_mode", "activation")

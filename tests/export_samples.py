@@ -145,6 +145,12 @@ def _lab_steps(look: dict[str, str], mine: dict[str, str]) -> tuple[Step, ...]:
         ),
         Step("explorer.convolution_figures.window_figure", {**convolution, "column": 1}, title="A window"),
         Step("explorer.compare_downsampling", {**convolution, "padding": [1, 1]}, title="Pooling"),
+        Step(
+            "explorer.make_exercise",
+            {"seed": 4, "level": 2, "answer": [["1", "", "0,5"], ["$x$", "2", "0"]], "marked": True},
+            title="An exercise with its marks",
+        ),
+        Step("explorer.make_exercise", {"size": [3, 9], "asked": "size", "padding": 1}, title="Another"),
         Step("training.train", {**runs, "test_images": {"plain": 100}}, title="Curves of runs that are done"),
         Step("training.train", {**runs, "shown": "gap", "test_images": {"plain": 100, "again": 100}}),
         Step("training.reports.first_layer_figure", {**mine, **trained}, title="The first layer"),

@@ -100,7 +100,7 @@ def build(session: gr.State) -> None:
         with gr.Tab("Read it off", id="reading") as tab:
             convolution_sections.reading(convolution, first, tab, session)
         with gr.Tab("Practice", id="practice"):
-            convolution_practice.build()
+            convolution_practice.build(session)
     endpoint(convolution_api.convolve, api_name="convolve")
     endpoint(convolution_api.mark_exercise, api_name="mark_exercise")
 

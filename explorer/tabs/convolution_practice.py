@@ -18,6 +18,8 @@ from explorer.practice import ASKED, LEVELS, CellMark, Exercise, Marking, make_e
 from explorer.practice_sheet import answer_sheet, marks_csv, worksheet
 from explorer.tabs.components import QUIET, on_screen
 from explorer.tabs.convolution_sections import alert
+from explorer.tabs.keeping import connect, keep_button
+from explorer.tabs.keeping_labs import keep_exercise
 from explorer.tabs.matrix_editor import answer_value, cells_of, matrix_editor
 
 _AT_ONCE: dict[str, Any] = QUIET | {"queue": False, "trigger_mode": "always_last"}
@@ -27,7 +29,7 @@ _SIZES = ("Rows", "Columns", "Kernel rows", "Kernel columns", "Stride", "Padding
 _MOST_ON_A_SHEET = 40
 
 
-def build() -> None:
+def build(session: gr.State) -> None:
     """The section's content."""
     first = make_exercise()
     exercise, marking = gr.State(first), gr.State(None)
@@ -56,6 +58,7 @@ def build() -> None:
                 table = gr.DownloadButton("Marks as CSV", interactive=False, min_width=120)
             result = gr.HTML("", padding=False, elem_id="cv-result")
             behind = gr.HTML("", apply_default_css=False, padding=False, elem_id="cv-behind")
+            pin = keep_button("cv-practice-pin")
     after = [answer, result, behind, sheet, table, marking]
     shown = [exercise, message, task, given, *after]
     changes = [component.input for component in (*choice[1:], *own)]
@@ -68,6 +71,7 @@ def build() -> None:
     )
     check.click(on_screen(_check), [exercise, answer], after, **_AT_ONCE)
     answer.select(_inspect, marking, behind, **_AT_ONCE | {"trigger_mode": "multiple"})
+    connect(pin, session, _keep, [exercise, answer, marking])
 
 
 def _choices() -> list[Any]:
@@ -142,6 +146,13 @@ def _check(exercise: Exercise, answer: dict[str, Any]) -> list[Any]:
         gr.DownloadButton(value=table, interactive=True),
         marking,
     ]
+
+
+def _keep(exercise: Exercise, answer: dict[str, Any], marking: Marking | None) -> Any:
+    """What stands in the cells; the marks only while they are of just that."""
+    cells = [[str(entry) for entry in row] for row in cells_of(answer)[0]]
+    checked = marking is not None and [[c.entry for c in row] for row in marking.grid] == cells
+    return keep_exercise(exercise, cells, checked)
 
 
 def _inspect(marking: Marking | None, event: gr.EventData) -> Any:

@@ -21,8 +21,12 @@ from explorer.convolution_words import (
 from explorer.effective_receptive_field import EffectiveField, central_half
 from explorer.errors import ExplorerError
 from explorer.images import Placement
+from explorer.matrix_entry import Cells
 from explorer.models import LoadedModel
 from explorer.pooling import compare_downsampling
+from explorer.practice import LEVELS, Exercise, mark
+from explorer.practice_figure import exercise_figure
+from explorer.practice_words import describe_answer, describe_exercise, describe_marking
 from explorer.receptive_field import catalogue_fields, network_fields, receptive_field
 from explorer.receptive_field_figures import growth_figure, stack_figure
 from explorer.receptive_field_picture import field_picture
@@ -36,7 +40,10 @@ from explorer.workbench import Look, Workbench
 Kept = tuple[Step, list[bytes]]
 MOST_CELLS = 4096  # of a matrix that a notebook writes out
 MOST_STRIDE = 255
+MOST_SEED = 10**15  # as large as the page's own numbers are exact
+MOST_TYPED = 40  # characters in a cell of an answer, as on screen
 _FIELD = "explorer.receptive_field_picture.field_picture"
+_EXERCISE = "explorer.make_exercise"
 
 
 def keep_unit(bench: Workbench, look: Look, layer: str, unit: tuple[int, int]) -> Kept:
@@ -138,6 +145,59 @@ def keep_reading(conv: Convolution, kernel_index: int) -> Kept:
     given = {"kernels": [kernel], "bias": bias}
     title = f"{kernel_name(kernel_index)} read off"
     return step_of("explorer.read_off", given, title, describe_reading([kernel], bias)), []
+
+
+def keep_exercise(exercise: Exercise, answer: Cells, marked: bool) -> Kept:
+    """An exercise with what was answered so far, and its marks where the answer was checked."""
+    arguments = _made(exercise)
+    title = f"Exercise {exercise.seed}, level {exercise.level}"
+    said = describe_exercise(exercise)
+    typed = [[" ".join(str(entry).split()) for entry in row] for row in answer]
+    if not any(entry for row in typed for entry in row):
+        return step_of(_EXERCISE, arguments, title, said, exercise_figure(exercise)), []
+    _refuse_unprintable(typed)
+    arguments |= {"answer": typed, "marked": marked}
+    if marked:
+        marking = mark(exercise, typed)
+        title += f": {marking.right} of {marking.total} cells right"
+    told = describe_marking(marking) if marked else describe_answer(typed)
+    figure = exercise_figure(exercise, typed, marked=marked)
+    return step_of(_EXERCISE, arguments, title, f"{said}\n{told}", figure), []
+
+
+def _made(exercise: Exercise) -> dict[str, Any]:
+    """The arguments that make an exercise again; sizes where they aren't those of its level."""
+    conv, rules = exercise.convolution, LEVELS[exercise.level - 1]
+    used: dict[str, Any] = {
+        "size": list(conv.x.shape[-2:]),
+        "kernel": list(conv.kernel.shape[-2:]),
+        "stride": conv.stride[0],
+        "padding": conv.padding[0],
+        "dilation": conv.dilation[0],
+    }
+    usual = {"size": list(rules.size), "kernel": list(rules.kernel)}
+    usual |= {name: getattr(rules, name) for name in ("stride", "padding", "dilation")}
+    for value, name, most in (
+        (exercise.seed, "seed", MOST_SEED),
+        (used["stride"], "stride", MOST_STRIDE),
+        (used["dilation"], "dilation", MOST_STRIDE),
+    ):
+        if abs(value) > most:
+            raise ExplorerError(
+                f"{name} {value}", f"is more than a notebook takes along ({most})", "use a smaller one"
+            )
+    changed = {name: value for name, value in used.items() if value != usual[name]}
+    return {"seed": exercise.seed, "level": exercise.level, "asked": exercise.asked, **changed}
+
+
+def _refuse_unprintable(typed: Cells) -> None:
+    for row, line in enumerate(typed, start=1):
+        for column, entry in enumerate(line, start=1):
+            if len(entry) > MOST_TYPED or not entry.isprintable():
+                rule = f"is longer than {MOST_TYPED} characters, or has some that can't be printed"
+                raise ExplorerError(
+                    f"row {row}, column {column} of the answer, {entry!r:.60},", rule, "type a number there"
+                )
 
 
 def _seen(bench: Workbench, look: Look) -> tuple[LoadedModel, np.ndarray, Placement]:
