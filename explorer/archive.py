@@ -15,8 +15,8 @@ MAX_FILES = 2000
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that the format knows
 
 # Pictures are compressed already and weights are noise: trying costs seconds and gains nothing. They begin with
-# PNG's signature, or with the length of safetensors' header and the header.
-_DENSE = re.compile(rb"\x89PNG\r\n\x1a\n|[\0-\xff]{4}\0{4}\{")
+# PNG's signature, a zip's (of pictures, or a session), or the length of safetensors' header and the header.
+_DENSE = re.compile(rb"\x89PNG\r\n\x1a\n|PK\x03\x04|[\0-\xff]{4}\0{4}\{")
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:

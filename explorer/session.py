@@ -1,7 +1,8 @@
 """What the user did, for replay: steps that name a public function and its arguments, and the files they need.
 
-A saved session is a ZIP of one JSON file, pictures, and networks of the user's own. It is data: reading it runs
-nothing and writes nothing, names no path of the computer, and anything that doesn't fit the form below is refused.
+A saved session is a ZIP of one JSON file, pictures, and networks and data sets of the user's own. It is data:
+reading it runs nothing and writes nothing, names no path of the computer, and anything that doesn't fit the form below
+is refused.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from PIL import Image
 from explorer.archive import pack, unpack
 from explorer.errors import ExplorerError, suggest
 from explorer.network_file import MAX_NETWORKS_BYTES, is_network_file, read_labels, too_large
+from explorer.picture_zip import MAX_PICTURES_BYTES, check_picture_zip, is_picture_zip
+from explorer.picture_zip import too_large as too_many_pictures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,7 +63,8 @@ class Step:
     Attributes:
         function: the public function that made it, such as ``"explorer.reduce"``; ``"text"`` for words alone.
         arguments: what it was given, as JSON: numbers, text, lists. A picture is named by the SHA-256 of its
-            file, a network by its name, or by its architecture and the SHA-256 of its file.
+            file, a network by its name, or by its architecture and the SHA-256 of its file, pictures to train on
+            by the SHA-256 of their zip.
         title, comment: the user's words, plain text.
         text: what the result says in words and numbers.
         picture: the result as shown, the bytes of a PNG; empty if there is none.
@@ -102,7 +106,7 @@ def step_of(
 
 @dataclass(frozen=True)
 class Session:
-    """Steps in order, a title, and the files that the steps use, pictures and networks: SHA-256 → content.
+    """Steps in order, a title, and the files that the steps use (pictures, networks, data): SHA-256 → content.
 
     The functions below return a changed copy; positions count from 0.
     """
@@ -115,14 +119,14 @@ class Session:
         """With one step more at the end, and the files that it uses.
 
         Raises:
-            ExplorerError: more steps, words or networks than a session may hold.
+            ExplorerError: more steps, words, networks or pictures to train on than a session may hold.
         """
         if len(self.steps) >= MAX_STEPS:
             rule = f"is more than a session holds ({MAX_STEPS})"
             raise ExplorerError(f"step {len(self.steps) + 1}", rule, "remove some, or begin another session")
         _check_words(step, len(self.steps))
         everything = {**self.files, **{content_hash(content): content for content in files}}
-        _check_size(everything.values(), "the networks of your own in this session")
+        _check_size(everything.values(), "of your own in this session")
         return replace(self, steps=(*self.steps, step), files=everything)
 
     def rename(self, title: str) -> Session:
@@ -218,10 +222,12 @@ def read_session(data: bytes, functions: Collection[str], what: str = "the sessi
     contents = {
         name.partition("/")[2]: content for name, content in files.items() if name.startswith("files/")
     }
-    _check_size(contents.values(), f"the networks in {what}")
+    _check_size(contents.values(), f"in {what}")
     for name, content in contents.items():
         if is_network_file(content):
             read_labels(content, f"the network {name[:12]}… in {what}")
+        elif is_picture_zip(content):
+            check_picture_zip(content, f"the pictures {name[:12]}… in {what}")
     return Session(title, steps, contents)
 
 
@@ -232,10 +238,14 @@ def _used(files: Mapping[str, bytes], steps: Iterable[Step]) -> dict[str, bytes]
 
 
 def _check_size(files: Iterable[bytes], what: str) -> None:
-    """Raises ExplorerError for more networks than a session holds."""
+    """Raises ExplorerError for more networks, or pictures to train on, than a session holds."""
+    files = list(files)
     size = sum(len(content) for content in files if is_network_file(content))
     if size > MAX_NETWORKS_BYTES:
-        raise too_large(what, size)
+        raise too_large(f"the networks {what}", size)
+    size = sum(len(content) for content in files if is_picture_zip(content))
+    if size > MAX_PICTURES_BYTES:
+        raise too_many_pictures(f"the pictures {what}", size)
 
 
 def _parsed(content: bytes, what: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from explorer.session import FIGURE_DPI
 from notebooks_export.cells import Given, literal, written
+from notebooks_export.own_data import ABSENT
 
 
 def _figure(code: str) -> list[str]:
@@ -250,8 +251,13 @@ def _recorded(given: Given) -> list[str]:
             "print(compare_histories(configs, histories, test_images))",
         ]
     )
+    absent = any(config.data_dir == ABSENT for config in given["configs"].values())
     return [
         *_mapping("configs", given["configs"]),
+        *(
+            ["# To train again, put the folder of the pictures, or a zip of it, in data_dir's place."]
+            * absent
+        ),
         "# Epoch, training and test accuracy, training and test loss; of long runs some of the epochs.",
         "recorded = {",
         *(line for title, rows in given["recorded"].items() for line in _rows(title, rows)),
@@ -262,6 +268,23 @@ def _recorded(given: Given) -> list[str]:
         "    histories = {title: list(training.train(config)) for title, config in configs.items()}",
         *told,
         *_figure("accuracy_figure(histories)" if shown == "epochs" else figure),
+    ]
+
+
+def classes(given: Given) -> list[str]:
+    """A run's accuracy on each class after an epoch, as it was recorded."""
+    rows = [f"    ({label!r}, {share!r})," for label, share in given["recorded"]]
+    epoch, count = given["epoch"], given["classes"]
+    return [
+        f"config = {literal(given['config'])}",
+        f"# After epoch {epoch}: test accuracy of each class.",
+        *("recorded = [", *rows, "]"),
+        "train_again = False  # True trains anew with the recipe above, which may take long",
+        "if train_again:",
+        f"    result = list(training.train(config))[{epoch - 1}]",
+        "    recorded = class_shares(result, training.load_dataset(config).labels)",
+        f"print(describe_classes({epoch}, recorded, {count}))",
+        *_figure(f"classes_figure({epoch}, recorded, {count})"),
     ]
 
 

@@ -26,6 +26,8 @@ from notebooks_export.networks import (
     network_imports,
     network_name,
 )
+from notebooks_export.own_data import check_own_data, own_data_files, placed
+from notebooks_export.running import HOW, POINTER
 from training.runs import DEFAULT_ROOT
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#$~^|&@!])")
@@ -39,6 +41,11 @@ _SUFFIX = {
     "TIFF": "tiff",
     "PPM": "ppm",
 }
+_PYTHON = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
+}
+"""What Jupyter and Colab go by when they open the file."""
 OWN_WORDS = "Write your discussion here."
 
 
@@ -48,20 +55,22 @@ def build_notebook(session: Session, *, runs: str | Path = DEFAULT_ROOT) -> nbfo
     What it reads lies beside it: see :func:`notebook_files`. Training runs that steps name are below ``runs``.
 
     Raises:
-        ExplorerError: an empty session, a function or an argument that isn't allowed, a step whose picture or
-            run is gone. The session stays as it is.
+        ExplorerError: an empty session, a function or an argument that isn't allowed, a step whose picture, data
+            or run is gone. The session stays as it is.
     """
     given = check_steps(session, runs)
-    cells = [new_markdown_cell(_heading(session), id="title")]
-    if setup := setup_code(session, given):
+    setup = setup_code(session, given)
+    cells = [new_markdown_cell(_heading(session, POINTER if setup else ""), id="title")]
+    if setup:
         cells.append(new_code_cell(setup, id="setup", execution_count=1))
     for number, (step, arguments) in enumerate(zip(session.steps, given, strict=True), start=1):
         cells.append(new_markdown_cell(_words(step, number), id=f"step-{number}-words"))
         if step.function == TEXT:
             continue
         cells.append(_code_cell(step, step_code(step, arguments), number))
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel, "title": session.title})
+    if setup:
+        cells.append(new_markdown_cell(HOW, id="run-again"))
+    notebook = new_notebook(cells=cells, metadata={**_PYTHON, "title": session.title})
     nbformat.validate(notebook)
     return notebook
 
@@ -85,6 +94,7 @@ def check_steps(session: Session, runs: str | Path = DEFAULT_ROOT) -> list[Given
         _check_present(session, checked[-1], number)
     numbers = {row["model"]: number for number, row in enumerate(checked, start=1) if row.get("model")}
     check_networks(session, numbers, runs)
+    check_own_data(session, checked)
     models, images = _variables(session, checked)
     return [
         Given(
@@ -96,7 +106,7 @@ def check_steps(session: Session, runs: str | Path = DEFAULT_ROOT) -> list[Given
 
 def step_code(step: Step, given: Given) -> str:
     """The code of one step's cell."""
-    return "\n".join(CALLS[step.function].write(given))
+    return "\n".join(CALLS[step.function].write(placed(given)))
 
 
 def imports(session: Session) -> list[str]:
@@ -138,7 +148,7 @@ def setup_code(session: Session, given: list[Given]) -> str:
 def notebook_files(session: Session, *, runs: str | Path = DEFAULT_ROOT) -> dict[str, bytes]:
     """What a session's notebook reads: path beside the notebook → content.
 
-    Pictures, networks of the user's own, and of training runs the recipe and the epochs that are looked into.
+    Pictures, data and networks of the user's own, and of training runs the recipe and the epochs that are looked into.
 
     Raises:
         ExplorerError: as :func:`build_notebook`.
@@ -149,6 +159,7 @@ def notebook_files(session: Session, *, runs: str | Path = DEFAULT_ROOT) -> dict
     return {
         **{_image_path(name, session.files[name]): session.files[name] for name in sorted(pictures)},
         **network_files(session, networks, runs),
+        **own_data_files(session, given),
     }
 
 
@@ -166,11 +177,11 @@ def picture_size(content: bytes) -> tuple[int, int]:
         return opened.size
 
 
-def _heading(session: Session) -> str:
+def _heading(session: Session, pointer: str) -> str:
     made = versions()
     listed = ", ".join(f"{package} {number}" for package, number in made.items())
     title = plain(session.title.replace("\n", " ")) or "Session"
-    return f"# {title}\n\nMade with CNN Explorer; {plain(listed)}."
+    return f"# {title}\n\nMade with CNN Explorer; {plain(listed)}. {pointer}".rstrip()
 
 
 def _words(step: Step, number: int) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import io
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from PIL import Image
@@ -19,6 +21,7 @@ from notebooks_export.calls import TEXT
 from notebooks_export.cells import Given
 from notebooks_export.networks import load_network
 from notebooks_export.notebook import check_steps, imports, step_code
+from notebooks_export.own_data import own_data_files, placed
 from training.runs import DEFAULT_ROOT
 
 OnStep = Callable[[int, int, str], None]
@@ -45,11 +48,12 @@ def perform(
     ]
     variables = _variables(session, [given[position] for position in todo], runs)
     steps = list(session.steps)
-    for done, position in enumerate(todo):
-        step = steps[position]
-        if on_step is not None:
-            on_step(done, len(todo), step.title or step.function)
-        steps[position], _ = _carried_out(step, given[position], variables)
+    with _data_placed(session, [given[position] for position in todo]) as ready:
+        for done, (position, row) in enumerate(zip(todo, ready, strict=True)):
+            step = steps[position]
+            if on_step is not None:
+                on_step(done, len(todo), step.title or step.function)
+            steps[position], _ = _carried_out(step, row, variables)
     return replace(session, steps=tuple(steps))
 
 
@@ -63,9 +67,19 @@ def carry_out(
     """
     given = check_steps(session, runs)[position]
     variables = _variables(session, [given], runs)
-    step, scope = _carried_out(session.steps[position], given, variables)
+    with _data_placed(session, [given]) as [ready]:
+        step, scope = _carried_out(session.steps[position], ready, variables)
     drawn = _figure_code(step_code(step, given))
     return step, {**scope, **({FIGURE: _value(drawn, scope)} if drawn else {})}
+
+
+@contextmanager
+def _data_placed(session: Session, given: Sequence[Given]) -> Iterator[list[Given]]:
+    """The same steps, with the pictures to train on as files for as long as they are carried out."""
+    with TemporaryDirectory() as folder:
+        for path, content in own_data_files(session, given, folder).items():
+            Path(path).write_bytes(content)
+        yield [placed(row, folder) for row in given]
 
 
 def _variables(session: Session, given: Collection[Given], runs: str | Path) -> dict[str, Any]:

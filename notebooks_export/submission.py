@@ -42,16 +42,17 @@ _README = """{name}
 notebook.ipynb  the code with its results: open it in Jupyter or Colab
 report.pdf      the same to read
 session.zip     what was kept, to open again in the program's Export tab
-images/         pictures that the notebook reads; networks/ and runs/, if there are any, are the
-                networks and training runs of the author's own that it loads
+images/         pictures that the notebook reads; data/, networks/ and runs/, if there are any, are the
+                pictures to train on, networks and training runs of the author's own that it loads
 pictures/       the results, one PNG a step
 manifest.json   for each step: function, arguments, versions, SHA-256 of its picture
 
-To run the notebook again, put this folder into the program's own (where launch.py lies), install what it needs with
+To run the notebook again, put what is in this folder into the program's own (where launch.py lies), install what it
+needs with
 
     pip install -r requirements.txt
 
-start Jupyter there, or set PYTHONPATH to that folder, and run all cells from top to bottom.
+start Jupyter there, and run all cells from top to bottom. How to run it in Colab is said at the notebook's end.
 """
 
 OnStage = Callable[[float, str], None]
@@ -137,6 +138,25 @@ def build_submission(
     return Submission(f"{name}.zip", pack({f"{name}/{path}": content for path, content in files.items()}))
 
 
+def notebook_and_pdf(
+    session: Session, *, runs: str | Path = DEFAULT_ROOT, on_stage: OnStage | None = None
+) -> dict[str, bytes]:
+    """The notebook and its PDF, file name → content.
+
+    A notebook that reads pictures, networks or runs of its author's comes with them, as ``notebook.zip``: alone its
+    cells would fail.
+
+    Raises:
+        ExplorerError: as :func:`~notebooks_export.build_notebook`.
+    """
+    tell = on_stage or (lambda share, what: None)
+    notebook, report = _set(session, "", runs, tell)
+    beside = notebook_files(session, runs=runs)
+    if not beside:
+        return {"notebook.ipynb": notebook, "report.pdf": report}
+    return {"notebook.zip": pack({"notebook.ipynb": notebook, **beside}), "report.pdf": report}
+
+
 def export_files(
     session: Session, *, author: str = "", runs: str | Path = DEFAULT_ROOT, on_stage: OnStage | None = None
 ) -> dict[str, bytes]:
@@ -146,19 +166,25 @@ def export_files(
         ExplorerError: as :func:`~notebooks_export.build_notebook`.
     """
     tell = on_stage or (lambda share, what: None)
-    tell(0.0, "Writing the notebook")
-    notebook = build_notebook(session, runs=runs)
-    tell(0.2, "Setting the PDF")
-    report = to_pdf(notebook, author)
-    tell(0.8, "Packing")
+    notebook, report = _set(session, author, runs, tell)
     return {
-        "notebook.ipynb": nbformat.writes(notebook).encode(),
+        "notebook.ipynb": notebook,
         "report.pdf": report,
         "session.zip": save_session(session),
         "manifest.json": json.dumps(manifest(session), indent=2, ensure_ascii=False).encode(),
         **notebook_files(session, runs=runs),
         **step_pictures(session),
     }
+
+
+def _set(session: Session, author: str, runs: str | Path, tell: OnStage) -> tuple[bytes, bytes]:
+    """The notebook and the PDF of it; what comes next is packing."""
+    tell(0.0, "Writing the notebook")
+    notebook = build_notebook(session, runs=runs)
+    tell(0.2, "Setting the PDF")
+    report = to_pdf(notebook, author)
+    tell(0.8, "Packing")
+    return nbformat.writes(notebook).encode(), report
 
 
 def step_pictures(session: Session) -> dict[str, bytes]:

@@ -165,7 +165,7 @@ def _check_normalization(value: object) -> None:
 
 def changed_knobs(config: TrainConfig) -> dict[str, Any]:
     """What differs from the defaults, as JSON; a folder and a device of this computer stay here."""
-    given, usual = asdict(replace(config, data_dir=None, device="auto")), asdict(TrainConfig())
+    given, usual = {**asdict(config), "data_dir": None, "device": "auto"}, asdict(TrainConfig())
     changed = {name: value for name, value in given.items() if value != usual[name]}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in changed.items()}
 

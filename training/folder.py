@@ -12,6 +12,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
@@ -121,8 +122,10 @@ def _list(root: Path, sizes: dict[str, str]) -> Listing:
         raise ExplorerError(
             f"{root}", f"has {found}", "put the images of each class into a subfolder of its own"
         )
+    # Class by class, whatever order a file system or a zip has: the same pictures make the same data set.
     train, test = (
-        tuple(Picture(path, labels.index(name)) for name, path in splits[s]) for s in ("train", "test")
+        tuple(Picture(path, labels.index(name)) for name, path in sorted(splits[s], key=itemgetter(0)))
+        for s in ("train", "test")
     )
     for split, pictures in (("training", train), ("test", test)):
         if not pictures:
@@ -131,7 +134,8 @@ def _list(root: Path, sizes: dict[str, str]) -> Listing:
                 f"has no {split} images",
                 f"each class needs at least {TEST_EVERY} images, or train/ and test/",
             )
-    digest = hashlib.sha256(repr(sorted(sizes.items())).encode()).hexdigest()
+    content = [(picture.path, sizes[picture.path]) for picture in (*train, *test)]
+    digest = hashlib.sha256(repr(content).encode()).hexdigest()
     return Listing(labels, train, test, digest[:16])
 
 
