@@ -18,6 +18,8 @@ from PIL import Image
 from explorer.archive import pack
 from explorer.errors import ExplorerError
 
+OWN_DATA = "own:"
+"""In a step's recipe, before the SHA-256 of such a zip; alone it stands for pictures that stayed behind."""
 MAX_PICTURES_BYTES = 100_000_000
 """All zips of pictures of one session together."""
 MAX_PIXELS_BYTES = 2**30
@@ -58,17 +60,22 @@ def picture_zip(labels: Sequence[str], splits: Mapping[str, Split]) -> bytes:
     size = 0
     for split, (images, classes) in splits.items():
         for number, (image, index) in enumerate(zip(images, classes, strict=True)):
-            encoded = io.BytesIO()
-            Image.fromarray(np.asarray(image)).save(encoded, "PNG", compress_level=6)
-            size += encoded.tell()
+            content = _encoded(image)
+            size += len(content)
             if size > MAX_PICTURES_BYTES:
                 total = sum(len(several) for several, _ in splits.values())
                 raise too_large(f"the first {len(files) + 1:,} of {total:,} pictures", size)
-            files[f"{split}/{labels[index]}/{number:06d}.png"] = encoded.getvalue()
+            files[f"{split}/{labels[index]}/{number:06d}.png"] = content
     content = pack(files)
     if len(content) > MAX_PICTURES_BYTES:
         raise too_large(f"{len(files):,} pictures", len(content))
     return content
+
+
+def _encoded(image: np.ndarray) -> bytes:
+    encoded = io.BytesIO()
+    Image.fromarray(np.asarray(image)).save(encoded, "PNG", compress_level=6)
+    return encoded.getvalue()
 
 
 def is_picture_zip(content: bytes) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from explorer.catalogue import catalogue
 from explorer.errors import ExplorerError, suggest
 from explorer.images import sample_images
+from explorer.picture_zip import OWN_DATA
 from explorer.receptive_field_stack import Kind
 from training import TrainConfig, list_networks
 from training.layer_line import is_layer_line
@@ -22,8 +23,6 @@ MAX_CELLS = 4096
 MAX_RUNS = 12
 MAX_EPOCHS = 120  # rows of numbers in a cell
 SAMPLE = "sample:"
-OWN_DATA = "own:"
-"""Before the SHA-256 of a zip of pictures; alone it stands for pictures that didn't come along."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 _RUN = re.compile(r"\w[\w .,+=-]{0,109}@[0-9]{1,6}")  # as training.runs names them
 _LAYER = re.compile(r"[A-Za-z_][\w.]{0,199}")
@@ -96,6 +95,13 @@ def typed(name: str, value: Any) -> str:
     """What somebody typed into a cell: up to 40 printable characters, or nothing."""
     if not isinstance(value, str) or len(value) > 40 or not value.isprintable():
         raise _refused(name, value, "up to 40 printable characters")
+    return value
+
+
+def label(name: str, value: Any) -> str:
+    """A class's label: printable characters, as many as a folder's name may have."""
+    if not isinstance(value, str) or not 1 <= len(value) <= 255 or not value.isprintable():
+        raise _refused(name, value, "1 to 255 printable characters")
     return value
 
 
@@ -184,6 +190,11 @@ def recipe(name: str, value: Any, *, absent: bool = False) -> TrainConfig:
         raise _refused(name, value, f"a recipe ({error})") from error
 
 
+def recorded_recipe(name: str, value: Any) -> TrainConfig:
+    """The recipe of a run that is done: pictures of one's own may have stayed behind."""
+    return recipe(name, value, absent=True)
+
+
 def _is_own_data(place: Any, absent: bool) -> bool:
     if not isinstance(place, str) or not place.startswith(OWN_DATA):
         return False
@@ -194,7 +205,7 @@ def _is_own_data(place: Any, absent: bool) -> bool:
 def recipes(name: str, value: Any) -> dict[str, TrainConfig]:
     """One to :data:`MAX_RUNS` recipes by a short title."""
     given = _by_title(name, value, 1)
-    return {title: recipe(f"{name} {title!r}", knobs, absent=True) for title, knobs in given.items()}
+    return {title: recorded_recipe(f"{name} {title!r}", knobs) for title, knobs in given.items()}
 
 
 def recorded(name: str, value: Any) -> dict[str, list[tuple[Any, ...]]]:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from explorer.errors import ExplorerError
-from explorer.picture_zip import check_picture_zip
+from explorer.picture_zip import OWN_DATA, check_picture_zip
 from explorer.session import Session
-from notebooks_export.arguments import OWN_DATA
 from notebooks_export.cells import Given
 from training import TrainConfig
 
