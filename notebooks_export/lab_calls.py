@@ -6,10 +6,12 @@ Four values each, those of :class:`notebooks_export.calls.Call`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, get_args
 
 from explorer.catalogue import catalogue
 from explorer.convolution import PADDING_MODES
+from explorer.errors import ExplorerError
 from explorer.images import sample_images
 from explorer.practice import ASKED, LEVELS
 from explorer.preprocessing import Framing
@@ -17,6 +19,7 @@ from notebooks_export import arguments as allow
 from notebooks_export import lab_cells
 from notebooks_export.arguments import Check
 from notebooks_export.cells import Given
+from training.run_views import MOST_CLASSES
 
 Parts = tuple[Mapping[str, Check], Mapping[str, Any], tuple[str, ...], Callable[[Given], list[str]]]
 
@@ -31,6 +34,17 @@ _SEED = allow.whole(0, 2**31)
 _PLACE = allow.several(allow.whole(0, 100_000), 2, 2)
 _SIDES = allow.several(allow.whole(1, 64), 2, 2)
 _STRIDE = allow.several(allow.whole(0, 255), 2, 2)
+
+
+def _class_share(name: str, value: Any) -> tuple[str, float]:
+    """(label, accuracy in [0, 1])."""
+    label, share = allow.several(lambda part, given: given, 2, 2)(name, value)
+    if not isinstance(label, str) or not 1 <= len(label) <= 255 or not label.isprintable():
+        rule = "is not of 1 to 255 printable characters"
+        raise ExplorerError(f"{name}: label {label!r:.80}", rule, "correct the step, or remove it")
+    return label, allow.number(0, 1)(name, share)
+
+
 _CONVOLUTION: dict[str, Check] = {
     "x": allow.numbers,
     "kernel": allow.numbers,
@@ -214,6 +228,21 @@ LAB_CALLS: Mapping[str, Parts] = {
             "from training.reports import compare_histories, describe_histories, recorded_history, runs_figure",
         ),
         lab_cells.train,
+    ),
+    "training.reports.classes_figure": (
+        {
+            "config": partial(allow.recipe, absent=True),
+            "epoch": allow.whole(1, 100_000),
+            "recorded": allow.several(_class_share, 1, MOST_CLASSES),
+            "classes": allow.whole(1, 100_000),
+        },
+        {},
+        (
+            *("import io", "import training"),
+            "from training.reports import classes_figure, describe_classes",
+            "from training.run_views import class_shares",
+        ),
+        lab_cells.classes,
     ),
     "training.reports.predict_images": (
         {

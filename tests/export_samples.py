@@ -153,6 +153,11 @@ def _lab_steps(look: dict[str, str], mine: dict[str, str]) -> tuple[Step, ...]:
         Step("explorer.make_exercise", {"size": [3, 9], "asked": "size", "padding": 1}, title="Another"),
         Step("training.train", {**runs, "test_images": {"plain": 100}}, title="Curves of runs that are done"),
         Step("training.train", {**runs, "shown": "gap", "test_images": {"plain": 100, "again": 100}}),
+        Step(
+            "training.reports.classes_figure",
+            {"config": TINY, "epoch": 2, "recorded": [["$a$", 0.25], ["Kätzchen", 1]], "classes": 3},
+            title="Each class",
+        ),
         Step("training.reports.first_layer_figure", {**mine, **trained}, title="The first layer"),
     )
 

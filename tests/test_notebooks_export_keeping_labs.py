@@ -342,6 +342,8 @@ def test_units_seeing_a_pixel_are_those_whose_box_holds_it() -> None:
 
 ROW = [1, 0.5, 0.5, 1.0, 1.0]
 TINY = {"dataset": "shapes10"}
+BARS = "training.reports.classes_figure"
+CLASSES = {"config": TINY, "epoch": 1, "recorded": [["cat", 0.5]], "classes": 10}
 
 
 @pytest.mark.parametrize(
@@ -364,6 +366,18 @@ TINY = {"dataset": "shapes10"}
         ("explorer.make_exercise", {"answer": [["\u202e1"]]}),
         ("explorer.make_exercise", {"answer": "1"}),
         ("explorer.make_exercise", {"marked": 1}),
+        (BARS, {**CLASSES, "recorded": []}),
+        (BARS, {**CLASSES, "recorded": [["cat", 0.5]] * 21}),
+        (BARS, {**CLASSES, "recorded": [["cat", 1.5]]}),
+        (BARS, {**CLASSES, "recorded": [["cat", "0.5"]]}),
+        (BARS, {**CLASSES, "recorded": [["", 0.5]]}),
+        (BARS, {**CLASSES, "recorded": [["cat\n", 0.5]]}),
+        (BARS, {**CLASSES, "recorded": [[7, 0.5]]}),
+        (BARS, {**CLASSES, "recorded": ["ab"]}),
+        (BARS, {**CLASSES, "recorded": {"cat": 0.5}}),
+        (BARS, {**CLASSES, "epoch": 0}),
+        (BARS, {**CLASSES, "classes": "10"}),
+        (BARS, {**CLASSES, "config": {"data_dir": "/etc"}}),
         ("training.train", {"configs": {"a": TINY}, "recorded": {"a": [ROW[:4]]}}),
         ("training.train", {"configs": {"a": TINY}, "recorded": {"a": [[1, 1.5, 0.5, 1, 1]]}}),
         ("training.train", {"configs": {"a": TINY}, "recorded": {"a": [["1", 0.5, 0.5, 1, 1]]}}),

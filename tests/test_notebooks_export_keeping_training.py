@@ -18,7 +18,7 @@ from notebooks_export.arguments import MAX_EPOCHS, MAX_RUNS
 from notebooks_export.calls import CALLS
 from tests.fresh_kernel import assert_shows_the_same, pixels
 from training import TrainConfig, load_dataset, load_trained, runs, shipped_runs
-from training.catalogue import TrainedModels, name_of
+from training.catalogue import TrainedModels, facts_of, name_of
 from training.comparison import group_runs
 from training.data import Dataset
 from training.explain import Predictions, predict_test_images
@@ -142,6 +142,51 @@ def test_curves_of_a_run_are_recorded_not_trained_anew(run: Run) -> None:
     assert any("epoch 10: train 65.0%, test 60.8%" in step.text for step in shipped)
 
 
+def test_each_class_as_it_was_recorded(run: Run, data: Dataset) -> None:
+    for epoch, result in enumerate(runs.history(run.folder), start=1):
+        step = check(keeping.keep_classes(run, epoch))
+        assert step.text.startswith(f"Test accuracy by class after epoch {epoch}\n")
+        for label, share in zip(data.labels, result.class_accuracy, strict=True):
+            assert f"{label}: {share:.1%}" in step.text.splitlines()
+    # Counted by somebody else: the last epoch's network on the test images.
+    answers = predict_test_images(run.folder, 2, data)
+    counts = answers.confusion
+    assert [line.split(": ")[1] for line in step.text.splitlines()[1:]] == [
+        f"{right / of:.1%}" for right, of in zip(counts.diagonal(), counts.sum(1), strict=True)
+    ]
+    with pytest.raises(ExplorerError, match="epoch 3 of the run 'one' has no results yet"):
+        keeping.keep_classes(run, 3)
+    shipped = check(keeping.keep_classes(runs.read_run(shipped_runs()[0]), 1))
+    assert "cat: 24.9%" in shipped.text
+
+
+def test_of_many_classes_the_hardest_are_kept(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = tuple(f"class\x07 {n}" for n in range(30))
+    accuracy = (float("nan"), *(n / 30 for n in range(29, 0, -1)))
+    result = replace(runs.history(run.folder)[0], class_accuracy=accuracy)
+    facts = facts_of(run)
+    assert facts
+    monkeypatch.setattr(runs, "history", lambda folder: [result])
+    monkeypatch.setattr(keeping, "facts_of", lambda run: replace(facts, labels=labels))
+    step = check(keeping.keep_classes(run, 1))
+    first, *rows = step.text.splitlines()
+    assert first.endswith("(the 20 hardest of 30)")
+    assert rows == [f"class\ufffd {30 - n}: {n / 30:.1%}" for n in range(1, 21)]
+
+
+def test_classes_are_measured_again_only_when_asked(run: Run) -> None:
+    step, _ = keeping.keep_classes(run, 1)
+    notebook = build_notebook(Session(steps=(step,)))
+    setup, cell = (c.source for c in notebook.cells if c.cell_type == "code")
+    names: dict[str, Any] = {}
+    body = cell.replace("train_again = False", "train_again = True").replace("Image.open(file)", "")
+    exec(f"{setup}\n{body}", names)
+    # One thread, one seed: the same run.
+    assert [(label, round(share, 6)) for label, share in names["recorded"]] == [
+        tuple(pair) for pair in step.arguments["recorded"]
+    ]
+
+
 def test_training_again_is_a_word_away(run: Run) -> None:
     step, _ = keeping.keep_curves(run)
     notebook = build_notebook(Session(steps=(step,)))
@@ -249,6 +294,7 @@ def test_in_a_fresh_kernel_from_the_files_beside_the_notebook(
         keeping.keep_confusion(run, 2, None, found),
         keeping.keep_mistakes(run, 2, None, found, data, None),
         keeping.keep_curves(run),
+        keeping.keep_classes(run, 2),
     ):
         session = session.add(step, files)
     notebook = build_notebook(session, runs=root)

@@ -27,6 +27,7 @@ from training.figures import COLORS, first_kernels, tile
 from training.inside import spread_out
 from training.mistake_views import confusions
 from training.results import EpochResult
+from training.run_views import classes_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,6 +123,34 @@ def runs_figure(
             named = "" if alone else f"{title}, "
             _draw_group(axes, quantity, named, [histories[m] for m in members], COLORS[place % len(COLORS)])
         _finish(axes, quantity)
+    return figure
+
+
+def describe_classes(epoch: int, shares: Sequence[tuple[str, float]], classes: int) -> str:
+    """The test accuracy of each class after an epoch, a line a class.
+
+    Args:
+        shares: (label, accuracy in [0, 1]), as :func:`training.run_views.class_shares` picks them.
+        classes: of how many classes they are.
+    """
+    return "\n".join([classes_title(epoch, classes), *(f"{label}: {share:.1%}" for label, share in shares)])
+
+
+def classes_figure(epoch: int, shares: Sequence[tuple[str, float]], classes: int) -> Figure:
+    """The same as bars, the first class at the top."""
+    from matplotlib.figure import Figure
+
+    size = (6.4, 0.9 + 0.28 * len(shares))
+    figure = Figure(figsize=size, layout="constrained", facecolor="white")
+    axes = figure.add_subplot(xlim=(0, 100), xlabel="of the class's test images right (%)")
+    rows = range(len(shares))
+    bars = axes.barh(rows, [100 * share for _, share in shares], height=0.66, color=COLORS[0])
+    axes.bar_label(bars, [f"{share:.0%}" for _, share in shares], padding=3, fontsize=8)
+    axes.set_yticks(rows, [label for label, _ in shares], parse_math=False)
+    axes.set_ylim(len(shares) - 0.4, -0.6)
+    axes.set_title(classes_title(epoch, classes), fontsize=10)
+    axes.tick_params(axis="y", length=0)
+    axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 

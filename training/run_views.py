@@ -14,7 +14,7 @@ from training.runs import Run
 from training.words import legend_titles, recipe_title
 
 History = Sequence[EpochResult]
-_MOST_CLASSES = 20
+MOST_CLASSES = 20
 
 
 def run_head(run: Run, history: History, everything: Sequence[Run] = ()) -> str:
@@ -127,19 +127,29 @@ def _now(run: Run, quantity: str) -> tuple[float, float] | None:
     return p.epoch - 1 + p.step / p.steps, getattr(p, f"train_{quantity}")
 
 
+def class_shares(result: EpochResult, labels: Sequence[str]) -> list[tuple[str, float]]:
+    """(label, test accuracy) of the classes that have test images: all, or the worst first where there are many."""
+    pairs = zip(labels, result.class_accuracy, strict=False)
+    known = [(label, share) for label, share in pairs if not math.isnan(share)]
+    if len(known) > MOST_CLASSES:
+        known = sorted(known, key=lambda pair: pair[1])[:MOST_CLASSES]
+    return known
+
+
+def classes_title(epoch: int, classes: int) -> str:
+    """What :func:`class_shares` of so many classes are."""
+    fewest = f" (the {MOST_CLASSES} hardest of {classes})" if classes > MOST_CLASSES else ""
+    return f"Test accuracy by class after epoch {epoch}{fewest}"
+
+
 def class_bars(result: EpochResult, labels: Sequence[str]) -> str:
     """Test accuracy of each class after one epoch, the worst first where there are many."""
-    known = [(label, share) for label, share in zip(labels, result.class_accuracy, strict=False)]
-    known = [(label, share) for label, share in known if not math.isnan(share)]
-    if len(known) > _MOST_CLASSES:
-        known = sorted(known, key=lambda pair: pair[1])[:_MOST_CLASSES]
     rows = "".join(
         f'<li><span class="tr-label">{escape(label)}</span>{bar(share)}<span class="tr-value">{share:.0%}</span></li>'
-        for label, share in known
+        for label, share in class_shares(result, labels)
     )
-    fewest = f" (the {_MOST_CLASSES} hardest of {len(labels)})" if len(labels) > _MOST_CLASSES else ""
     return (
-        f'<h3 class="tr-heading">Test accuracy by class after epoch {result.epoch}{fewest}</h3>'
+        f'<h3 class="tr-heading">{classes_title(result.epoch, len(labels))}</h3>'
         f'<ol class="tr-classes">{rows}</ol>'
     )
 

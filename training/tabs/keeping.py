@@ -25,7 +25,9 @@ from training.mistake_views import Pair, cell_images
 from training.networks import build_network, count_parameters
 from training.reports import (
     Row,
+    classes_figure,
     compare_histories,
+    describe_classes,
     describe_confusion,
     describe_first_layer,
     describe_histories,
@@ -38,6 +40,7 @@ from training.reports import (
     runs_figure,
 )
 from training.results import EpochResult
+from training.run_views import class_shares
 from training.runs import Run
 from training.shelf import Choice, Opened, is_here
 from training.words import dataset_title, network_title, recipe_title
@@ -99,6 +102,32 @@ def keep_curves(run: Run) -> Kept:
         f"Training: {title}",
         describe_histories(histories),
         runs_figure(configs, histories),
+    )
+    return step, []
+
+
+def keep_classes(run: Run, epoch: int) -> Kept:
+    """How a run did on each class after an epoch, as it was recorded."""
+    facts = facts_of(run)
+    result = next((found for found in runs.history(run.folder) if found.epoch == epoch), None)
+    if result is None or facts is None:
+        rule, remedy = "has no results yet", "let it train for one epoch first"
+        raise ExplorerError(f"epoch {epoch} of the run {run.name!r}", rule, remedy)
+    # With the digits and letters that a notebook writes out.
+    shares = [(_printable(label), round(share, 6)) for label, share in class_shares(result, facts.labels)]
+    classes = len(facts.labels)
+    arguments = {
+        "config": knobs(run.config),
+        "epoch": epoch,
+        "recorded": [list(pair) for pair in shares],
+        "classes": classes,
+    }
+    step = step_of(
+        "training.reports.classes_figure",
+        arguments,
+        f"{recipe_title(run.config)}: each class after epoch {epoch}",
+        describe_classes(epoch, shares, classes),
+        classes_figure(epoch, shares, classes),
     )
     return step, []
 
@@ -204,6 +233,10 @@ def _all_knobs(configs: Mapping[str, TrainConfig]) -> dict[str, dict[str, Any]]:
 def _read_back(recorded: Mapping[str, Sequence[Row]]) -> dict[str, list[EpochResult]]:
     """The results with the digits that are recorded: what is kept is what the notebook shows."""
     return {title: recorded_history(rows) for title, rows in recorded.items()}
+
+
+def _printable(label: str) -> str:
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in label)
 
 
 def _titled(groups: Sequence[Group]) -> dict[str, tuple[Run, list[EpochResult]]]:

@@ -16,7 +16,7 @@ from training import runs
 from training.catalogue import facts_of
 from training.run_views import class_bars, epoch_caption, is_stopping, run_charts, run_head
 from training.runs import Run
-from training.tabs.keeping import keep_curves
+from training.tabs.keeping import keep_classes, keep_curves
 from training.tabs.lab import NAME, Lab
 from training.words import run_line
 
@@ -128,8 +128,9 @@ def build(lab: Lab, doorway: Doorway, active: gr.Textbox, steps: gr.Tabs) -> Wat
         )
     charts = gr.HTML(padding=False, elem_id="tr-charts")
     caption = gr.HTML(padding=False, elem_id="tr-caption")
-    classes = gr.HTML(padding=False, elem_id="tr-classes")
     pin = keep_button("tr-watch-pin")
+    classes = gr.HTML(padding=False, elem_id="tr-classes")
+    pin_classes = keep_button("tr-classes-pin")
     with gr.Accordion("What its process printed; removing the run", open=False):
         log = gr.Textbox(label="Log", lines=6, max_lines=12, interactive=False, elem_id="tr-log")
         delete = gr.Button("Delete this run …", size="sm", interactive=False)
@@ -151,6 +152,12 @@ def build(lab: Lab, doorway: Doorway, active: gr.Textbox, steps: gr.Tabs) -> Wat
     _connect(lab, watch, sure)
     _connect_page(lab, watch, doorway, active, steps)
     connect(pin, doorway.session, lambda name: keep_curves(lab.models.run(name)), [run])
+
+    def classes_shown(seen: list[Any]) -> Any:
+        """Of the epoch on screen: meanwhile the run may have done another."""
+        return keep_classes(lab.models.run(seen[0][0]), seen[0][3])
+
+    connect(pin_classes, doorway.session, classes_shown, [watch.seen])
     return watch
 
 
