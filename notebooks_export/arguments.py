@@ -98,13 +98,6 @@ def typed(name: str, value: Any) -> str:
     return value
 
 
-def label(name: str, value: Any) -> str:
-    """A class's label: printable characters, as many as a folder's name may have."""
-    if not isinstance(value, str) or not 1 <= len(value) <= 255 or not value.isprintable():
-        raise _refused(name, value, "1 to 255 printable characters")
-    return value
-
-
 def numbers(name: str, value: Any) -> Any:
     """A finite number, or nested lists of them: up to 4 axes and :data:`MAX_CELLS` cells."""
 

@@ -6,7 +6,6 @@ Four values each, those of :class:`notebooks_export.calls.Call`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, get_args
 
 from explorer.catalogue import catalogue
@@ -231,7 +230,7 @@ LAB_CALLS: Mapping[str, Parts] = {
     ),
     "training.reports.classes_figure": (
         {
-            "config": partial(allow.recipe, absent=True),
+            "config": allow.recorded_recipe,
             "epoch": allow.whole(1, 100_000),
             "recorded": allow.several(_class_share, 1, MOST_CLASSES),
             "classes": allow.whole(1, 100_000),
