@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shutil
 import threading
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
-from explorer.session import Session, Step
+from explorer.session import Session, Step, content_hash
 from notebooks_export import tab
 from notebooks_export.tabs import hand_in, sheet_form, steps
-from tests.export_samples import files_below
+from tests.export_samples import files_below, own_picture
 from tests.training_samples import TINY, tiny_data
 from training import shipped_runs, train
 from training.catalogue import TrainedModels
@@ -120,3 +122,26 @@ def test_cancelling_leaves_no_file(
     assert bar == ""
     assert [Path(path).name for path in ready["value"]] == ["notebook.ipynb", "report.pdf"]
     assert len(list(files_below(tmp_path / "page"))) == 2
+
+
+def test_a_notebook_that_reads_files_comes_with_them(
+    trained: TrainedModels, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "page"))
+    picture = own_picture()
+    look = {"model": "mine@1", "image": content_hash(picture)}
+    session = Session(steps=(Step("explorer.predict", look, "Mine", "kept"),), files={look["image"]: picture})
+    *_, (ready, _) = hand_in.make_files(trained, session)
+    assert "unpack" in ready["label"]
+    assert [Path(path).name for path in ready["value"]] == ["notebook.zip", "report.pdf"]
+    with zipfile.ZipFile(ready["value"][0]) as archive:
+        inside = {name: archive.read(name) for name in archive.namelist()}
+    notebook = nbformat.reads(inside.pop("notebook.ipynb").decode(), as_version=4)
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    assert sorted({Path(name).parts[0] for name in inside}) == ["images", "runs"]
+    [image] = [name for name in inside if name.startswith("images/")]
+    assert f"explorer.read_image('{image}')" in code
+    assert inside[image] == picture
+    assert "runs/mine/config.json" in inside
+    # The next download is spoken of as usual.
+    assert hand_in.keep_file(session)["label"] == "Ready to download"

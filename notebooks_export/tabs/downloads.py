@@ -14,10 +14,13 @@ from explorer.session import content_hash
 from explorer.tabs.components import warn
 from training.checkpoint import write_whole
 
+READY = "Ready to download"
 
-def ready(files: dict[str, bytes]) -> Any:
-    """Update for a list of files to download: name → content."""
-    return gr.update(value=[file_for_page(name, content) for name, content in files.items()], visible=True)
+
+def ready(files: dict[str, bytes], said: str = READY) -> Any:
+    """Update for a list of files to download, name → content, with what is said of them."""
+    paths = [file_for_page(name, content) for name, content in files.items()]
+    return gr.update(value=paths, label=said, visible=True)
 
 
 def file_for_page(name: str, content: bytes) -> str:

@@ -13,11 +13,13 @@ from explorer.errors import ExplorerError
 from explorer.session import Session, save_session
 from explorer.tabs.components import QUIET, on_screen
 from notebooks_export.data import step_data
-from notebooks_export.submission import build_submission, export_files, open_session
-from notebooks_export.tabs.downloads import ready, settled
+from notebooks_export.submission import build_submission, notebook_and_pdf, open_session
+from notebooks_export.tabs.downloads import READY, ready, settled
 from notebooks_export.tabs.steps import CANCELLABLE, Steps, changed
 from training.catalogue import TrainedModels
 from training.tabs.lab import with_progress
+
+_WITH_FILES = "Ready: notebook.zip has the notebook and the files it reads; unpack it as a whole"
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def lay_out() -> HandIn:
     submit = gr.Button("Make the ZIP to hand in", variant="primary", elem_id="export-submit")
     export = gr.Button("Notebook and PDF alone", size="sm", elem_id="export-files")
     files = gr.File(
-        label="Ready to download",
+        label=READY,
         file_count="multiple",
         interactive=False,
         visible=False,
@@ -112,12 +114,12 @@ def hand_in(trained: TrainedModels, session: Session, surname: str, number: str)
 
 
 def make_files(trained: TrainedModels, session: Session) -> Iterator[tuple[Any, ...]]:
-    """Notebook and PDF, with progress."""
+    """Notebook, with the files that it reads, and PDF; with progress."""
 
     def work(report: Any) -> Any:
-        made = export_files(session, runs=trained.root, on_stage=lambda *told: report(told))
+        made = notebook_and_pdf(session, runs=trained.root, on_stage=lambda *told: report(told))
         report((0.95, "Getting them ready"))
-        return ready({name: made[name] for name in ("notebook.ipynb", "report.pdf")})
+        return ready(made, _WITH_FILES if "notebook.zip" in made else READY)
 
     made = yield from settled(with_progress(work, 1), 1)
     if made is not None:
