@@ -260,7 +260,7 @@ def test_a_loaded_network_answers_as_the_run_does(run: Run, data: Dataset, found
 def test_the_confusion_matrix_and_the_mistakes(
     run: Run, data: Dataset, found: Predictions, root: Path
 ) -> None:
-    step = check(keeping.keep_confusion(run, 2, None, found), root)
+    step = check(keeping.keep_confusion(run, 2, None, found, data), root)
     right = int((found.probabilities.argmax(1) == found.classes).sum())
     assert f"{right} of 100 test images are right" in step.text
     step = check(keeping.keep_mistakes(run, 2, None, found, data, None), root)
@@ -291,7 +291,7 @@ def test_in_a_fresh_kernel_from_the_files_beside_the_notebook(
 ) -> None:
     session = Session()
     for step, files in (
-        keeping.keep_confusion(run, 2, None, found),
+        keeping.keep_confusion(run, 2, None, found, data),
         keeping.keep_mistakes(run, 2, None, found, data, None),
         keeping.keep_curves(run),
         keeping.keep_classes(run, 2),
@@ -299,17 +299,6 @@ def test_in_a_fresh_kernel_from_the_files_beside_the_notebook(
         session = session.add(step, files)
     notebook = build_notebook(session, runs=root)
     assert_shows_the_same(notebook, notebook_files(session, runs=root), tmp_path, monkeypatch)
-
-
-def test_a_folder_of_pictures_can_not_be_taken_along(run: Run, found: Predictions) -> None:
-    own = replace(run, config=replace(CONFIG, dataset="folder", data_dir="/somewhere/pets"))
-    for kept in (
-        lambda: keeping.knobs(own.config),
-        lambda: keeping.keep_curves(replace(own, folder=run.folder)),
-        lambda: keeping.keep_confusion(own, 2, None, found),
-    ):
-        with pytest.raises(ExplorerError, match="'pets', a folder of your own pictures, can't be kept"):
-            kept()
 
 
 def test_a_run_without_an_epoch_has_no_curves(tmp_path: Path) -> None:

@@ -16,13 +16,13 @@ from explorer.workbench import Explanation, Workbench
 from training import runs
 from training.catalogue import facts_of, name_of
 from training.comparison import Group
-from training.config import TrainConfig, changed_knobs
-from training.data import gallery
+from training.data import Dataset, gallery
 from training.explain import Predictions, confident_mistakes
 from training.figures import augmentation_pairs, confusion_figure, tile
 from training.inside import Scene, first_convolution
 from training.mistake_views import Pair, cell_images
 from training.networks import build_network, count_parameters
+from training.own_pictures import knobs_with, recorded_knobs
 from training.reports import (
     Row,
     classes_figure,
@@ -54,11 +54,11 @@ _PAIRS = 6
 def keep_gallery(opened: Opened, seed: int) -> Kept:
     """Ten images of each class."""
     config = opened.choice.config()
-    arguments = {"config": knobs(config), "per_class": 10, "seed": seed}
+    knobs, files = knobs_with(config, opened.data)
+    arguments = {"config": knobs, "per_class": 10, "seed": seed}
     figure = gallery_figure(gallery(opened.data, per_class=10, seed=seed))
-    return step_of(
-        "training.gallery", arguments, f"{dataset_title(config)}: images of each class", "", figure
-    ), []
+    title = f"{dataset_title(config)}: images of each class"
+    return step_of("training.gallery", arguments, title, "", figure), files
 
 
 def keep_network(network: str, classes: int, image_size: int) -> Kept:
@@ -75,12 +75,13 @@ def keep_pairs(opened: Opened, augmentation: Sequence[str], seed: int) -> Kept:
     if not augmentation:
         raise ExplorerError("without augmentation", "every image stays as it is", "choose one, such as flip")
     config = replace(opened.choice.config(), augmentation=tuple(augmentation))
-    arguments = {"config": knobs(config), "count": _PAIRS, "seed": seed}
+    knobs, files = knobs_with(config, opened.data)
+    arguments = {"config": knobs, "count": _PAIRS, "seed": seed}
     pairs = augmentation_pairs(opened.data, config, _PAIRS, seed)
     originals, changed = zip(*pairs, strict=True)
     picture = tile([*originals, *changed], columns=len(pairs), scale=3)
     title = "Originals, and what augmentation makes of them"
-    return step_of("training.figures.augmentation_pairs", arguments, title, "", picture), []
+    return step_of("training.figures.augmentation_pairs", arguments, title, "", picture), files
 
 
 def keep_curves(run: Run) -> Kept:
@@ -91,19 +92,18 @@ def keep_curves(run: Run) -> Kept:
             f"the run {run.name!r}", "has no finished epoch", "let it train for one epoch first"
         )
     title = recipe_title(run.config)
-    configs, recorded = (
-        {title[:_MOST_TITLE]: run.config},
-        {title[:_MOST_TITLE]: recorded_rows(history)},
-    )
+    short = title[:_MOST_TITLE]
+    recorded = {short: recorded_rows(history)}
     histories = _read_back(recorded)
+    knobs, files = recorded_knobs({short: run})
     step = step_of(
         "training.train",
-        {"configs": _all_knobs(configs), "recorded": recorded},
+        {"configs": knobs, "recorded": recorded},
         f"Training: {title}",
         describe_histories(histories),
-        runs_figure(configs, histories),
+        runs_figure({short: run.config}, histories),
     )
-    return step, []
+    return step, files
 
 
 def keep_classes(run: Run, epoch: int) -> Kept:
@@ -116,8 +116,9 @@ def keep_classes(run: Run, epoch: int) -> Kept:
     # With the digits and letters that a notebook writes out.
     shares = [(_printable(label), round(share, 6)) for label, share in class_shares(result, facts.labels)]
     classes = len(facts.labels)
+    knobs, files = recorded_knobs({run.name: run})
     arguments = {
-        "config": knobs(run.config),
+        "config": knobs[run.name],
         "epoch": epoch,
         "recorded": [list(pair) for pair in shares],
         "classes": classes,
@@ -129,7 +130,7 @@ def keep_classes(run: Run, epoch: int) -> Kept:
         describe_classes(epoch, shares, classes),
         classes_figure(epoch, shares, classes),
     )
-    return step, []
+    return step, files
 
 
 def keep_comparison(groups: Sequence[Group], quantity: str) -> Kept:
@@ -144,10 +145,11 @@ def keep_comparison(groups: Sequence[Group], quantity: str) -> Kept:
     facts = {title: facts_of(run) for title, (run, _) in found.items()}
     test_images = {title: known.test_images for title, known in facts.items() if known}
     histories = _read_back(recorded)
+    knobs, files = recorded_knobs({title: run for title, (run, _) in found.items()})
     step = step_of(
         "training.train",
         {
-            "configs": _all_knobs(configs),
+            "configs": knobs,
             "recorded": recorded,
             "test_images": test_images,
             "shown": quantity,
@@ -156,24 +158,23 @@ def keep_comparison(groups: Sequence[Group], quantity: str) -> Kept:
         compare_histories(configs, histories, test_images),
         runs_figure(configs, histories, (quantity,)),
     )
-    return step, []
+    return step, files
 
 
-def keep_confusion(run: Run, epoch: int, chosen: Choice | None, found: Predictions) -> Kept:
+def keep_confusion(run: Run, epoch: int, chosen: Choice | None, found: Predictions, images: Dataset) -> Kept:
     """How often each class was taken for each."""
-    arguments = _tested(run, epoch, chosen)
+    arguments, files = _tested(run, epoch, chosen, images)
     figure = confusion_figure(found.confusion, found.labels)
     title = f"What {run.name} takes for what, after epoch {epoch}"
-    return step_of(
-        _PREDICT, {**arguments, "shown": "confusion"}, title, describe_confusion(found), figure
-    ), []
+    arguments |= {"shown": "confusion"}
+    return step_of(_PREDICT, arguments, title, describe_confusion(found), figure), files
 
 
 def keep_mistakes(
-    run: Run, epoch: int, chosen: Choice | None, found: Predictions, images: Any, cell: Pair | None
+    run: Run, epoch: int, chosen: Choice | None, found: Predictions, images: Dataset, cell: Pair | None
 ) -> Kept:
     """The surest mistakes, or the images of one cell of the confusion matrix."""
-    arguments = _tested(run, epoch, chosen)
+    arguments, files = _tested(run, epoch, chosen, images)
     picked = confident_mistakes(found, MOST_MISTAKES) if cell is None else cell_images(found, *cell)
     picked = picked[:MOST_MISTAKES]
     title = "The mistakes of which it was surest"
@@ -181,7 +182,7 @@ def keep_mistakes(
         title = f"{found.labels[cell[0]]}, taken for {found.labels[cell[1]]}"
     arguments |= {"shown": "mistakes", "cell": list(cell) if cell else None, "count": MOST_MISTAKES}
     figure = mistakes_figure(picked, found.labels, images)
-    return step_of(_PREDICT, arguments, title, describe_mistakes(picked, found.labels), figure), []
+    return step_of(_PREDICT, arguments, title, describe_mistakes(picked, found.labels), figure), files
 
 
 def keep_first_layer(bench: Workbench, run: Run, epoch: int, scene: Scene) -> Kept:
@@ -208,26 +209,7 @@ def keep_saliency(bench: Workbench, run: Run, epoch: int, scene: Scene) -> Kept:
     return replace(step, title=f"{step.title} {_when(epoch)}"), files
 
 
-def knobs(config: TrainConfig) -> dict[str, Any]:
-    """What differs from the defaults, as JSON; a device of this computer stays here.
-
-    Raises:
-        ExplorerError: pictures of the user's own: a session can't take a folder of them along.
-    """
-    if config.dataset == "folder":
-        raise ExplorerError(
-            f"{dataset_title(config)!r}, a folder of your own pictures,",
-            "can't be kept: a session takes no folders along",
-            "keep results with one of the data sets that the program knows",
-        )
-    return changed_knobs(config)
-
-
 _PREDICT = "training.reports.predict_images"
-
-
-def _all_knobs(configs: Mapping[str, TrainConfig]) -> dict[str, dict[str, Any]]:
-    return {title: knobs(config) for title, config in configs.items()}
 
 
 def _read_back(recorded: Mapping[str, Sequence[Row]]) -> dict[str, list[EpochResult]]:
@@ -253,14 +235,17 @@ def _titled(groups: Sequence[Group]) -> dict[str, tuple[Run, list[EpochResult]]]
     return found
 
 
-def _tested(run: Run, epoch: int, chosen: Choice | None) -> dict[str, Any]:
+def _tested(
+    run: Run, epoch: int, chosen: Choice | None, images: Dataset
+) -> tuple[dict[str, Any], list[bytes]]:
     """The network, and the images that it was tested on: its own, or those that were open in their place."""
     config = run.config
     own = Choice(config.dataset, config.data_dir, config.image_size, config.skip_broken)
     data = own.config() if is_here(own) or chosen is None else chosen.config()
-    if is_here(own):
+    if is_here(own) and data.dataset != "folder":  # of pictures of one's own those that were used go along
         data = replace(data, max_train_images=config.max_train_images, max_test_images=config.max_test_images)
-    return {"model": name_of(run, epoch), "config": knobs(data)}
+    knobs, files = knobs_with(data, images)
+    return {"model": name_of(run, epoch), "config": knobs}, files
 
 
 def _when(epoch: int) -> str:

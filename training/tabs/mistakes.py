@@ -120,7 +120,7 @@ def connect(lab: Lab, data: DataStep, doorway: Doorway, parts: Mistakes) -> None
 
     def keep_matrix(tested: _Tested) -> Any:
         run = lab.models.run(tested.run)
-        return keep_confusion(run, tested.epoch, tested.chosen, tested.predictions(lab))
+        return keep_confusion(run, tested.epoch, tested.chosen, tested.predictions(lab), tested.images(lab))
 
     def keep_cards(tested: _Tested, pair: str) -> Any:
         run, found = lab.models.run(tested.run), tested.predictions(lab)
