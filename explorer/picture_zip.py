@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+import stat
 import struct
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -123,8 +124,10 @@ def _checked(archive: zipfile.ZipFile, size: int, what: str) -> PictureZip:
         if not found:
             raise ExplorerError(named, "doesn't belong there", _REMEDY)
         # As they are made: what isn't packed can't grow, and nothing else has to be unpacked to know its size.
-        if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
-            raise ExplorerError(named, "is packed or locked, which pictures of a session aren't", _REMEDY)
+        link = stat.S_ISLNK(entry.external_attr >> 16)
+        if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 or link:
+            rule = "is packed, locked or a link, which pictures of a session aren't"
+            raise ExplorerError(named, rule, _REMEDY)
         labels.add(found[2])
         sides.add(_side(archive, entry, named))
     if len({entry.filename for entry in entries}) < len(entries):
