@@ -20,13 +20,20 @@ _NAME = 18  # room for what the result is assigned to
 class Given:
     """A step's arguments, checked and complete, and the variables that hold its network and its pictures.
 
-    ``basis_image`` holds the picture that kept colours were found on.
+    ``basis_image`` holds the picture that kept colours were found on, ``models`` the networks of several epochs.
     """
 
     arguments: Mapping[str, Any]
     model: str = ""
     image: str = ""
     basis_image: str = ""
+    models: tuple[str, ...] = ()
+
+    @property
+    def networks(self) -> dict[str, str]:
+        """Variable → reference of each network that the cell uses."""
+        held = (*((self.model,) if self.model else ()), *self.models)
+        return dict(zip(held, named_networks(self.arguments), strict=True))
 
     @property
     def pictures(self) -> dict[str, str]:
@@ -36,6 +43,11 @@ class Given:
 
     def __getitem__(self, name: str) -> Any:
         return self.arguments[name]
+
+
+def named_networks(arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """The networks that a step's arguments name: one, or those of several epochs."""
+    return (*((arguments["model"],) if arguments.get("model") else ()), *arguments.get("models", ()))
 
 
 def written(function: str, *positional: str, **named: Any) -> str:

@@ -18,6 +18,7 @@ from notebooks_export import arguments as allow
 from notebooks_export import lab_cells
 from notebooks_export.arguments import Check
 from notebooks_export.cells import Given
+from training.inside import MOST_MOMENTS
 from training.run_views import MOST_CLASSES
 
 Parts = tuple[Mapping[str, Check], Mapping[str, Any], tuple[str, ...], Callable[[Given], list[str]]]
@@ -42,6 +43,22 @@ def _class_share(name: str, value: Any) -> tuple[str, float]:
         rule = "is not of 1 to 255 printable characters"
         raise ExplorerError(f"{name}: label {label!r:.80}", rule, "correct the step, or remove it")
     return label, allow.number(0, 1)(name, share)
+
+
+def _run_epochs(name: str, value: Any) -> dict[str, float | None]:
+    """``RUN@EPOCH`` → recorded test accuracy in [0, 1] or None, of several epochs of one run, in their order."""
+    if not isinstance(value, Mapping) or not 1 <= len(value) <= MOST_MOMENTS:
+        rule = f"is not a mapping of 1 to {MOST_MOMENTS} epochs of a run, RUN@EPOCH, to their test accuracy"
+        raise ExplorerError(f"{name} {value!r:.80}", rule, "correct the step, or remove it")
+    share = allow.optional(allow.number(0, 1))
+    checked = {allow.model_reference(name, key): share(f"{name} {key}", part) for key, part in value.items()}
+    named = {key: key.rpartition("@") for key in checked}
+    runs = {run for run, _, _ in named.values()}
+    epochs = {key: int(epoch) for key, (run, _, epoch) in named.items() if run}
+    if len(runs) > 1 or len(set(epochs.values())) < len(checked):
+        rule = "are not different epochs of one run"
+        raise ExplorerError(f"{name} {', '.join(checked):.80}", rule, "name each RUN@EPOCH once")
+    return {key: checked[key] for key in sorted(checked, key=epochs.__getitem__)}
 
 
 _CONVOLUTION: dict[str, Check] = {
@@ -260,6 +277,20 @@ LAB_CALLS: Mapping[str, Parts] = {
             "from training.reports import describe_confusion, describe_mistakes, mistakes_figure, predict_images",
         ),
         lab_cells.mistakes,
+    ),
+    "training.inside.look_inside": (
+        {
+            "models": _run_epochs,
+            **{name: _LOOK[name] for name in ("image", "framing")},
+            "target": allow.whole(0, 99_999),
+        },
+        {"framing": "crop"},
+        (
+            "import io",
+            "from training.film import describe_film, film_figure",
+            "from training.inside import look_inside",
+        ),
+        lab_cells.film,
     ),
     "training.reports.first_layer_figure": (
         _LOOK,

@@ -334,3 +334,23 @@ def first_layer(given: Given) -> list[str]:
         f"print(describe_first_layer({given.model}.module, activation))",
         *_figure(f"first_layer_figure({given.model}.module, activation)"),
     ]
+
+
+def film(given: Given) -> list[str]:
+    """One picture, seen by a run's network after several of its epochs."""
+    epochs = [int(reference.rpartition("@")[2]) for reference in given["models"]]
+    held = zip(epochs, given.models, strict=True)
+    reached = zip(epochs, given["models"].values(), strict=True)
+    recorded = {epoch: share for epoch, share in reached if share is not None}
+    call = written(
+        *("look_inside", "networks", given.image, repr(given["target"]), "test_accuracy=recorded"),
+        framing=given["framing"],
+    )
+    return [
+        *("networks = {", *(f"    {epoch}: {variable}," for epoch, variable in held), "}"),
+        "# The accuracy on all test images, as it was recorded.",
+        f"recorded = {literal(recorded)}",
+        f"found = {call}",
+        "print(describe_film(found))",
+        *_figure("film_figure(found)"),
+    ]

@@ -18,7 +18,7 @@ from explorer.images import FORMATS
 from explorer.session import Session, Step, versions
 from notebooks_export.arguments import SAMPLE
 from notebooks_export.calls import CALLS, TEXT
-from notebooks_export.cells import PICTURES, WIDTH, Given
+from notebooks_export.cells import PICTURES, WIDTH, Given, named_networks
 from notebooks_export.networks import (
     check_networks,
     network_code,
@@ -92,13 +92,17 @@ def check_steps(session: Session, runs: str | Path = DEFAULT_ROOT) -> list[Given
             raise ExplorerError(f"function {step.function!r:.80} in step {number}", rule, remedy)
         checked.append(CALLS[step.function].check(step, number))
         _check_present(session, checked[-1], number)
-    numbers = {row["model"]: number for number, row in enumerate(checked, start=1) if row.get("model")}
+    numbers = {name: number for number, row in enumerate(checked, start=1) for name in named_networks(row)}
     check_networks(session, numbers, runs)
     check_own_data(session, checked)
     models, images = _variables(session, checked)
     return [
         Given(
-            row, models.get(row.get("model", ""), ""), *(images.get(row.get(n) or "", "") for n in PICTURES)
+            row,
+            models.get(row.get("model", ""), ""),
+            images.get(row.get("image") or "", ""),
+            images.get(row.get("basis_image") or "", ""),
+            tuple(models[name] for name in row.get("models", ())),
         )
         for row in checked
     ]
@@ -116,7 +120,8 @@ def imports(session: Session) -> list[str]:
         return []
     needed |= {"import explorer", "from PIL import Image"}
     for step in session.steps:
-        needed |= network_imports(str(step.arguments.get("model", "")))
+        for name in named_networks(step.arguments):
+            needed |= network_imports(name)
     plain_imports = sorted(line for line in needed if line.startswith("import"))
     names: dict[str, set[str]] = {}
     for line in needed - set(plain_imports):
@@ -137,7 +142,9 @@ def _from(module: str, names: list[str]) -> str:
 
 def setup_code(session: Session, given: list[Given]) -> str:
     """The first cell: imports, then each network and each picture once."""
-    loads = {row.model: f"{row.model} = {network_code(row['model'])}" for row in given if row.model}
+    loads: dict[str, str] = {}
+    for row in given:
+        loads |= {name: f"{name} = {network_code(reference)}" for name, reference in row.networks.items()}
     for row in given:
         for variable, reference in row.pictures.items():
             loads[variable] = f"{variable} = explorer.read_image({_image_code(session, reference)})"
@@ -155,7 +162,7 @@ def notebook_files(session: Session, *, runs: str | Path = DEFAULT_ROOT) -> dict
     """
     given = check_steps(session, runs)
     pictures = {reference for row in given for reference in row.pictures.values()} & set(session.files)
-    networks = sorted({row["model"] for row in given if row.model})
+    networks = sorted({reference for row in given for reference in row.networks.values()})
     return {
         **{_image_path(name, session.files[name]): session.files[name] for name in sorted(pictures)},
         **network_files(session, networks, runs),
@@ -253,9 +260,9 @@ def _variables(session: Session, rows: list[dict[str, Any]]) -> tuple[dict[str, 
         return name
 
     for row in rows:
-        model = row.get("model")
-        if model and model not in models:
-            models[model] = fresh(network_name(model))
+        for model in named_networks(row):
+            if model not in models:
+                models[model] = fresh(network_name(model))
         for image in filter(None, map(row.get, PICTURES)):
             if image not in images:
                 sample = image.startswith(SAMPLE)

@@ -88,8 +88,9 @@ def _variables(session: Session, given: Collection[Given], runs: str | Path) -> 
     if given:
         _run("\n".join(imports(session)), variables)
     for row in given:
-        if row.model and row.model not in variables:
-            variables[row.model] = load_network(session, row["model"], runs)
+        for variable, reference in row.networks.items():
+            if variable not in variables:
+                variables[variable] = load_network(session, reference, runs)
         for variable, reference in row.pictures.items():
             if variable in variables:
                 continue

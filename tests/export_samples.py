@@ -158,6 +158,15 @@ def _lab_steps(look: dict[str, str], mine: dict[str, str]) -> tuple[Step, ...]:
             {"config": TINY, "epoch": 2, "recorded": [["$a$", 0.25], ["Kätzchen", 1]], "classes": 3},
             title="Each class",
         ),
+        Step(
+            "training.inside.look_inside",
+            {
+                "models": {f"lenet-cifar10-augmented@{n}": share for n, share in ((0, None), (10, 0.6))},
+                "image": mine["image"],
+                "target": 3,
+            },
+            title="Over the epochs",
+        ),
         Step("training.reports.first_layer_figure", {**mine, **trained}, title="The first layer"),
     )
 

@@ -342,6 +342,8 @@ def test_units_seeing_a_pixel_are_those_whose_box_holds_it() -> None:
 
 ROW = [1, 0.5, 0.5, 1.0, 1.0]
 TINY = {"dataset": "shapes10"}
+FILM = "training.inside.look_inside"
+MOMENTS = {"models": {"lenet-cifar10-plain@10": 0.5}, "image": "sample:Lion", "target": 3}
 BARS = "training.reports.classes_figure"
 CLASSES = {"config": TINY, "epoch": 1, "recorded": [["cat", 0.5]], "classes": 10}
 
@@ -378,6 +380,18 @@ CLASSES = {"config": TINY, "epoch": 1, "recorded": [["cat", 0.5]], "classes": 10
         (BARS, {**CLASSES, "epoch": 0}),
         (BARS, {**CLASSES, "classes": "10"}),
         (BARS, {**CLASSES, "config": {"data_dir": "/etc"}}),
+        (FILM, {**MOMENTS, "models": {}}),
+        (FILM, {**MOMENTS, "models": ["lenet-cifar10-plain@10"]}),
+        (FILM, {**MOMENTS, "models": {"lenet-cifar10-plain@10": 1.5}}),
+        (FILM, {**MOMENTS, "models": {"lenet-cifar10-plain@10": "0.5"}}),
+        (FILM, {**MOMENTS, "models": {"lenet-cifar10-plain@10": None, "lenet-cifar10-augmented@10": None}}),
+        (FILM, {**MOMENTS, "models": {"lenet-cifar10-augmented@2": None}}),
+        (FILM, {**MOMENTS, "models": {"lenet-cifar10-plain@10": None, "lenet-cifar10-plain@010": None}}),
+        (FILM, {**MOMENTS, "models": {"resnet18": None}}),
+        (FILM, {**MOMENTS, "models": {"../x@1": None}}),
+        (FILM, {**MOMENTS, "models": {f"lenet-cifar10-augmented@{n}": None for n in range(9)}}),
+        (FILM, {**MOMENTS, "target": -1}),
+        (FILM, {**MOMENTS, "image": "/etc/passwd"}),
         ("training.train", {"configs": {"a": TINY}, "recorded": {"a": [ROW[:4]]}}),
         ("training.train", {"configs": {"a": TINY}, "recorded": {"a": [[1, 1.5, 0.5, 1, 1]]}}),
         ("training.train", {"configs": {"a": TINY}, "recorded": {"a": [["1", 0.5, 0.5, 1, 1]]}}),

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 import explorer
+from explorer.captions import number
 from explorer.errors import ExplorerError
 from explorer.session import Session, Step, read_session, save_session
 from explorer.workbench import Workbench
 from notebooks_export import build_notebook, notebook_files, open_session, perform
 from notebooks_export.arguments import MAX_EPOCHS, MAX_RUNS
 from notebooks_export.calls import CALLS
+from tests.export_samples import own_picture
 from tests.fresh_kernel import assert_shows_the_same, pixels
 from training import TrainConfig, load_dataset, load_trained, runs, shipped_runs
 from training.catalogue import TrainedModels, facts_of, name_of
@@ -286,8 +288,61 @@ def test_one_epoch_looked_into(bench: Workbench, run: Run, root: Path, scene: Sc
     assert saliency.title.endswith("after epoch 2")
 
 
+def test_the_strip_of_epochs(bench: Workbench, run: Run, root: Path, scene: Scene) -> None:
+    step = check(keeping.keep_film(bench, run, scene, (0, 1, 2)), root)
+    assert list(step.arguments["models"]) == ["one@0", "one@1", "one@2"]
+    reached = {r.epoch: r.test_accuracy for r in runs.history(run.folder)}
+    image = explorer.read_image(scene.image_path)
+    for epoch, line in enumerate(step.text.splitlines()[:3]):
+        model = load_trained(run.folder, epoch)
+        answers = explorer.predict(model, image, top=10)
+        [target] = [answer for answer in answers if answer.index == scene.target]
+        says, probability, test = line.split("; ")
+        assert says == f"epoch {epoch}: says {answers[0].label} {answers[0].probability:.0%}"
+        assert probability == f"{target.label} {target.probability:.1%}"
+        assert test == ("test –" if epoch == 0 else f"test {reached[epoch]:.1%}")
+    last = step.text.splitlines()[3]
+    largest = max(
+        float(load_trained(run.folder, n).module.state_dict()["conv1.weight"].abs().max()) for n in range(3)
+    )
+    assert f"kernels to ±{number(largest)}," in last
+    # What is on screen: another look at a moment later gives the epochs that were shown.
+    fewer = check(keeping.keep_film(bench, run, scene, (0, 2)), root)
+    assert [line.split(":")[0] for line in fewer.text.splitlines()[:2]] == ["epoch 0", "epoch 2"]
+    assert pixels(fewer.picture).shape[1] < pixels(step.picture).shape[1]
+
+
+def test_a_strip_on_a_picture_of_ones_own(bench: Workbench, run: Run, root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.png"
+    path.write_bytes(own_picture())
+    step = check(keeping.keep_film(bench, run, Scene(str(path), 0, "The explorer's picture"), (1, 2)), root)
+    assert step.title == "The explorer's picture, over 2 epochs of one"
+
+
+def test_the_strip_names_what_is_gone(bench: Workbench, run: Run, root: Path, scene: Scene) -> None:
+    step, files = keeping.keep_film(bench, run, scene, (0, 2))
+    session = Session().add(step, files)
+    assert {name for name in notebook_files(session, runs=root) if name.startswith("runs/")} == {
+        "runs/one/config.json",
+        "runs/one/epoch-0000.safetensors",
+        "runs/one/epoch-0002.safetensors",
+    }
+    models = {**step.arguments["models"], "one@7": 0.5}
+    with pytest.raises(ExplorerError, match="'one@7' of step 1"):
+        build_notebook(
+            Session(steps=(replace(step, arguments={**step.arguments, "models": models}),)), runs=root
+        )
+
+
 def test_in_a_fresh_kernel_from_the_files_beside_the_notebook(
-    run: Run, data: Dataset, found: Predictions, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bench: Workbench,
+    run: Run,
+    data: Dataset,
+    found: Predictions,
+    scene: Scene,
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     session = Session()
     for step, files in (
@@ -295,6 +350,7 @@ def test_in_a_fresh_kernel_from_the_files_beside_the_notebook(
         keeping.keep_mistakes(run, 2, None, found, data, None),
         keeping.keep_curves(run),
         keeping.keep_classes(run, 2),
+        keeping.keep_film(bench, run, scene, (0, 1, 2)),
     ):
         session = session.add(step, files)
     notebook = build_notebook(session, runs=root)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from explorer.activations import Activation
-from explorer.attribution import Attribution
+from explorer.activations import Activation, capture_activations
+from explorer.attribution import Attribution, attribute
 from explorer.errors import ExplorerError
 from explorer.layers import Layer, list_layers
 from explorer.models import LoadedModel
-from explorer.predictions import Prediction, ranked
+from explorer.predictions import Prediction, predict, ranked
+from explorer.preprocessing import Framing
 from explorer.workbench import Explanation, Workbench
 from training import runs
 from training.catalogue import name_of
@@ -22,6 +23,7 @@ from training.runs import Run
 from training.trained import epochs_of
 
 Floats = NDArray[np.floating]
+Pixels = NDArray[np.uint8]
 MOST_MOMENTS = 8
 
 
@@ -82,14 +84,53 @@ def moment(bench: Workbench, run: Run, epoch: int, scene: Scene) -> Moment:
 
 
 def moments(
-    bench: Workbench, run: Run, scene: Scene, on_progress: Callable[[float], None] = lambda share: None
+    bench: Workbench,
+    run: Run,
+    scene: Scene,
+    on_progress: Callable[[float], None] = lambda share: None,
+    epochs: Sequence[int] = (),
 ) -> list[Moment]:
-    """The scene after several epochs: the first, the last, and evenly between them."""
-    chosen = spread_out(epochs_of(run.folder), MOST_MOMENTS)
+    """The scene after several epochs: the given ones, or the first, the last, and evenly between them."""
+    chosen = list(epochs) or spread_out(epochs_of(run.folder), MOST_MOMENTS)
     found = []
     for number, epoch in enumerate(chosen):
         on_progress(number / len(chosen))
         found.append(moment(bench, run, epoch, scene))
+    return found
+
+
+def look_inside(
+    networks: Mapping[int, LoadedModel],
+    image: Pixels,
+    target: int,
+    *,
+    framing: Framing = "crop",
+    test_accuracy: Mapping[int, float] | None = None,
+) -> list[Moment]:
+    """One picture, seen by the same network after several epochs.
+
+    Args:
+        networks: epoch → the network after it, as :func:`training.load_trained` gives it.
+        image: RGB (H, W, 3) uint8.
+        target: the class whose saliency is looked at.
+        test_accuracy: epoch → share of all test images that were right, in [0, 1], where it is known.
+
+    Raises:
+        ExplorerError: no such class, or a network without a convolution.
+    """
+    found = []
+    for epoch, model in networks.items():
+        layer = first_convolution(model).name
+        found.append(
+            Moment(
+                epoch,
+                _kernels(model),
+                capture_activations(model, image, [layer], framing=framing)[layer],
+                attribute(model, image, target, framing=framing),
+                tuple(predict(model, image, top=len(model.labels), framing=framing)),
+                (test_accuracy or {}).get(epoch),
+            )
+        )
     return found
 
 
@@ -107,6 +148,21 @@ def first_convolution(model: LoadedModel) -> Layer:
         if layer.kind == "Conv2d":
             return layer
     raise ExplorerError(f"the network {model.name}", "has no convolution", "choose a run of one that has")
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Where the colours of several moments end, the same for all: ± these."""
+
+    kernels: float
+    maps: float
+    saliency: float
+
+
+def scales(found: Sequence[Moment]) -> Scales:
+    """The largest magnitudes of each kind over all of ``found``."""
+    reach = max(float(np.abs(m.maps.values).max()) for m in found) or 1.0
+    return Scales(largest_weight(found), reach, max(m.saliency.limits[0][1] for m in found))
 
 
 def largest_weight(found: Sequence[Moment]) -> float:

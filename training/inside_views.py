@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from explorer.captions import number
 from explorer.overlay import DIVERGING, colourise, enlarged, overlay
 from training.data_views import image_tag, mosaic
-from training.inside import Floats, Moment, Scene, largest_weight
+from training.inside import Floats, Moment, Scales, Scene, scales
 
 Pixels = NDArray[np.uint8]
-_MOST_KERNELS = 16
+MOST_KERNELS = 16
 
 
 def kernel_pixels(kernels: Floats, scale: float) -> Pixels:
@@ -31,7 +31,7 @@ def map_pixels(maps: Floats, reach: float) -> list[Pixels]:
 
 def first_layer(shown: Moment, scale: float) -> str:
     """Each kernel of the first convolution with its map on the picture below it, and what the colours mean."""
-    maps = shown.maps.values[:_MOST_KERNELS]
+    maps = shown.maps.values[:MOST_KERNELS]
     reach = float(np.abs(maps).max()) or 1.0
     cells = []
     for index, picture in enumerate(map_pixels(maps, reach)):
@@ -45,7 +45,7 @@ def first_layer(shown: Moment, scale: float) -> str:
 
 def _first_words(shown: Moment, scale: float, reach: float) -> str:
     count, height, width = shown.maps.shape
-    many = f"the first {_MOST_KERNELS} of {count}" if count > _MOST_KERNELS else f"all {count}"
+    many = f"the first {MOST_KERNELS} of {count}" if count > MOST_KERNELS else f"all {count}"
     said = f"{shown.maps.layer} {_when(shown.epoch)}, {many} channels. "
     if shown.kernels is not None:
         low, high = number(float(shown.kernels.min())), number(float(shown.kernels.max()))
@@ -78,16 +78,17 @@ def saliency_figure(shown: Moment, pixels: Pixels) -> str:
 
 def film(found: Sequence[Moment], scene: Scene) -> str:
     """The epochs beside each other: kernels, maps, saliency, and what the network says."""
-    scale = largest_weight(found)
-    reach = max(float(np.abs(m.maps.values).max()) for m in found) or 1.0
-    slope = max(m.saliency.limits[0][1] for m in found)
+    ends = scales(found)
     rows = [("", [f"<b>epoch {m.epoch}</b>" for m in found])]
     if all(m.kernels is not None for m in found):
         rows.append(
-            ("kernels", [_sheet(kernel_pixels(_some(m.kernels), scale), 12, m, "kernels") for m in found])
+            (
+                "kernels",
+                [_sheet(kernel_pixels(_some(m.kernels), ends.kernels), 12, m, "kernels") for m in found],
+            )
         )
-    rows.append(("maps", [_sheet(map_pixels(_some(m.maps.values), reach), 1, m, "maps") for m in found]))
-    rows.append(("saliency", [_saliency_tag(m, slope) for m in found]))
+    rows.append(("maps", [_sheet(map_pixels(_some(m.maps.values), ends.maps), 1, m, "maps") for m in found]))
+    rows.append(("saliency", [_saliency_tag(m, ends.saliency) for m in found]))
     label = found[-1].saliency.label
     rows.append(("says", [f"{escape(m.said.label)} {m.said.probability:.0%}" for m in found]))
     rows.append((f"{label}", [f"{m.saliency.probability:.1%}" for m in found]))
@@ -96,13 +97,18 @@ def film(found: Sequence[Moment], scene: Scene) -> str:
         f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
         for name, cells in rows
     )
-    said = (
-        f"{scene.words}, over {len(found)} of its epochs. Each row has one scale: kernels to ±{number(scale)}, maps to "
-        f"±{number(reach)}, saliency of {label} to ±{number(slope)}. Then what the network says, the probability of "
-        f"{label}, and the accuracy on all test images."
-    )
+    said = f"{scene.words}, over {len(found)} of its epochs. {scales_words(ends, label)}"
     return (
         f'<div class="tr-table"><table class="tr-film">{body}</table></div><p class="note">{escape(said)}</p>'
+    )
+
+
+def scales_words(ends: Scales, label: str) -> str:
+    """What the rows of :func:`film` show, and where their colours end."""
+    return (
+        f"Each row has one scale: kernels to ±{number(ends.kernels)}, maps to ±{number(ends.maps)}, saliency of "
+        f"{label} to ±{number(ends.saliency)}. Then what the network says, the probability of {label}, and the "
+        "accuracy on all test images."
     )
 
 
@@ -113,7 +119,7 @@ def _sheet(images: Sequence[Pixels] | Pixels, times: int, shown: Moment, what: s
 
 def _some(values: Floats | None) -> Floats:
     assert values is not None
-    return values[:_MOST_KERNELS]
+    return values[:MOST_KERNELS]
 
 
 def _saliency_tag(shown: Moment, reach: float) -> str:

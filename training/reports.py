@@ -39,6 +39,7 @@ QUANTITIES = {"accuracy": "accuracy (%)", "loss": "loss", "gap": "training minus
 _MOST_EXPLAINED = 2
 MOST_EPOCHS = 120
 _COLUMNS = 6
+_LONGEST_LABEL = 32
 _MOST_KERNELS = 16
 
 
@@ -146,12 +147,17 @@ def classes_figure(epoch: int, shares: Sequence[tuple[str, float]], classes: int
     rows = range(len(shares))
     bars = axes.barh(rows, [100 * share for _, share in shares], height=0.66, color=COLORS[0])
     axes.bar_label(bars, [f"{share:.0%}" for _, share in shares], padding=3, fontsize=8)
-    axes.set_yticks(rows, [label for label, _ in shares], parse_math=False)
+    axes.set_yticks(rows, [_clipped(label) for label, _ in shares], parse_math=False)
     axes.set_ylim(len(shares) - 0.4, -0.6)
     axes.set_title(classes_title(epoch, classes), fontsize=10)
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _clipped(label: str) -> str:
+    """Longer ones would leave no room for the bars."""
+    return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
 
 
 def gallery_figure(images: Mapping[str, NDArray[np.uint8]]) -> Figure:

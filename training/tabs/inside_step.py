@@ -21,12 +21,21 @@ from training.inside import Scene, largest_weight, moment, moments, spread_out
 from training.inside_views import film, first_layer, saliency_figure
 from training.shelf import Choice
 from training.tabs.data_step import DataStep
-from training.tabs.keeping import keep_first_layer, keep_saliency
+from training.tabs.keeping import keep_film, keep_first_layer, keep_saliency
 from training.tabs.lab import Lab, alert, with_progress
 from training.words import recipe_title
 
 _TEST, _MINE = "test", "explorer"
 _PICTURES = [("One of its test images", _TEST), ("The picture of the explorer", _MINE)]
+
+
+@dataclass(frozen=True)
+class _Strip:
+    """What the strip of epochs on screen shows."""
+
+    run: str
+    scene: Scene
+    epochs: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,8 @@ class _Inside:
     number: gr.State
     pin_first: gr.Button
     pin_saliency: gr.Button
+    strip: gr.State
+    pin_film: gr.Button
 
 
 def build(lab: Lab, data: DataStep, doorway: Doorway, tab: gr.Tab) -> None:
@@ -83,9 +94,11 @@ def build(lab: Lab, data: DataStep, doorway: Doorway, tab: gr.Tab) -> None:
                     saliency = gr.HTML(padding=False, elem_id="tr-inside-saliency")
                     pin_saliency = keep_button("tr-inside-saliency-pin")
             strip = gr.HTML(padding=False, elem_id="tr-inside-film")
+            pin_film = keep_button("tr-film-pin")
     parts = _Inside(
         *(run, epoch, source, label, another, open_it, picture, says, message, stop),
         *(first, saliency, strip, gr.State(None), gr.State(0), pin_first, pin_saliency),
+        *(gr.State(None), pin_film),
     )
     _connect(lab, data, doorway, parts, tab)
     _connect_keeping(lab, doorway.session, parts)
@@ -98,9 +111,13 @@ def _connect_keeping(lab: Lab, session: gr.State, parts: _Inside) -> None:
     def saliency(scene: Scene, name: str, epoch: float) -> Any:
         return keep_saliency(lab.bench, lab.models.run(name), _nearest(lab, name, int(epoch)), scene)
 
+    def filmed(strip: _Strip) -> Any:
+        return keep_film(lab.bench, lab.models.run(strip.run), strip.scene, strip.epochs)
+
     inputs = [parts.scene, parts.run, parts.epoch]
     connect(parts.pin_first, session, first, inputs)
     connect(parts.pin_saliency, session, saliency, inputs)
+    connect(parts.pin_film, session, filmed, [parts.strip])
 
 
 def _connect(lab: Lab, data: DataStep, doorway: Doorway, parts: _Inside, tab: gr.Tab) -> None:
@@ -153,7 +170,7 @@ def _connect(lab: Lab, data: DataStep, doorway: Doorway, parts: _Inside, tab: gr
     ) -> Iterator[tuple[Any, ...]]:
         """The same picture at the epochs beside each other: slower, so it comes last."""
         if scene is None:
-            yield gr.skip(), gr.skip()
+            yield gr.skip(), gr.skip(), gr.skip()
         else:
             yield from _film(lab, name, scene, _no_images(lab, name, chosen) if source == _MINE else "")
 
@@ -173,7 +190,7 @@ def _connect(lab: Lab, data: DataStep, doorway: Doorway, parts: _Inside, tab: gr
     filming: dict[str, Any] = {
         "fn": on_screen(compare_epochs),
         "inputs": [parts.run, parts.source, data.chosen, parts.scene],
-        "outputs": [parts.film, parts.message],
+        "outputs": [parts.film, parts.strip, parts.message],
         **QUIET,
     }
     asked, met = [parts.run, parts.source, data.chosen], [parts.epoch, parts.label, parts.source]
@@ -208,19 +225,20 @@ def _draw(
 
 
 def _film(lab: Lab, name: str, scene: Scene, why: str) -> Iterator[tuple[Any, ...]]:
-    """Updates for (film, message), with progress; ``why`` says why the explorer's picture is looked at."""
+    """Updates for (film, what it shows, message), with progress; ``why`` is why the explorer's picture is shown."""
     try:
         found = yield from with_progress(
             lambda report: moments(
                 *(lab.bench, lab.models.run(name), scene),
                 lambda share: report((share, "Looking into each epoch")),
             ),
-            1,
+            2,
         )
     except ExplorerError as error:
-        yield gr.skip(), alert(error)
+        yield gr.skip(), gr.skip(), alert(error)
     else:
-        yield film(found, scene), note(f"This is the explorer's picture. {why}") if why else ""
+        said = note(f"This is the explorer's picture. {why}") if why else ""
+        yield film(found, scene), _Strip(name, scene, tuple(m.epoch for m in found)), said
 
 
 def _at_epoch(lab: Lab, name: str, epoch: int, scene: Scene) -> tuple[str, str, str]:

@@ -10,7 +10,7 @@ import torch
 
 from explorer.errors import ExplorerError
 from explorer.session import step_of
-from explorer.tabs.keeping import keep_attribution, looked_at
+from explorer.tabs.keeping import keep_attribution, looked_at, picture_of
 from explorer.tabs.keeping_labs import Kept
 from explorer.workbench import Explanation, Workbench
 from training import runs
@@ -19,7 +19,8 @@ from training.comparison import Group
 from training.data import Dataset, gallery
 from training.explain import Predictions, confident_mistakes
 from training.figures import augmentation_pairs, confusion_figure, tile
-from training.inside import Scene, first_convolution
+from training.film import describe_film, film_figure
+from training.inside import Scene, first_convolution, moments
 from training.mistake_views import Pair, cell_images
 from training.networks import build_network, count_parameters
 from training.own_pictures import knobs_with, recorded_knobs
@@ -207,6 +208,24 @@ def keep_saliency(bench: Workbench, run: Run, epoch: int, scene: Scene) -> Kept:
     look = bench.look(name_of(run, epoch), scene.image_path)
     step, files = keep_attribution(bench, look, Explanation(scene.target), "overlay", 0.9)
     return replace(step, title=f"{step.title} {_when(epoch)}"), files
+
+
+def keep_film(bench: Workbench, run: Run, scene: Scene, epochs: Sequence[int]) -> Kept:
+    """The strip of epochs: kernels, maps, saliency, and what the network says."""
+    reference, files = picture_of(bench.look(name_of(run, epochs[-1]), scene.image_path))
+    found = [
+        # With the digits that a notebook writes out.
+        replace(m, test_accuracy=None if m.test_accuracy is None else round(m.test_accuracy, 6))
+        for m in moments(bench, run, scene, epochs=epochs)
+    ]
+    arguments = {
+        "models": {name_of(run, m.epoch): m.test_accuracy for m in found},
+        "image": reference,
+        "target": scene.target,
+    }
+    title = f"{scene.words}, over {len(found)} epochs of {run.name}"
+    step = step_of("training.inside.look_inside", arguments, title, describe_film(found), film_figure(found))
+    return step, files
 
 
 _PREDICT = "training.reports.predict_images"

@@ -1,0 +1,95 @@
+"""How a network forms, on paper: one picture over the epochs of a run, for notebooks and what is handed in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from explorer.overlay import DIVERGING, colourise
+from training.figures import tile
+from training.inside import Floats, Moment, Pixels, Scales, scales
+from training.inside_views import MOST_KERNELS, kernel_pixels, map_pixels, scales_words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_CELL_IN = 1.25
+_LONGEST_LABEL = 14
+
+
+def describe_film(found: Sequence[Moment]) -> str:
+    """An epoch a line: what the network says, the probability of the target, the accuracy on all test images.
+
+    Args:
+        found: as :func:`training.inside.look_inside` gives them, at least one.
+    """
+    label = found[-1].saliency.label
+    lines = [
+        f"epoch {m.epoch}: says {m.said.label} {m.said.probability:.0%}; {label} {m.saliency.probability:.1%}; "
+        f"test {_reached(m)}"
+        for m in found
+    ]
+    return "\n".join([*lines, scales_words(scales(found), label)])
+
+
+def film_figure(found: Sequence[Moment]) -> Figure:
+    """The epochs beside each other: kernels where they read three colours, maps, saliency, what the network says.
+
+    Each row has one scale, so that colours compare from epoch to epoch.
+    """
+    from matplotlib.figure import Figure
+
+    ends = scales(found)
+    rows = _rows(found, ends)
+    size = (_CELL_IN * len(found) + 0.9, _CELL_IN * len(rows) + 0.9)
+    figure = Figure(figsize=size, layout="constrained", facecolor="white")
+    panels = figure.subplots(len(rows), len(found), squeeze=False, subplot_kw={"xticks": [], "yticks": []})
+    for line, (name, pictures) in zip(panels, rows, strict=True):
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center")
+        for axes, picture in zip(line, pictures, strict=True):
+            axes.imshow(picture)
+            axes.spines[:].set_visible(False)
+    for m, top, bottom in zip(found, panels[0], panels[-1], strict=True):
+        top.set_title(f"epoch {m.epoch}", fontsize=9, fontweight="bold")
+        _say(bottom, m)
+    return figure
+
+
+def _rows(found: Sequence[Moment], ends: Scales) -> list[tuple[str, list[Pixels]]]:
+    kernels = [m.kernels for m in found if m.kernels is not None]
+    rows = []
+    if len(kernels) == len(found):
+        sheets = [_sheet(kernel_pixels(values[:MOST_KERNELS], ends.kernels), 12) for values in kernels]
+        rows.append(("kernels", sheets))
+    rows.append(("maps", [_maps(m.maps.values, ends.maps) for m in found]))
+    reach = ((-ends.saliency, ends.saliency),)
+    rows.append(("saliency", [colourise(m.saliency.map, reach, DIVERGING[0]) for m in found]))
+    return rows
+
+
+def _maps(values: Floats, reach: float) -> Pixels:
+    return _sheet(map_pixels(values[:MOST_KERNELS], reach), 1)
+
+
+def _sheet(images: Sequence[Pixels] | Pixels, times: int) -> Pixels:
+    gap = max(2, images[0].shape[0] * times // 16)
+    return tile(images, math.ceil(len(images) ** 0.5), gap, times)
+
+
+def _say(axes: Axes, m: Moment) -> None:
+    lines = (
+        f"{_short(m.said.label)} {m.said.probability:.0%}",
+        f"{_short(m.saliency.label)} {m.saliency.probability:.1%}",
+        f"test {_reached(m)}",
+    )
+    axes.set_xlabel("\n".join(lines), fontsize=8, parse_math=False)
+
+
+def _reached(m: Moment) -> str:
+    return "–" if m.test_accuracy is None else f"{m.test_accuracy:.1%}"
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
