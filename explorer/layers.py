@@ -209,8 +209,13 @@ def channels_first(output: torch.Tensor, layer: Layer) -> torch.Tensor:
 
 
 def stages(model: LoadedModel, at_most: int = 8) -> list[Layer]:
-    """A few layers that tell the network's story: the last map of each part it is built of, first to last."""
+    """A few layers that tell the network's story: the last map of each part it is built of, first to last.
+
+    None for a network without a map of more than three channels, such as one that flattens the picture at once.
+    """
     maps = [layer for layer in list_layers(model) if layer.is_map and layer.shape[0] > 3]
+    if not maps:
+        return []
     told: list[Layer] = []
     for depth in (1, 2, 3, 4):
         parts = list({".".join(layer.name.split(".")[:depth]): layer for layer in maps}.values())
