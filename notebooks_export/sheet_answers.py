@@ -63,7 +63,7 @@ def _otherwise(config: TrainConfig) -> TrainConfig:
         epochs=1,
         device="auto",
         threads=None,
-        data_dir=None,
+        data_dir="",
     )
 
 
