@@ -5,69 +5,119 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from explorer.catalogue import BUNDLED
 from explorer.convolution_presets import presets
 from explorer.errors import ExplorerError
 from explorer.images import read_image, sample_images
-from explorer.layers import list_layers, stages
 from explorer.models import load_model
-from explorer.predictions import predict
+from explorer.preprocessing import Framing
 from explorer.session import Session, Step, content_hash, step_of
 from notebooks_export import sheet_answers
-from notebooks_export.arguments import SAMPLE
+from notebooks_export.arguments import SAMPLE, image_reference, model_reference
+from notebooks_export.networks import check_networks, load_network
+from notebooks_export.sheet_looking import Network, framed, looking
 from training import EpochResult, TrainConfig, epochs_of, shipped_runs
 from training.checkpoint import load_checkpoint
-from training.config import changed_knobs
+from training.own_pictures import recorded_knobs
 from training.reports import describe_histories, recorded_history, recorded_rows
-from training.runs import history, read_run
+from training.runs import DEFAULT_ROOT, history, read_run
 from training.shelf import Choice, is_here
+from training.words import dataset_title
 
 _PICTURE = f"{SAMPLE}Cheetah"
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A run for the sheet: its recipe, its results by epoch, and how many test images they were counted on."""
+    """A run for the sheet: its recipe, its results by epoch, and how many test images they were counted on.
+
+    Attributes:
+        images: what tells apart the images that runs saw.
+        knobs: the recipe as a step has it.
+        files: the pictures of one's own that the recipe names; none where they stay behind.
+    """
 
     config: TrainConfig
     results: tuple[EpochResult, ...]
     test_images: int
+    images: str
+    knobs: Mapping[str, Any]
+    files: tuple[bytes, ...] = ()
+
+    @property
+    def images_are_here(self) -> bool:
+        """Whether the notebook can show them without a download."""
+        if self.config.dataset == "folder":
+            return bool(self.files)
+        return is_here(Choice(self.config.dataset, None, self.config.image_size))
 
 
 def exercise_sheet(
-    image: bytes | None = None,
+    image: bytes | str | None = None,
     *,
     model: str | None = None,
+    network: bytes | None = None,
+    framing: Framing = "crop",
     plain: str | Path | None = None,
     augmented: str | Path | None = None,
+    runs: str | Path = DEFAULT_ROOT,
     teacher: bool = False,
 ) -> Session:
     """The sheet's session; :func:`~notebooks_export.perform` computes what its steps show.
 
     Args:
-        image: the file of a picture of one's own, in place of a sample.
-        model: the network of task 4; by default ResNet-18 if its weights are on this computer, else the bundled.
+        image: the file of a picture of one's own, or ``sample:NAME``, in place of the sheet's.
+        model: the network of task 4: a name of the catalogue, ``RUN@EPOCH``, or ``NAME:SHA-256`` with its file as
+            ``network``, see :func:`explorer.network_file.network_file`; by default ResNet-18 if its weights are on
+            this computer, else the bundled. Where a task asks for what it hasn't got, the step says what is shown.
+        framing: how the network is shown the picture.
         plain, augmented: folders of the runs for tasks 3.3 (the baseline) and 3.4 (its variant), in place of
             those that come with the program.
+        runs: the folder with the run that ``model`` names.
         teacher: the discussions are worked out, from the numbers.
 
     Raises:
         ExplorerError: a picture or a run that can't be read, runs that a session can't take along or that saw
             other data, no such network.
     """
-    runs = _runs(plain, augmented)
-    name = model or _network()
-    reference = content_hash(image) if image else _PICTURE
+    shown = _runs(plain, augmented)
+    picture = content_hash(image) if isinstance(image, bytes) else image_reference("image", image or _PICTURE)
+    files = {picture: image} if isinstance(image, bytes) else {}
+    files |= {content_hash(network): network} if network else {}
+    files |= {content_hash(content): content for run in shown.values() for content in run.files}
+    before = (*_convolutions(), *_receptive_fields(), *_training(shown))
+    seen = _open(model or _network(), files, runs, len(before) + 1)
+    steps = looking(
+        seen, lambda: _open(_network()), framed(picture, framing), _pixels(picture, files), _discussion
+    )
     session = Session(
         "Convolutional Neural Networks: exercise sheet" + (", with answers" if teacher else ""),
-        (*_convolutions(), *_receptive_fields(), *_training(runs), *_looking(name, reference, image)),
-        {reference: image} if image else {},
+        (*before, *steps),
+        files,
     )
     if not teacher:
         return session
-    answers = sheet_answers.answers(*runs.values())
+    answers = sheet_answers.answers(*shown.values())
     return replace(session, steps=tuple(_answered(step, answers) for step in session.steps))
+
+
+def _open(
+    reference: str, files: Mapping[str, bytes] | None = None, runs: str | Path = DEFAULT_ROOT, number: int = 1
+) -> Network:
+    """The network that task 4 looks into; ``number`` is that of the first step that names it."""
+    if "@" not in reference and ":" not in reference:
+        return Network(reference, load_model(reference, offline=True))
+    held = Session(files=dict(files or {}))
+    check_networks(held, {model_reference("model", reference): number}, runs)
+    return Network(reference, load_network(held, reference, runs))
+
+
+def _pixels(picture: str, files: Mapping[str, bytes]) -> np.ndarray:
+    return read_image(files[picture] if picture in files else sample_images()[picture.removeprefix(SAMPLE)])
 
 
 def _answered(step: Step, answers: Mapping[str, str]) -> Step:
@@ -128,23 +178,23 @@ def _receptive_fields() -> list[Step]:
 
 def _training(runs: Mapping[str, TrainingRun]) -> list[Step]:
     (title, plain), (other_title, augmented) = runs.items()
-    here = is_here(Choice(plain.config.dataset, None, plain.config.image_size))
-    # Made on this computer where the run's own images would have to be downloaded.
-    shown = plain.config if here else TrainConfig(dataset="shapes10")
-    changed = replace(shown, augmentation=augmented.config.augmentation or ("flip", "crop"))
+    # Made on this computer where the run's own images would have to be downloaded, or can't go along.
+    shown = plain.knobs if plain.images_are_here else {"dataset": "shapes10"}
+    stand_in = "" if plain.images_are_here else " of Shapes-10, in place of the runs' own"
+    changed = {**shown, "augmentation": list(augmented.config.augmentation or ("flip", "crop"))}
     network = {
         "name": plain.config.network,
         "classes": len(plain.results[-1].class_accuracy),
         "image_size": plain.config.image_size,
     }
     return [
-        Step("training.gallery", {"config": changed_knobs(shown)}, "3.1 Ten images of each class"),
+        Step("training.gallery", {"config": shown}, f"3.1 Ten images of each class{stand_in}"),
         Step("training.build_network", network, "3.2 The network"),
         _recorded({title: plain}, "3.3 Training: accuracy by epoch"),
         _discussion("3.3", "The gap", "What does the gap between training and test accuracy show, and why?"),
         Step(
             "training.figures.augmentation_pairs",
-            {"config": changed_knobs(changed)},
+            {"config": changed},
             "3.4 Originals, and what augmentation makes of them",
         ),
         _recorded({title: plain, other_title: augmented}, "3.4 Both models by epoch"),
@@ -153,43 +203,6 @@ def _training(runs: Mapping[str, TrainingRun]) -> list[Step]:
             "Normalisation and augmentation",
             "Discuss why normalisation and augmentation help or harm.",
         ),
-    ]
-
-
-def _looking(name: str, reference: str, image: bytes | None) -> list[Step]:
-    model = load_model(name, offline=True)
-    pixels = read_image(image) if image else read_image(sample_images()[_PICTURE.removeprefix(SAMPLE)])
-    first, second = (found.index for found in predict(model, pixels, 2))
-    convolutions = [layer.name for layer in list_layers(model) if layer.kind == "Conv2d"]
-    look = {"model": name, "image": reference}
-    deep = stages(model)[-2].name
-    return [
-        Step("explorer.load_model", {"model": name}, "4.1 The network's architecture"),
-        Step(
-            "explorer.reduce",
-            {**look, "layer": convolutions[0], "shown": "map"},
-            "4.2 and 4.3 After the first convolution: principal components as colours",
-        ),
-        Step(
-            "explorer.reduce",
-            {**look, "layer": convolutions[2], "method": "mean", "shown": "map"},
-            "4.2 and 4.3 After the third convolution: mean of the first 10 channels",
-        ),
-        Step("explorer.reduce", {**look, "layer": deep}, "4.4 A deep layer on top of the image"),
-        _discussion("4.4", "As a person would?", "Does it match how a person would recognise the image?"),
-        Step("explorer.predict", look, "4.5 What the network says"),
-        *[
-            Step(
-                "explorer.attribute",
-                {**look, "target": target, "objective": "loss"},
-                f"4.5 Saliency of class {target}",
-            )
-            for target in (first, second)
-        ],
-        Step(
-            "explorer.compare_classes", {**look, "targets": [first, second]}, "4.5 Both classes on one scale"
-        ),
-        _discussion("4.5", "Why the maps differ", "Why do the maps of the two classes differ?"),
     ]
 
 
@@ -206,10 +219,10 @@ def _runs(plain: str | Path | None, augmented: str | Path | None) -> dict[str, T
     shipped = {path.name.rpartition("-")[2]: path for path in shipped_runs()}
     folders = Path(plain or shipped["plain"]), Path(augmented or shipped["augmented"])
     first, second = (_read(folder) for folder in folders)
-    data = [(run.config.dataset, run.config.image_size) for run in (first, second)]
+    data = [(run.images, run.config.image_size) for run in (first, second)]
     if data[0] != data[1]:
         names = " and ".join(repr(folder.name) for folder in folders)
-        said = " and ".join(f"{dataset} at {size} px" for dataset, size in data)
+        said = " and ".join(f"{images} at {size} px" for images, size in data)
         remedy = "choose two runs on the same data"
         raise ExplorerError(f"the runs {names}", f"can't be compared: they saw {said}", remedy)
     augmentation = (bool(first.config.augmentation), bool(second.config.augmentation))
@@ -219,24 +232,24 @@ def _runs(plain: str | Path | None, augmented: str | Path | None) -> dict[str, T
 
 def _read(folder: Path) -> TrainingRun:
     run, results, epochs = read_run(folder), tuple(history(folder)), epochs_of(folder)
-    if run.config.dataset == "folder":
-        raise ExplorerError(
-            f"the run {run.name!r}",
-            "was trained on a folder of images, which a session can't take along",
-            "choose a run on one of the data sets that the program knows",
-        )
     if not results or not epochs:
         raise ExplorerError(
             f"the run {run.name!r}", "has no finished epoch", "let it train for one, or take another"
         )
-    return TrainingRun(run.config, results, load_checkpoint(folder, epochs[-1]).data.test_images)
+    facts = load_checkpoint(folder, epochs[-1]).data
+    images = run.config.dataset
+    if images == "folder":
+        # Of the same name, they may be others by now; those that were left out don't make them others.
+        images = f"{dataset_title(run.config)!r} ({facts.fingerprint.partition('-')[0][:6]})"
+    knobs, files = recorded_knobs({run.name: run})
+    return TrainingRun(run.config, results, facts.test_images, images, knobs[run.name], tuple(files))
 
 
 def _recorded(runs: Mapping[str, TrainingRun], title: str) -> Step:
     """A training step that carries the results of runs that are done: training again would take long."""
     from training.figures import accuracy_figure
 
-    configs = {name: changed_knobs(run.config) for name, run in runs.items()}
+    configs = {name: run.knobs for name, run in runs.items()}
     recorded = {name: recorded_rows(run.results) for name, run in runs.items()}
     histories = {name: recorded_history(rows) for name, rows in recorded.items()}
     arguments = {"configs": configs, "recorded": recorded, "shown": "epochs"}

@@ -36,7 +36,7 @@ def _build(trained: TrainedModels, doorway: Doorway, active: gr.Textbox, tab: gr
             stop = cancel_button()
             files = hand_in.lay_out()
     steps.connect(page)
-    slow = sheet_form.connect(form, trained, doorway.look, page, working)
+    slow = sheet_form.connect(form, trained, doorway, page, working)
     slow += hand_in.connect(files, trained, page, working)
     on_cancel(stop, slow, working)
     active.change(

@@ -15,13 +15,17 @@ from torch.nn import functional as F
 
 import explorer
 from explorer.errors import ExplorerError
-from explorer.session import Session, Step, content_hash
+from explorer.models import from_module
+from explorer.network_file import network_file
+from explorer.preprocessing import Preprocess
+from explorer.session import Session, Step, content_hash, read_session, save_session
 from notebooks_export import build_notebook, exercise_sheet, perform
-from notebooks_export.calls import TEXT
+from notebooks_export.calls import CALLS, TEXT
 from notebooks_export.notebook import OWN_WORDS
-from tests.export_samples import own_picture
+from notebooks_export.sheet_looking import layers_of
+from tests.export_samples import own_network, own_picture
 from tests.training_samples import TINY, tiny_data
-from training import shipped_runs, train
+from training import build_network, load_trained, shipped_runs, train
 from training.runs import create
 
 
@@ -175,7 +179,7 @@ def test_answers_speak_of_ones_own_runs(runs: dict[str, Path]) -> None:
 
 def test_runs_that_can_not_go_along(runs: dict[str, Path], tmp_path: Path) -> None:
     for name, rule in (
-        ("mine", "was trained on a folder of images"),
+        ("mine", r"they saw 'archives' \(tiny 2\) at 24 px and shapes10 at 24 px"),
         ("waiting", "has no finished epoch"),
     ):
         with pytest.raises(ExplorerError, match=rule):
@@ -187,6 +191,121 @@ def test_runs_that_can_not_go_along(runs: dict[str, Path], tmp_path: Path) -> No
     assert "shapes10 at 24 px and cifar10 at 32 px" in caught.value.rule
     with pytest.raises(ExplorerError, match="holds no run"):
         exercise_sheet(model="efficientnet_lite0", plain=tmp_path / "gone", augmented=runs["flipped"])
+
+
+def task_four(session: Session) -> Session:
+    """Its steps alone, carried out."""
+    return replace(session, steps=tuple(step for step in session.steps if step.title.startswith("4.")))
+
+
+def maps_of(session: Session) -> list[Step]:
+    return [step for step in session.steps if step.function == "explorer.reduce"]
+
+
+def test_a_network_that_was_trained_here(runs: dict[str, Path]) -> None:
+    """LeNet has two convolutions; the step that asks for the third shows the second, and says so."""
+    session = exercise_sheet(own_picture(), model="base@2", framing="stretch", runs=runs["base"].parent)
+    done = perform(task_four(session), runs=runs["base"].parent)
+    looks = [step.arguments for step in done.steps if step.function != TEXT]
+    assert {look["model"] for look in looks} == {"base@2"}
+    assert {look.get("framing", "stretch") for look in looks} == {"stretch"}
+    first, second, deep = maps_of(done)
+    assert first.title.startswith("4.2 and 4.3 After the first convolution")
+    # 24 px: a 5×5 kernel leaves 20, pooling 10, another 6.
+    assert "6 × 20 × 20" in first.text
+    assert second.title.startswith("4.2 and 4.3 After the second convolution")
+    assert "16 × 6 × 6" in second.text
+    assert "two convolutions only" in second.comment
+    assert not first.comment
+    assert not deep.comment
+    model = load_trained(runs["base"], 2)
+    best = explorer.predict(model, explorer.read_image(own_picture()), 2, framing="stretch")
+    [pair] = [step for step in done.steps if step.function == "explorer.compare_classes"]
+    assert list(pair.arguments["targets"]) == [found.index for found in best]
+    assert all(found.label in pair.text for found in best)
+    assert "two convolutions only" in "".join(
+        cell.source for cell in build_notebook(done, runs=runs["base"].parent).cells
+    )
+
+
+def test_a_network_of_a_file_of_ones_own() -> None:
+    network = network_file(own_network())
+    reference = f"squeezenet1_1:{content_hash(network)}"
+    session = exercise_sheet("sample:Lion", model=reference, network=network)
+    assert session.files == {content_hash(network): network}
+    done = perform(task_four(session))
+    looks = [step.arguments for step in done.steps if step.function != TEXT]
+    assert {look["model"] for look in looks} == {reference}
+    assert {look.get("image", "sample:Lion") for look in looks} == {"sample:Lion"}
+    # It knows three classes, none of them ImageNet's.
+    [said] = [step for step in done.steps if step.function == "explorer.predict"]
+    assert all(label in said.text for label in own_network().labels)
+    assert not any(step.comment for step in done.steps)
+    assert read_session(save_session(done), CALLS) == done
+
+
+def test_a_network_without_maps(runs: dict[str, Path]) -> None:
+    """It flattens the picture: the maps are another network's, the classes its own, by gradients."""
+    done = perform(
+        task_four(exercise_sheet(model="linear@2", runs=runs["base"].parent)), runs=runs["base"].parent
+    )
+    shown = {step.arguments["model"] for step in maps_of(done)}
+    assert shown <= {"efficientnet_lite0", "resnet18"}
+    assert all(f"linear@2 has no layer with positions, so there is no map to look at. Shown is {name}." in
+               step.comment for step in maps_of(done) for name in shown)  # fmt: skip
+    [pair] = [step for step in done.steps if step.function == "explorer.compare_classes"]
+    assert pair.arguments["model"] == "linear@2"
+    assert pair.arguments["method"] == "gradient"
+    assert "these are gradients" in pair.comment
+
+
+@pytest.mark.parametrize(
+    ("line", "titles", "remark"),
+    [
+        ("conv 4 3, relu, conv 8 3, relu, conv 9 3, flatten, linear", ("first", "third"), ""),
+        ("conv 4 3, relu, maxpool 2, flatten, linear", ("first", "layer"), "one convolution only"),
+        ("maxpool 2, relu, flatten, linear", ("layer", "layer"), "no convolution that makes a map"),
+    ],
+)
+def test_what_stands_for_the_first_and_the_third_convolution(
+    line: str, titles: tuple[str, str], remark: str
+) -> None:
+    seen = Preprocess(32, 32, (0.5,) * 3, (0.5,) * 3)
+    labels = [f"class {i}" for i in range(5)]
+    model = from_module(build_network(line, 5, 32), seen, labels, name="line", weights="random")
+    found = layers_of(model)
+    assert found is not None
+    first, third, deep = found
+    assert titles[0] in first.title
+    assert titles[1] in third.title
+    assert (remark in third.remark) if remark else not (first.remark or third.remark)
+    activations = explorer.capture_activations(
+        model, explorer.read_image(own_picture()), [one.layer for one in found]
+    )
+    assert explorer.reduce(activations[first.layer], "pca").values.ndim == 3
+    assert explorer.reduce(activations[third.layer], "mean").values.ndim == 2
+    assert explorer.reduce(activations[deep.layer], "pca").values.ndim == 3
+
+
+def test_one_class_is_not_enough_for_two_maps() -> None:
+    alone = network_file(explorer.load_model("squeezenet1_1", weights=None, labels=("ant",), seed=5))
+    session = exercise_sheet(model=f"squeezenet1_1:{content_hash(alone)}", network=alone)
+    [said] = [step for step in session.steps if step.function == "explorer.predict"]
+    assert said.arguments["model"] in ("efficientnet_lite0", "resnet18")
+    assert "squeezenet1_1 knows one class only" in said.comment
+    assert {step.arguments["model"].partition(":")[0] for step in maps_of(session)} == {"squeezenet1_1"}
+
+
+def test_a_network_that_is_gone_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ExplorerError, match="is gone from the training runs"):
+        exercise_sheet(model="never-trained@3", runs=tmp_path)
+    with pytest.raises(ExplorerError, match="is not in the session any more"):
+        exercise_sheet(model=f"squeezenet1_1:{'0' * 64}")
+    for path in ("../runs/x@1", "squeezenet1_1:/etc/passwd"):
+        with pytest.raises(ExplorerError, match="neither in the catalogue"):
+            exercise_sheet(model=path)
+    with pytest.raises(ExplorerError, match="is not the SHA-256"):
+        exercise_sheet("/etc/passwd", model="efficientnet_lite0")
 
 
 def test_the_shipped_runs_are_shown_again_not_trained_again() -> None:

@@ -12,10 +12,13 @@ from typing import Any
 import nbformat
 import pytest
 
+import explorer
 from explorer.session import Session, Step, content_hash
+from explorer.tabs.keeping import looked_at
+from explorer.workbench import Workbench
 from notebooks_export import tab
 from notebooks_export.tabs import hand_in, sheet_form, steps
-from tests.export_samples import files_below, own_picture
+from tests.export_samples import files_below, own_network, own_picture
 from tests.training_samples import TINY, tiny_data
 from training import shipped_runs, train
 from training.catalogue import TrainedModels
@@ -69,9 +72,29 @@ def test_whoever_comes_first_sees_the_step_that_was_kept_last(trained: TrainedMo
 def test_a_run_that_was_deleted_meanwhile_is_said(trained: TrainedModels) -> None:
     shutil.rmtree(trained.root / "mine")
     with pytest.warns(UserWarning, match="Run 'mine' is not among the runs; choose one from the list"):
-        told = list(sheet_form.fill(trained, None, "mine", sheet_form.SHIPPED, False, False))
+        told = list(sheet_form.fill(trained, Workbench(), None, "mine", sheet_form.SHIPPED, False, False))
     # The session and all that shows it stay as they are, and the progress goes.
     assert told[-1] == (*steps.UNCHANGED, "")
+
+
+def test_the_sheet_with_what_is_looked_at(trained: TrainedModels, tmp_path: Path) -> None:
+    """A run's network on a sample, and an uploaded network on an uploaded picture."""
+    bench = Workbench(source=trained)
+    (tmp_path / "mine.png").write_bytes(own_picture())
+    uploaded = bench.add_model(own_network(), "0123456789")
+    for model, path, framing in (
+        ("mine@1", str(explorer.sample_images()["Lion"]), "stretch"),
+        (uploaded, str(tmp_path / "mine.png"), "crop"),
+    ):
+        look = bench.look(model, path, framing)
+        *_, (session, *_) = sheet_form.fill(trained, bench, look, "", "", True, False)
+        arguments, files = looked_at(bench, look)
+        used = [step.arguments for step in session.steps if step.title.startswith("4.") and step.arguments]
+        assert {row["model"] for row in used} == {arguments["model"]}
+        assert {row.get("image", arguments["image"]) for row in used} == {arguments["image"]}
+        assert {row.get("framing", "crop") for row in used if "image" in row} == {framing}
+        assert session.files == {content_hash(content): content for content in files}
+        assert all(step.text for step in session.steps if step.title.startswith("4."))
 
 
 def test_steps_keep_their_number_of_updates() -> None:

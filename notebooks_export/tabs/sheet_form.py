@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from explorer.catalogue import catalogue
-from explorer.errors import ExplorerError
-from explorer.images import sample_images
-from explorer.session import Session
-from explorer.workbench import Look
+from explorer.session import Session, content_hash
+from explorer.tabs.doorway import Doorway
+from explorer.tabs.keeping import looked_at
+from explorer.workbench import Look, Workbench
 from notebooks_export.replay import perform
 from notebooks_export.sheet import exercise_sheet
 from notebooks_export.tabs.downloads import settled
@@ -63,12 +61,12 @@ def lay_out(trained: TrainedModels) -> SheetForm:
 
 
 def connect(
-    form: SheetForm, trained: TrainedModels, look: gr.State, page: Steps, working: gr.HTML
+    form: SheetForm, trained: TrainedModels, doorway: Doorway, page: Steps, working: gr.HTML
 ) -> list[Any]:
     """The button fills the session; returns the events that can be cancelled."""
     filling = form.fill.click(
-        partial(fill, trained),
-        [look, *form.runs, form.own, form.teacher],
+        partial(fill, trained, doorway.bench),
+        [doorway.look, *form.runs, form.own, form.teacher],
         [*page.outputs, working],
         **CANCELLABLE,
     )
@@ -93,14 +91,21 @@ def runs_now(trained: TrainedModels, chosen: tuple[str, ...]) -> list[Any]:
 
 
 def fill(
-    trained: TrainedModels, look: Look | None, plain: str, augmented: str, own: bool, teacher: bool
+    trained: TrainedModels,
+    bench: Workbench,
+    look: Look | None,
+    plain: str,
+    augmented: str,
+    own: bool,
+    teacher: bool,
 ) -> Iterator[tuple[Any, ...]]:
     """The exercise sheet in place of the session, with progress."""
 
     def work(report: Any) -> Session:
         report((0.0, "Setting the tasks"))
         session = exercise_sheet(
-            **(_own(look) if own and look else {}),
+            **(_own(bench, look) if own and look else {}),
+            runs=trained.root,
             plain=trained.run(plain).folder if plain else None,
             augmented=trained.run(augmented).folder if augmented else None,
             teacher=teacher,
@@ -116,10 +121,13 @@ def fill(
         yield *changed(made, 0), ""
 
 
-def _own(look: Look) -> dict[str, Any]:
+def _own(bench: Workbench, look: Look) -> dict[str, Any]:
     """The picture and the network that are looked at, as :func:`exercise_sheet` takes them."""
-    if look.model not in catalogue():
-        rule, remedy = "isn't in the catalogue", "choose another network on the left, or the sheet's own"
-        raise ExplorerError(f"network {look.model!r}", rule, remedy)
-    sample = Path(look.image_path) in sample_images().values()
-    return {"image": None if sample else Path(look.image_path).read_bytes(), "model": look.model}
+    seen, files = looked_at(bench, look)
+    held = {content_hash(content): content for content in files}
+    return {
+        "image": held.get(seen["image"], seen["image"]),
+        "model": seen["model"],
+        "network": held.get(seen["model"].partition(":")[2]),
+        "framing": seen["framing"],
+    }
