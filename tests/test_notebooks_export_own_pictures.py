@@ -22,7 +22,7 @@ from explorer.errors import ExplorerError
 from explorer.picture_zip import check_picture_zip, picture_zip
 from explorer.session import Session, Step, content_hash, read_session, save_session
 from explorer.workbench import Workbench
-from notebooks_export import build_notebook, build_submission, notebook_files, perform
+from notebooks_export import build_notebook, build_submission, exercise_sheet, notebook_files, perform
 from notebooks_export.calls import CALLS
 from tests.fresh_kernel import assert_shows_the_same, pixels
 from training import TrainConfig, load_dataset, runs
@@ -235,6 +235,43 @@ def test_no_path_of_this_computer_goes_along(session: Session, root: Path) -> No
     assert not [name for name, content in files.items() if SECRET.encode() in content]
     with zipfile.ZipFile(io.BytesIO(files["Ada-1234567/session.zip"])) as archive:
         assert not [name for name in archive.namelist() if SECRET.encode() in archive.read(name)]
+
+
+@pytest.mark.parametrize("here", [True, False], ids=["with the pictures", "without"])
+def test_the_exercise_sheet_with_runs_on_them(here: bool, root: Path, folder: Path) -> None:
+    hidden = folder if here else folder.rename(folder.with_name("hidden"))
+    try:
+        sheet = exercise_sheet(
+            model="efficientnet_lite0", plain=root / "plain", augmented=root / "flipped", teacher=True
+        )
+    finally:
+        hidden.rename(folder)
+    task = replace(sheet, steps=tuple(step for step in sheet.steps if step.title.startswith("3.")))
+    done = perform(read_session(save_session(task), CALLS))
+    images, _, _, _, _, both, _ = done.steps
+    assert ("Shapes-10" in images.title) is not here
+    assert images.arguments["config"].get("dataset") == ("folder" if here else "shapes10")
+    [run, other] = both.arguments["configs"].values()
+    assert (run["data_dir"] == "own:") is not here
+    assert other == {**run, "augmentation": ["flip"]}
+    assert both.text.count("epoch 2: ") == 2
+    assert "can't be put down to these" not in done.steps[-1].comment  # they differ in augmentation alone
+    saved = save_session(done) + b"".join(notebook_files(done).values())
+    assert SECRET.encode() not in saved
+    if here:
+        expected, _ = keeping.keep_gallery(Shelf(offline=True).open(Choice("folder", str(folder))), 0)
+        assert np.array_equal(pixels(images.picture), pixels(expected.picture))
+
+
+def test_the_sheet_compares_runs_on_the_same_pictures_only(root: Path, tmp_path: Path) -> None:
+    config = runs.read_run(root / "plain").config
+    other = draw(tmp_path / "insects", dict.fromkeys(CLASSES, 6), seed=1)
+    made = runs.create(replace(config, data_dir=str(other), epochs=1), tmp_path / "runs", "other")
+    work(made, on_epoch=lambda result: None)
+    with pytest.raises(
+        ExplorerError, match=r"they saw 'insects' \(\w{6}\) at 32 px and 'insects' \(\w{6}\) at"
+    ):
+        exercise_sheet(model="efficientnet_lite0", plain=root / "plain", augmented=made)
 
 
 def test_one_file_for_all_steps_and_none_without(session: Session, run: Run, data: Dataset) -> None:
