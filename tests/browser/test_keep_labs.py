@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from explorer.practice import make_exercise
 from notebooks_export import open_session, perform
 from tests.browser.test_export_tab import downloaded, steps, tab
 from training import runs
@@ -110,14 +111,31 @@ def test_convolutions(new_page) -> None:
     tab(page, "Read it off")
     expect(page.locator("#cv-reading")).to_contain_text("stencil")
     keep(page, "cv-reading-pin", 4)
-    session = handed_over(page, 4)
-    window, pooling, size, reading = session.steps
+    tab(page, "Practice")
+    keep(page, "cv-practice-pin", 5)
+    for (row, column), value in np.ndenumerate(make_exercise().solution):
+        typed = "7" if (row, column) == (1, 2) else f"{value:g}"
+        page.get_by_label(f"Your answer, row {row + 1}, column {column + 1}", exact=True).fill(typed)
+    page.get_by_role("button", name="Check my answer").click()
+    expect(page.locator("#cv-behind")).to_contain_text("Row 2, column 3: 7 should be", timeout=SLOW)
+    keep(page, "cv-practice-pin", 6)
+    # A cell that was changed since is kept as it stands, without the marks of before.
+    page.get_by_label("Your answer, row 2, column 3: wrong", exact=True).fill("8")
+    keep(page, "cv-practice-pin", 7)
+    session = handed_over(page, 7)
+    window, pooling, size, reading, blank, marked, changed = session.steps
     # The sheet's first row is 1 0 0 1 1 0, its second 0 1 0 0 0 1; the second window begins at column 3.
     assert "w1, row 1, column 2: 0·1 + 1·0 + 0·0 + 0·1 + (-1) = -1 → 0" in window.text
     assert window.picture
     assert pooling.picture
     assert "Whole steps that fit: ⌊4 / 2⌋ = 2" in size.text
     assert "fires exactly where both of its ones meet ones" in reading.text
+    assert blank.arguments == {"seed": 1, "level": 1, "asked": "relu"}
+    total = make_exercise().solution.size
+    assert f"{total - 1} of {total} cells right" in marked.text
+    assert "row 2, column 3: 7 is wrong" in marked.text
+    assert changed.arguments["answer"][1][2] == "8"
+    assert "right" not in changed.text
     carried_out_again(session)
 
 
@@ -139,8 +157,13 @@ def test_data_networks_and_runs(new_page, data_dir) -> None:
     choose_run(page, "#tr-run", NAME)
     expect(page.locator("#tr-head")).to_contain_text("Finished: 2 epochs", timeout=SLOW)
     keep(page, "tr-watch-pin", 4)
-    session = handed_over(page, 4)
-    gallery, network, pairs, curves = session.steps
+    bars = page.locator("#tr-classes li").all_inner_texts()
+    keep(page, "tr-classes-pin", 5)
+    session = handed_over(page, 5)
+    gallery, network, pairs, curves, classes = session.steps
+    assert [f"{label}\n{share:.0%}" for label, share in classes.arguments["recorded"]] == [
+        re.sub(r"\s*\n\s*", "\n", text) for text in bars
+    ]
     assert gallery.arguments["seed"] == 1
     assert "62,006 trainable parameters" in network.text
     assert pairs.arguments["config"]["augmentation"] == ["flip"]
@@ -174,20 +197,28 @@ def test_runs_compared_their_mistakes_and_a_look_inside(new_page, data_dir) -> N
     expect(page.locator("#tr-inside-saliency")).to_contain_text("after epoch 1", timeout=SLOW)
     keep(page, "tr-inside-first-pin", 4)
     keep(page, "tr-inside-saliency-pin", 5)
+    expect(page.locator("#tr-inside-film")).to_contain_text("over 3 of its epochs", timeout=SLOW)
+    strip = page.locator("table.tr-film tr").all_inner_texts()
+    keep(page, "tr-film-pin", 6)
     # Opened in the explorer, its results are kept there.
     page.get_by_role("button", name="Open in the explorer").click()
     expect(page.locator("#status")).to_contain_text("epoch 1", timeout=SLOW)
     page.wait_for_selector("#activation img", timeout=SLOW)
     expect(page.locator("#activation-caption")).to_contain_text("relu", timeout=SLOW)
-    keep(page, "activation-pin", 6)
-    session = handed_over(page, 6)
-    compared, matrix, mistakes, first, saliency, opened = session.steps
+    keep(page, "activation-pin", 7)
+    session = handed_over(page, 7)
+    compared, matrix, mistakes, first, saliency, film, opened = session.steps
     assert compared.arguments["shown"] == "gap"
     assert right
     assert matrix.text.startswith(f"{right[0]} of 100 test images are right")
     assert mistakes.text.startswith(f"test image {surest}: ")
     assert {s.arguments["model"] for s in (first, saliency, opened)} == {f"{NAME}@1"}
     assert first.text.startswith("conv1, all 6 channels")
+    assert list(film.arguments["models"]) == [f"{NAME}@{epoch}" for epoch in (0, 1, 2)]
+    says, _, reached = (line.split("\t")[1:] for line in strip[-3:])
+    for line, said, test in zip(film.text.splitlines(), says, reached, strict=False):
+        assert f"says {said};" in line
+        assert line.endswith(f"test {test}")
     carried_out_again(session, data_dir / "runs")
 
 
