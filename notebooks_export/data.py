@@ -59,9 +59,13 @@ def step_data(session: Session, position: int, *, runs: str | Path = DEFAULT_ROO
         files = _number_files(numbers_of(step, scope), step.picture, scope.get(FIGURE))
         if step.function == "explorer.architecture.architecture":
             files["layers.csv"] = _layer_table(scope["rows"]).encode()
-        model = next((value for value in scope.values() if isinstance(value, LoadedModel)), None)
-        if files and model is not None:
-            told |= {"weights": model.weights, "weights_sha256": weights_hash(model)}
+        models = {
+            value.weights: weights_hash(value) for value in scope.values() if isinstance(value, LoadedModel)
+        }
+        if len(models) == 1:
+            told |= dict(zip(("weights", "weights_sha256"), *models.items(), strict=True))
+        elif models:
+            told["weights_sha256"] = models
     elif step.picture:
         files["picture.svg"] = with_colour_bars(step.picture, ())
     if step.picture:
@@ -74,10 +78,11 @@ def step_data(session: Session, position: int, *, runs: str | Path = DEFAULT_ROO
 
 
 def _is_quick(step: Step, position: int) -> bool:
-    """Whether it needs no images that would first have to be downloaded."""
+    """Whether it needs no images that would first have to be downloaded; one's own are in the session."""
     if step.function not in _NEEDS_DATA:
         return True
-    return is_on_disk(CALLS[step.function].check(step, position + 1)["config"])
+    config = CALLS[step.function].check(step, position + 1)["config"]
+    return config.dataset == "folder" or is_on_disk(config)
 
 
 def _run_files(step: Step, position: int, runs: str | Path) -> dict[str, bytes]:

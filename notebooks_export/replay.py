@@ -69,8 +69,8 @@ def carry_out(
     variables = _variables(session, [given], runs)
     with _data_placed(session, [given]) as [ready]:
         step, scope = _carried_out(session.steps[position], ready, variables)
-    drawn = _figure_code(step_code(step, given))
-    return step, {**scope, **({FIGURE: _value(drawn, scope)} if drawn else {})}
+        drawn = _figure_code(step_code(step, given))
+        return step, {**scope, **({FIGURE: _value(drawn, scope)} if drawn else {})}
 
 
 @contextmanager

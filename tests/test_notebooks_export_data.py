@@ -20,13 +20,14 @@ from PIL import Image
 import explorer
 import training
 from explorer.errors import ExplorerError
-from explorer.session import Session, Step
+from explorer.session import Session, Step, content_hash
 from notebooks_export import perform
 from notebooks_export.checkout import commit
 from notebooks_export.colour_bars import ColourBar, three_bars, with_colour_bars
 from notebooks_export.data import step_data
 from notebooks_export.run_table import run_table
 from tests.export_samples import TINY, as_png, every_kind, own_picture, performed
+from tests.test_notebooks_export_own_pictures import data_of, draw, packed
 from training.runs import create, history, read_run
 
 
@@ -327,3 +328,26 @@ def test_steps_without_numbers() -> None:
     for position in (0, -1, 99):
         with pytest.raises(ExplorerError):
             step_data(performed(), position)
+
+
+def test_pictures_of_ones_own_are_in_the_session_and_need_no_download(tmp_path: Path) -> None:
+    zipped = packed(data_of(draw(tmp_path / "mine", {"ant": 12, "bee": 12})))
+    recipe = {"dataset": "folder", "data_dir": f"own:{content_hash(zipped)}"}
+    step = Step("training.gallery", {"config": recipe, "per_class": 2})
+    done = perform(Session(steps=(step,), files={content_hash(zipped): zipped}))
+    svg = step_data(done, 0)["picture.svg"]
+    assert {"ant", "bee"} <= set(" ".join(words(svg)).split())
+    assert len(embedded(svg)) == 2
+
+
+def test_the_manifest_names_every_network_of_a_step() -> None:
+    """A strip of epochs looks into several networks."""
+    [position] = [
+        number
+        for number, step in enumerate(performed().steps)
+        if step.function == "training.inside.look_inside"
+    ]
+    told = json.loads(step_data(performed(), position)["manifest.json"])["weights_sha256"]
+    networks = performed().steps[position].arguments["models"]
+    assert set(told) == {name.replace("@", ", epoch ") for name in networks}
+    assert len(set(told.values())) == len(networks) > 1
