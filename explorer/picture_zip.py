@@ -27,6 +27,7 @@ MAX_PIXELS_BYTES = 2**30
 """Of one zip's pictures when they are decoded."""
 SIZES_PX = (8, 512)
 _MAX_CLASS = 120
+_SAMPLE = 100
 # Training passes over folders whose names begin so; a separator would make two folders of one.
 _CLASS = rf"(?!\.|__MACOSX)[^/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]{{1,{_MAX_CLASS}}}"
 _NAME = re.compile(rf"(train|test)/({_CLASS})/[0-9]{{6}}\.png")
@@ -57,6 +58,9 @@ def picture_zip(labels: Sequence[str], splits: Mapping[str, Split]) -> bytes:
         ExplorerError: more than a session may hold, a class without a picture, a name that a zip can't hold.
     """
     _check_labels(labels, splits)
+    total = sum(len(images) for images, _ in splits.values())
+    if (guessed := _guessed_size(splits, total)) > 1.25 * MAX_PICTURES_BYTES:
+        raise too_large(f"{total:,} pictures (by a sample of them)", guessed)
     files: dict[str, bytes] = {}
     size = 0
     for split, (images, classes) in splits.items():
@@ -64,13 +68,19 @@ def picture_zip(labels: Sequence[str], splits: Mapping[str, Split]) -> bytes:
             content = _encoded(image)
             size += len(content)
             if size > MAX_PICTURES_BYTES:
-                total = sum(len(several) for several, _ in splits.values())
                 raise too_large(f"the first {len(files) + 1:,} of {total:,} pictures", size)
             files[f"{split}/{labels[index]}/{number:06d}.png"] = content
     content = pack(files)
     if len(content) > MAX_PICTURES_BYTES:
         raise too_large(f"{len(files):,} pictures", len(content))
     return content
+
+
+def _guessed_size(splits: Mapping[str, Split], total: int) -> int:
+    """Bytes of all pictures as PNG, from some: whoever has far too many needn't wait for all."""
+    step = -(-total // _SAMPLE)
+    some = [_encoded(image) for images, _ in splits.values() for image in images[::step]]
+    return sum(map(len, some)) * total // len(some)
 
 
 def _encoded(image: np.ndarray) -> bytes:

@@ -323,8 +323,23 @@ def test_curves_stay_when_the_pictures_are_gone_changed_or_too_many(
     opened = Shelf(offline=True).open(Choice("folder", str(folder)))
     with pytest.raises(ExplorerError) as caught:
         keeping.keep_gallery(opened, 0)
-    assert "of 80 pictures with" in caught.value.value
+    assert "80 pictures (by a sample of them) with 0 MB" in caught.value.value
     assert "a smaller image size" in caught.value.remedy
+
+
+def test_pictures_that_are_a_little_too_many(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = packed(data)
+    monkeypatch.setattr("explorer.picture_zip.MAX_PICTURES_BYTES", len(content))
+    assert packed(data) == content
+    for limit, words in (
+        (len(content) - 1, "80 pictures with"),
+        (int(0.85 * len(content)), "of 80 pictures with"),
+    ):
+        monkeypatch.setattr("explorer.picture_zip.MAX_PICTURES_BYTES", limit)
+        with pytest.raises(ExplorerError, match=words):
+            packed(data)
+        with pytest.raises(ExplorerError, match=r"^x with"):
+            check_picture_zip(content, "x")
 
 
 def test_a_session_holds_so_many_pictures(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -443,11 +458,16 @@ def test_the_same_zip_without_the_harm_is_fine(tmp_path: Path) -> None:
         assert step.picture
 
 
-def test_a_picture_that_can_not_be_decoded_is_counted() -> None:
-    content = zip_of(GOOD | {"train/a/000002.png": png(32, b"x")})
-    session = Session(steps=(gallery_of(content),), files={content_hash(content): content})
-    with pytest.raises(ExplorerError, match=r"1 of 9 files .* cannot be decoded"):
-        perform(session)
+def test_a_picture_that_can_not_be_decoded_is_said() -> None:
+    whole = zip_of(GOOD)
+    place = whole.index(b"IDAT") + 6
+    for content, words in (
+        (zip_of(GOOD | {"train/a/000002.png": png(32, b"x")}), r"1 of 9 files .* cannot be decoded"),
+        (whole[:place] + b"\xff" + whole[place + 1 :], "Bad CRC-32"),
+    ):
+        session = Session(steps=(gallery_of(content),), files={content_hash(content): content})
+        with pytest.raises(ExplorerError, match=words):
+            perform(session)
 
 
 @pytest.mark.parametrize(
