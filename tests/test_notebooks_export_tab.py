@@ -155,7 +155,7 @@ def test_a_notebook_that_reads_files_comes_with_them(
     look = {"model": "mine@1", "image": content_hash(picture)}
     session = Session(steps=(Step("explorer.predict", look, "Mine", "kept"),), files={look["image"]: picture})
     *_, (ready, _) = hand_in.make_files(trained, session)
-    assert "unpack" in ready["label"]
+    assert "the files it reads" in ready["label"]
     assert [Path(path).name for path in ready["value"]] == ["notebook.zip", "report.pdf"]
     with zipfile.ZipFile(ready["value"][0]) as archive:
         inside = {name: archive.read(name) for name in archive.namelist()}

@@ -19,7 +19,7 @@ from notebooks_export.tabs.steps import CANCELLABLE, Steps, changed
 from training.catalogue import TrainedModels
 from training.tabs.lab import with_progress
 
-_WITH_FILES = "Ready: notebook.zip has the notebook and the files it reads; unpack it as a whole"
+_WITH_FILES = "Notebook with the files it reads, and PDF"
 
 
 @dataclass(frozen=True)

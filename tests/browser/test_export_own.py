@@ -94,6 +94,24 @@ def test_the_sheet_with_runs_of_ones_own(new_page, runs: Path) -> None:
     )
 
 
+def test_the_sheet_on_the_run_that_is_looked_at(new_page, runs: Path) -> None:
+    page = new_page("?model=export-base@1&tab=export")
+    page.wait_for_selector("#export-sheet")
+    expect(page.locator("#export-sheet")).to_be_enabled()
+    page.get_by_label("With the picture and network I am looking at").check()
+    page.locator("#export-sheet").click()
+    third = steps(page).filter(has_text="After the second convolution")
+    expect(third).to_be_visible(timeout=SLOW)
+    third.click()
+    expect(field(page, "export-comment")).to_have_value(re.compile("two convolutions only"))
+    expect(page.locator("#export-shown")).to_contain_text("conv2 (Conv2d), 16 × 10 × 10")
+    # The notebook reads the run, which therefore comes with it.
+    page.locator("#export-files").click()
+    expect(page.locator("#export-ready")).to_contain_text("the files it reads", timeout=SLOW)
+    with zipfile.ZipFile(io.BytesIO(downloaded(page, "notebook.zip"))) as archive:
+        assert {"notebook.ipynb", "runs/export-base/config.json"} <= set(archive.namelist())
+
+
 def test_a_look_into_a_run_of_ones_own(new_page, runs: Path, tmp_path: Path) -> None:
     page = new_page("?model=export-base@1")
     page.wait_for_selector("#activation img")
