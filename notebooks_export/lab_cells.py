@@ -7,6 +7,7 @@ from typing import Any
 from explorer.session import FIGURE_DPI
 from notebooks_export.cells import Given, literal, written
 from notebooks_export.own_data import ABSENT
+from training import TrainConfig
 
 
 def _figure(code: str) -> list[str]:
@@ -251,13 +252,9 @@ def _recorded(given: Given) -> list[str]:
             "print(compare_histories(configs, histories, test_images))",
         ]
     )
-    absent = any(config.data_dir == ABSENT for config in given["configs"].values())
     return [
         *_mapping("configs", given["configs"]),
-        *(
-            ["# To train again, put the folder of the pictures, or a zip of it, in data_dir's place."]
-            * absent
-        ),
+        *_absent(*given["configs"].values()),
         "# Epoch, training and test accuracy, training and test loss; of long runs some of the epochs.",
         "recorded = {",
         *(line for title, rows in given["recorded"].items() for line in _rows(title, rows)),
@@ -271,12 +268,20 @@ def _recorded(given: Given) -> list[str]:
     ]
 
 
+def _absent(*configs: TrainConfig) -> list[str]:
+    """What to do where pictures of one's own didn't come along."""
+    if all(config.data_dir != ABSENT for config in configs):
+        return []
+    return ["# To train again, put the folder of the pictures, or a zip of it, in data_dir's place."]
+
+
 def classes(given: Given) -> list[str]:
     """A run's accuracy on each class after an epoch, as it was recorded."""
     rows = [f"    ({label!r}, {share!r})," for label, share in given["recorded"]]
     epoch, count = given["epoch"], given["classes"]
     return [
         f"config = {literal(given['config'])}",
+        *_absent(given["config"]),
         f"# After epoch {epoch}: test accuracy of each class.",
         *("recorded = [", *rows, "]"),
         "train_again = False  # True trains anew with the recipe above, which may take long",

@@ -24,7 +24,8 @@ from training.catalogue import TrainedModels, facts_of, name_of
 from training.comparison import group_runs
 from training.data import Dataset
 from training.explain import Predictions, predict_test_images
-from training.inside import Scene
+from training.film import describe_film, film_figure
+from training.inside import Scene, moments
 from training.reports import (
     MOST_EPOCHS as MOST_RECORDED,
 )
@@ -189,6 +190,14 @@ def test_classes_are_measured_again_only_when_asked(run: Run) -> None:
     ]
 
 
+def test_classes_of_pictures_that_stayed_behind_say_what_training_again_needs() -> None:
+    recorded = {"epoch": 1, "recorded": [["cat", 0.5]], "classes": 1}
+    for config, said in (({"dataset": "folder", "data_dir": "own:"}, True), ({"dataset": "shapes10"}, False)):
+        step = Step("training.reports.classes_figure", {"config": config, **recorded})
+        [cell] = [c for c in build_notebook(Session(steps=(step,))).cells if c.id == "step-1-code"]
+        assert ("put the folder of the pictures" in cell.source) == said
+
+
 def test_training_again_is_a_word_away(run: Run) -> None:
     step, _ = keeping.keep_curves(run)
     notebook = build_notebook(Session(steps=(step,)))
@@ -310,6 +319,15 @@ def test_the_strip_of_epochs(bench: Workbench, run: Run, root: Path, scene: Scen
     fewer = check(keeping.keep_film(bench, run, scene, (0, 2)), root)
     assert [line.split(":")[0] for line in fewer.text.splitlines()[:2]] == ["epoch 0", "epoch 2"]
     assert pixels(fewer.picture).shape[1] < pixels(step.picture).shape[1]
+
+
+def test_a_strip_without_kernels_of_three_colours(bench: Workbench, run: Run, scene: Scene) -> None:
+    found = moments(bench, run, scene)
+    with_kernels, without = film_figure(found), film_figure([replace(m, kernels=None) for m in found])
+    assert (len(with_kernels.axes), len(without.axes)) == (3 * 3, 2 * 3)
+    said = describe_film([replace(m, kernels=None) for m in found])
+    assert "kernels" not in said
+    assert f"maps to ±{number(max(float(np.abs(m.maps.values).max()) for m in found))}, saliency" in said
 
 
 def test_a_strip_on_a_picture_of_ones_own(bench: Workbench, run: Run, root: Path, tmp_path: Path) -> None:

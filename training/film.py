@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from explorer.overlay import DIVERGING, colourise
 from training.figures import tile
@@ -43,11 +43,14 @@ def film_figure(found: Sequence[Moment]) -> Figure:
 
     ends = scales(found)
     rows = _rows(found, ends)
-    size = (_CELL_IN * len(found) + 0.9, _CELL_IN * len(rows) + 0.9)
+    # A sheet of six kernels, two rows of three, is lower than it is wide.
+    heights = [pictures[0].shape[0] / pictures[0].shape[1] for _, pictures in rows]
+    size = (_CELL_IN * len(found) + 0.9, _CELL_IN * sum(heights) + 1.1)
     figure = Figure(figsize=size, layout="constrained", facecolor="white")
-    panels = figure.subplots(len(rows), len(found), squeeze=False, subplot_kw={"xticks": [], "yticks": []})
+    grid: dict[str, Any] = {"squeeze": False, "height_ratios": heights}
+    panels = figure.subplots(len(rows), len(found), subplot_kw={"xticks": [], "yticks": []}, **grid)
     for line, (name, pictures) in zip(panels, rows, strict=True):
-        line[0].set_ylabel(name, rotation=0, ha="right", va="center")
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
         for axes, picture in zip(line, pictures, strict=True):
             axes.imshow(picture)
             axes.spines[:].set_visible(False)
@@ -58,11 +61,10 @@ def film_figure(found: Sequence[Moment]) -> Figure:
 
 
 def _rows(found: Sequence[Moment], ends: Scales) -> list[tuple[str, list[Pixels]]]:
-    kernels = [m.kernels for m in found if m.kernels is not None]
     rows = []
-    if len(kernels) == len(found):
-        sheets = [_sheet(kernel_pixels(values[:MOST_KERNELS], ends.kernels), 12) for values in kernels]
-        rows.append(("kernels", sheets))
+    if ends.kernels is not None:
+        kernels = [m.kernels[:MOST_KERNELS] for m in found if m.kernels is not None]
+        rows.append(("kernels", [_sheet(kernel_pixels(values, ends.kernels), 12) for values in kernels]))
     rows.append(("maps", [_maps(m.maps.values, ends.maps) for m in found]))
     reach = ((-ends.saliency, ends.saliency),)
     rows.append(("saliency", [colourise(m.saliency.map, reach, DIVERGING[0]) for m in found]))

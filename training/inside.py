@@ -152,9 +152,9 @@ def first_convolution(model: LoadedModel) -> Layer:
 
 @dataclass(frozen=True)
 class Scales:
-    """Where the colours of several moments end, the same for all: ± these."""
+    """Where the colours of several moments end, the same for all: ± these; kernels only where all are shown."""
 
-    kernels: float
+    kernels: float | None
     maps: float
     saliency: float
 
@@ -162,7 +162,9 @@ class Scales:
 def scales(found: Sequence[Moment]) -> Scales:
     """The largest magnitudes of each kind over all of ``found``."""
     reach = max(float(np.abs(m.maps.values).max()) for m in found) or 1.0
-    return Scales(largest_weight(found), reach, max(m.saliency.limits[0][1] for m in found))
+    shown = all(m.kernels is not None for m in found)
+    slope = max(m.saliency.limits[0][1] for m in found)
+    return Scales((largest_weight(found) or 1.0) if shown else None, reach, slope)
 
 
 def largest_weight(found: Sequence[Moment]) -> float:

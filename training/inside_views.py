@@ -80,7 +80,7 @@ def film(found: Sequence[Moment], scene: Scene) -> str:
     """The epochs beside each other: kernels, maps, saliency, and what the network says."""
     ends = scales(found)
     rows = [("", [f"<b>epoch {m.epoch}</b>" for m in found])]
-    if all(m.kernels is not None for m in found):
+    if ends.kernels is not None:
         rows.append(
             (
                 "kernels",
@@ -105,8 +105,9 @@ def film(found: Sequence[Moment], scene: Scene) -> str:
 
 def scales_words(ends: Scales, label: str) -> str:
     """What the rows of :func:`film` show, and where their colours end."""
+    kernels = "" if ends.kernels is None else f"kernels to ±{number(ends.kernels)}, "
     return (
-        f"Each row has one scale: kernels to ±{number(ends.kernels)}, maps to ±{number(ends.maps)}, saliency of "
+        f"Each row has one scale: {kernels}maps to ±{number(ends.maps)}, saliency of "
         f"{label} to ±{number(ends.saliency)}. Then what the network says, the probability of {label}, and the "
         "accuracy on all test images."
     )
