@@ -301,16 +301,15 @@ def test_curves_stay_when_the_pictures_are_gone_changed_or_too_many(
 ) -> None:
     def kept(place: Path) -> Step:
         moved = replace(run, config=replace(run.config, data_dir=str(place)))
-        step, files = keeping.keep_curves(moved)
-        assert not files
-        session = read_session(save_session(Session().add(step)), CALLS)
-        [cell] = [c.source for c in build_notebook(session).cells if c.id == "step-1-code"]
-        assert (
-            "# To train again, put the folder of the pictures, or a zip of it, in data_dir's place." in cell
-        )
-        [again] = perform(session, anew=True).steps
-        assert again.text == step.text
-        assert np.array_equal(pixels(again.picture), pixels(step.picture))
+        (step, files), (other, more) = keeping.keep_curves(moved), keeping.keep_classes(moved, 2)
+        assert not [*files, *more]
+        session = read_session(save_session(Session().add(step).add(other)), CALLS)
+        cells = [c.source for c in build_notebook(session).cells if c.id.endswith("-code")]
+        said = "# To train again, put the folder of the pictures, or a zip of it, in data_dir's place."
+        assert all(said in cell for cell in cells)
+        for before, after in zip(session.steps, perform(session, anew=True).steps, strict=True):
+            assert before.text == after.text
+            assert np.array_equal(pixels(before.picture), pixels(after.picture))
         return step
 
     gone = kept(tmp_path / "gone")
