@@ -150,6 +150,7 @@ def session(folder: Path, root: Path, run: Run, data: Dataset, tmp_path_factory:
         keeping.keep_mistakes(run, 2, None, found, data, (int(cell[0]), int(cell[1]))),
         keeping.keep_first_layer(bench, run, 2, scene),
         keeping.keep_saliency(bench, run, 1, scene),
+        keeping.keep_film(bench, run, scene, [0, 1, 2]),
     ):
         session = session.add(step, files)
     return session
