@@ -211,9 +211,11 @@ def channels_first(output: torch.Tensor, layer: Layer) -> torch.Tensor:
 def stages(model: LoadedModel, at_most: int = 8) -> list[Layer]:
     """A few layers that tell the network's story: the last map of each part it is built of, first to last.
 
-    None for a network without a map of more than three channels, such as one that flattens the picture at once.
+    None for a network without a map, such as one that flattens the picture at once.
     """
-    maps = [layer for layer in list_layers(model) if layer.is_map and layer.shape[0] > 3]
+    every = [layer for layer in list_layers(model) if layer.is_map]
+    # What has no more channels than the picture is mostly the picture itself, made ready.
+    maps = [layer for layer in every if layer.shape[0] > 3] or every
     if not maps:
         return []
     told: list[Layer] = []

@@ -97,7 +97,7 @@ def layers_of(model: LoadedModel) -> tuple[Chosen, Chosen, Chosen] | None:
     if not maps:
         return None
     convolutions = [layer.name for layer in maps if layer.kind == "Conv2d"]
-    told = [layer.name for layer in stages(model)] or [maps[-1].name]
+    told = [layer.name for layer in stages(model)]
     deep = Chosen(told[-2] if len(told) > 1 else told[-1], "a deep layer")
     if not convolutions:
         none = "The network has no convolution that makes a map."
