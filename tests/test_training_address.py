@@ -91,7 +91,7 @@ def test_no_address_breaks_the_page(search: str) -> None:
     assert len(read_value(gr.Textbox(), search * 100, "layers")) <= MOST_LETTERS
 
 
-def test_own_pictures_are_found_by_content_while_the_program_runs(
+def test_own_pictures_are_found_by_content_after_a_restart_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CNN_EXPLORER_CACHE", str(tmp_path / "cache"))
@@ -102,5 +102,21 @@ def test_own_pictures_are_found_by_content_while_the_program_runs(
     shelf, choice = Shelf(), Choice("folder", str(tmp_path / "pets"), 8, True)
     opened = shelf.reopen(choice, lambda share, what: None)
     assert shelf.opened_as(opened.data.fingerprint) == choice
-    assert shelf.opened_as("0" * 16) is None
-    assert Shelf().opened_as(opened.data.fingerprint) is None
+    restarted = Shelf()
+    assert restarted.opened_as(opened.data.fingerprint) == choice
+    for unknown in ("0" * 16, "", "../../pets", "x" * 500, opened.data.fingerprint.upper() + "/"):
+        assert restarted.opened_as(unknown) is None
+    (tmp_path / "pets").rename(tmp_path / "moved")
+    assert restarted.opened_as(opened.data.fingerprint) is None
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{", '{"dataset": "none"}', '{"path": "/etc"}', '{"image_size": "x"}']
+)
+def test_a_damaged_note_of_own_pictures_is_as_none(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CNN_EXPLORER_CACHE", str(tmp_path))
+    (tmp_path / "opened").mkdir()
+    (tmp_path / "opened" / f"{'a' * 16}.json").write_text(content)
+    assert Shelf().opened_as("a" * 16) is None

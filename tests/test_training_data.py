@@ -298,9 +298,15 @@ def test_cifar10_is_downloaded_with_progress(
     archive, pixels = small_cifar
     (tmp_path / "served" / "cifar-10-python.tar.gz").write_bytes(archive)
     monkeypatch.setattr(CIFAR10, "url", f"{server}cifar-10-python.tar.gz")
-    seen: list[DownloadProgress] = []
-    check_cifar(load_dataset(TrainConfig(), on_download=seen.append), pixels)
-    assert seen[-1] == DownloadProgress(len(archive), len(archive))
+    seen: list[object] = []
+    data = load_dataset(
+        TrainConfig(),
+        on_download=seen.append,
+        on_unpack=lambda: seen.append("unpack"),
+        on_decode=lambda done, total: seen.append((done, total)),
+    )
+    check_cifar(data, pixels)
+    assert seen[-3:] == [DownloadProgress(len(archive), len(archive)), "unpack", (len(pixels), len(pixels))]
 
 
 def test_archives_come_from_a_mirror_that_the_computer_is_set_to_use(

@@ -7,11 +7,11 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -57,11 +57,16 @@ def cache_dir() -> Path:
 
 
 def load_dataset(
-    config: TrainConfig, *, on_download: OnDownload | None = None, on_decode: OnDecode | None = None
+    config: TrainConfig,
+    *,
+    on_download: OnDownload | None = None,
+    on_unpack: Callable[[], None] | None = None,
+    on_decode: OnDecode | None = None,
 ) -> Dataset:
     """The data that ``config`` asks for: from the cache, else made, decoded or downloaded.
 
-    ``on_decode`` is called with (images done, images in all) while a folder is decoded or Shapes-10 is drawn.
+    ``on_unpack`` is called before an archive is unpacked; ``on_decode`` with (images done, images in all) while
+    images are decoded, drawn or resized. Any of the three may raise to cancel.
 
     Raises:
         ExplorerError: see :mod:`training.folder` and :mod:`training.downloads`.
@@ -76,7 +81,7 @@ def load_dataset(
         make = partial(_from_shapes, config.image_size, on_decode)
         data = _cached(_shapes_key(), config.image_size, "shapes10", make)
     else:
-        make = partial(_from_torchvision, config, on_download)
+        make = partial(_from_torchvision, config, on_download, on_unpack, on_decode)
         data = _cached(_torchvision_key(config.dataset), config.image_size, config.dataset, make)
     return _limited(data, config.max_train_images, config.max_test_images)
 
@@ -320,16 +325,28 @@ def _downloads_dir() -> Path:
     return cache_dir() / "downloads"
 
 
-def _from_torchvision(config: TrainConfig, on_download: OnDownload | None) -> _Made:
+def _from_torchvision(
+    config: TrainConfig,
+    on_download: OnDownload | None,
+    on_unpack: Callable[[], None] | None,
+    on_decode: OnDecode | None,
+) -> _Made:
     home = _downloads_dir()
     folder = Path(config.data_dir).expanduser() if config.data_dir else home
     if folder.is_file():
         folder = adopt_archive(config.dataset, folder, home)
     labels, (train, train_classes), (test, test_classes) = load_torchvision(
-        config.dataset, folder, on_download
+        config.dataset, folder, on_download, on_unpack
     )
-    fit = partial(map, partial(_fit_digit_or_photo, size=config.image_size))
-    return _Made(labels, fit(train), train_classes, [], fit(test), test_classes, [])
+    fitted = _fitted(chain(train, test), len(train) + len(test), config.image_size, on_decode)
+    return _Made(labels, islice(fitted, len(train)), train_classes, [], fitted, test_classes, [])
+
+
+def _fitted(images: Iterable[Images], count: int, size: int, on_decode: OnDecode | None) -> Iterator[Images]:
+    for number, image in enumerate(images, 1):
+        yield _fit_digit_or_photo(image, size)
+        if on_decode and (number % 1024 == 0 or number == count):
+            on_decode(number, count)
 
 
 def _fit_digit_or_photo(image: Images, size: int) -> Images:

@@ -70,11 +70,15 @@ def is_present(name: str, data_dir: Path) -> bool:
 
 
 def load_torchvision(
-    name: str, data_dir: Path, on_download: OnDownload | None = None
+    name: str,
+    data_dir: Path,
+    on_download: OnDownload | None = None,
+    on_unpack: Callable[[], None] | None = None,
 ) -> tuple[tuple[str, ...], Split, Split]:
     """Labels, training and test split of ``name``: images (n, H, W, 3) or (n, H, W) uint8, classes (n,).
 
-    ``data_dir`` holds, or will hold, the archive or what was unpacked from it.
+    ``data_dir`` holds, or will hold, the archive or what was unpacked from it. ``on_unpack`` is called before
+    torchvision checks and unpacks the archives, which takes seconds and says nothing.
 
     Raises:
         ExplorerError: no connection, or an archive whose MD5 is wrong.
@@ -83,6 +87,8 @@ def load_torchvision(
     if not _is_unpacked(kind, data_dir):
         for archive in archives(name):
             _fetch(archive, data_dir, on_download)
+    if on_unpack:
+        on_unpack()
     try:
         train, test = (kind(data_dir, train=part, download=True) for part in (True, False))
     except (OSError, RuntimeError, EOFError) as error:

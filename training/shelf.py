@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import re
 import shutil
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from explorer.caches import ByteBudgetCache
@@ -18,7 +21,6 @@ from training.downloads import CLASSES
 
 MAPPED_BYTES = 8 * 2**30
 """Of addresses, not of memory: the arrays stay on disk."""
-MOST_REMEMBERED = 1000
 OnProgress = Callable[[float, str], None]
 
 
@@ -62,7 +64,6 @@ class Shelf:
         self._images: ByteBudgetCache[tuple[Choice, int | None, int | None], Dataset] = ByteBudgetCache(
             MAPPED_BYTES, _size
         )
-        self._own: ByteBudgetCache[str, Choice] = ByteBudgetCache(MOST_REMEMBERED, lambda choice: 1)
 
     def open(self, choice: Choice, report: OnProgress = lambda share, what: None) -> Opened:
         """The data set, made, decoded or downloaded if it must be.
@@ -87,12 +88,18 @@ class Shelf:
             return self.open(choice, report)
         found = _open(choice, choice.config(), report)
         self._opened.put(choice, found)
-        self._own.put(found.data.fingerprint, choice)
+        _remember(found)
         return found
 
     def opened_as(self, fingerprint: str) -> Choice | None:
-        """Which of the users' own pictures have this fingerprint, if they were opened since the program began."""
-        return self._own.get(fingerprint)
+        """Which of the users' own pictures had this fingerprint when they were opened, if they are still there."""
+        if not re.fullmatch(r"[0-9a-f]{16}", fingerprint):
+            return None
+        try:
+            choice = Choice(**json.loads(_note_of(fingerprint).read_text("utf-8")))
+            return choice if is_here(choice) else None
+        except (OSError, ValueError, TypeError, ExplorerError):
+            return None
 
     def images_of(self, config: TrainConfig, labels: Sequence[str], opened: Opened | None = None) -> Dataset:
         """The images that a run was trained and tested on.
@@ -115,6 +122,22 @@ class Shelf:
         )
 
 
+def _note_of(fingerprint: str) -> Path:
+    return cache_dir() / "opened" / f"{fingerprint}.json"
+
+
+def _remember(found: Opened) -> None:
+    """Note where pictures of this content lie, so that the page's address finds them after a restart, too."""
+    note = _note_of(found.data.fingerprint)
+    part = note.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
+    try:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(asdict(found.choice)), "utf-8")
+        part.replace(note)
+    except OSError:  # a full disk: the pictures are open all the same
+        part.unlink(missing_ok=True)
+
+
 def _open(choice: Choice, config: TrainConfig, report: OnProgress) -> Opened:
     report(0.0, "Opening the images")
 
@@ -128,6 +151,7 @@ def _open(choice: Choice, config: TrainConfig, report: OnProgress) -> Opened:
     data = load_dataset(
         config,
         on_download=downloaded,
+        on_unpack=lambda: report(0.0, "Checking and unpacking the archive"),
         on_decode=lambda done, total: report(done / total, f"{doing}: {done:,} of {total:,} images"),
     )
     report(1.0, f"Measuring {len(data.train_classes):,} training images")

@@ -80,14 +80,14 @@ def _train(folder: Path, config: TrainConfig, on_epoch: OnEpoch, on_note: OnNote
 
 def _load(folder: Path, config: TrainConfig, on_note: OnNote) -> Dataset:
     """The data, with every tenth of the way there noted: CIFAR's slow host can take an hour."""
-    heard = -1
+    heard = ("", -1)
 
     def note(what: str, done: int, total: int) -> None:
         nonlocal heard
         _heed_stop(folder)
         tenth = 10 * done // max(1, total)
-        if tenth > heard:
-            heard = tenth
+        if (what, tenth) != heard:
+            heard = (what, tenth)
             words = f"{what}: {10 * tenth} %"
             _tell(folder, runs.RUNNING, words)
             on_note(words)
@@ -95,6 +95,7 @@ def _load(folder: Path, config: TrainConfig, on_note: OnNote) -> Dataset:
     data = load_dataset(
         config,
         on_download=lambda p: note(f"downloading {p.total_bytes / 1e6:,.0f} MB", p.done_bytes, p.total_bytes),
+        on_unpack=lambda: note("checking and unpacking the archive", 0, 1),
         on_decode=lambda done, total: note(f"preparing {total:,} images", done, total),
     )
     _tell(folder, runs.RUNNING)
