@@ -13,7 +13,9 @@ import nbformat
 import pytest
 
 import explorer
+from explorer.errors import ExplorerError
 from explorer.session import Session, Step, content_hash
+from explorer.tabs import side_by_side
 from explorer.tabs.keeping import looked_at
 from explorer.workbench import Workbench
 from notebooks_export import tab
@@ -95,6 +97,19 @@ def test_the_sheet_with_what_is_looked_at(trained: TrainedModels, tmp_path: Path
         assert {row.get("framing", "crop") for row in used if "image" in row} == {framing}
         assert session.files == {content_hash(content): content for content in files}
         assert all(step.text for step in session.steps if step.title.startswith("4."))
+
+
+def test_a_network_without_maps_has_nothing_side_by_side_and_says_so(tmp_path: Path) -> None:
+    config = replace(TINY, epochs=1, network="flatten, linear")
+    list(train(config, create(config, tmp_path, "flat"), data=tiny_data()))
+    bench = Workbench(source=TrainedModels(tmp_path))
+    look = bench.look("flat@1", str(explorer.sample_images()["Lion"]))
+    pictures, said, table = side_by_side.draw(bench, look, [], "mean", False)
+    assert "has no layer with positions" in said
+    assert not pictures
+    assert not table
+    with pytest.raises(ExplorerError, match="has no layer with positions; choose another network"):
+        side_by_side.compared(bench, look, [], "mean", False)
 
 
 def test_steps_keep_their_number_of_updates() -> None:

@@ -16,6 +16,7 @@ from explorer.tabs.keeping import connect, keep_button, keep_layers
 from explorer.workbench import Look, Workbench
 
 NAME = "side-by-side"
+_NO_MAPS = "has no layer with positions"
 VIEWS = [
     ("Principal components as colours (PCA)", "pca"),
     ("First principal component", "component"),
@@ -89,8 +90,10 @@ def compared(bench: Workbench, look: Look, names: list[str], method: Any, one_sc
     """The chosen layers in execution order.
 
     Raises:
-        ExplorerError: none is chosen.
+        ExplorerError: none is chosen, or there is none.
     """
+    if not _has_maps(bench, look):
+        raise ExplorerError(f"network {look.model!r}", _NO_MAPS, "choose another network on the left")
     if not names:
         raise ExplorerError("no layer", "is chosen", "choose at least one in the list")
     model = bench.model(look.model)
@@ -103,7 +106,9 @@ def compared(bench: Workbench, look: Look, names: list[str], method: Any, one_sc
 def draw(
     bench: Workbench, look: Look, names: list[str], method: Any, one_scale: bool
 ) -> tuple[list[tuple[str, str]], str, str]:
-    """(gallery, colour bar, table of shapes) for several layers."""
+    """(gallery, colour bar, table of shapes) for several layers; words where the network has no map to show."""
+    if not _has_maps(bench, look):
+        return [], note(f"This network {_NO_MAPS}: there are no pictures to put side by side."), ""
     comparison = compared(bench, look, names, method, one_scale)
     pixels = bench.picture(look.image_path).pixels
     gallery = [(picture_file(picture), caption) for picture, caption in tiles(pixels, comparison)]
@@ -115,6 +120,10 @@ def draw(
             "Principal components of different layers have no scale in common; choose another view for one."
         )
     return gallery, bar, _shapes(comparison)
+
+
+def _has_maps(bench: Workbench, look: Look) -> bool:
+    return any(layer.is_map for layer in list_layers(bench.model(look.model)))
 
 
 def _shapes(comparison: LayerComparison) -> str:
