@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,12 @@ def connect(button: gr.Button, session: gr.State, keep: Keep, inputs: list[Any])
         gr.Info(f"{step.title}: step {len(session.steps)} in the Export tab.", title="Kept", duration=4)
         return session
 
-    button.click(on_screen(add), [session, *inputs], session, concurrency_limit=4, **QUIET)
+    place = f"document.getElementById({json.dumps(button.elem_id)})"
+    # Many pictures of one's own take seconds to pack.
+    busy = f"(...values) => {{ {place}?.setAttribute('aria-busy', 'true'); return values; }}"
+    idle = f"() => {{ {place}?.removeAttribute('aria-busy'); }}"
+    added = button.click(on_screen(add), [session, *inputs], session, js=busy, concurrency_limit=4, **QUIET)
+    added.then(None, js=idle, **QUIET)
 
 
 def looked_at(bench: Workbench, look: Look) -> tuple[dict[str, Any], list[bytes]]:

@@ -73,3 +73,18 @@ def test_channels_vectors_kept_colours_layers_and_the_network(new_page) -> None:
         assert bool(kept.picture) == bool(again.picture)
         if kept.picture:
             assert np.abs(shown(kept.picture) - shown(again.picture)).max() <= 2
+
+
+def test_the_button_is_busy_until_the_result_is_kept(new_page) -> None:
+    page = new_page("")
+    page.wait_for_selector("#activation img", timeout=SLOW)
+    button, held = page.locator("#activation-pin"), []
+    page.route("**/queue/join*", lambda route: route.continue_() if held else held.append(route))
+    button.click()
+    expect(button).to_have_attribute("aria-busy", "true")
+    assert button.evaluate("part => getComputedStyle(part, '::after').content") == '" …"'
+    while not held:
+        page.wait_for_timeout(50)
+    held[0].continue_()
+    expect(page.get_by_text(": step 1 in the Export tab")).to_be_visible(timeout=SLOW)
+    expect(button).not_to_have_attribute("aria-busy", "true")
