@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,9 @@ from explorer.images import identity_placement
 from training.config import TrainConfig
 from training.data import Dataset
 from training.explain import Mistake
+from training.figures import accuracy_figure, confusion_figure
 from training.reports import (
+    classes_figure,
     describe_first_layer,
     first_layer_figure,
     gallery_figure,
@@ -91,3 +94,20 @@ def test_the_first_layers_kernels_above_their_maps(colours: int) -> None:
     words = describe_first_layer(network, activation)
     assert ("3×3 kernels over red, green and blue" in words) == (colours == 3)
     assert "5×6 maps" in words
+
+
+def test_dollars_in_names_are_no_formula() -> None:
+    name = r"5$ or \notacommand$"
+    images = np.zeros((1, 8, 8, 3), np.uint8)
+    data = Dataset(name, (name, "b"), images, np.zeros(1, np.int64), images, np.zeros(1, np.int64), "print")
+    found = {name: history(0.5)}
+    for figure in (
+        gallery_figure({name: images}),
+        mistakes_figure([Mistake(0, 0, 1, 0.75, 0.125)], data.labels, data),
+        confusion_figure(np.eye(2, dtype=np.int64), data.labels),
+        accuracy_figure(found),
+        runs_figure({name: CONFIG}, found),
+        runs_figure({name: CONFIG}, found, ("gap",)),
+        classes_figure(1, [(name, 0.5), ("b", 0.25)], 2),
+    ):
+        figure.savefig(io.BytesIO())

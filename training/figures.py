@@ -101,8 +101,9 @@ def confusion_figure(matrix: NDArray[np.int64], labels: Sequence[str], *, dark: 
     share = 100 * matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=100)
     ticks = range(len(labels))
-    axes.set_xticks(ticks, labels, rotation=45, ha="right")
-    axes.set_yticks(ticks, labels)
+    # The names of folders are no formulas, whatever dollar signs they hold.
+    axes.set_xticks(ticks, labels, rotation=45, ha="right", parse_math=False)
+    axes.set_yticks(ticks, labels, parse_math=False)
     if len(labels) <= 20:
         for row in ticks:
             for column in ticks:
@@ -137,5 +138,7 @@ def _finish(figure: Figure, axes: Axes, what: str, dark: bool) -> Figure:
     axes.set_ylabel(what)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
-    axes.legend(frameon=False, labelcolor=DARK_INK if dark else LIGHT_INK)
+    legend = axes.legend(frameon=False, labelcolor=DARK_INK if dark else LIGHT_INK)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     return figure

@@ -168,7 +168,7 @@ def gallery_figure(images: Mapping[str, NDArray[np.uint8]]) -> Figure:
     for row, (label, shown) in enumerate(images.items(), start=1):
         axes = figure.add_subplot(len(images), 1, row, xticks=[], yticks=[])
         axes.imshow(tile(shown, columns=len(shown)))
-        axes.set_ylabel(label, rotation=0, ha="right", va="center")
+        axes.set_ylabel(label, rotation=0, ha="right", va="center", parse_math=False)
     return figure
 
 
@@ -224,9 +224,10 @@ def mistakes_figure(mistakes: Sequence[Mistake], labels: Sequence[str], data: Da
     for axes, m in zip(panels, mistakes, strict=False):
         axes.imshow(np.asarray(data.test_images[m.index]), interpolation="nearest")
         axes.spines[:].set_visible(False)
-        axes.set_title(f"{labels[m.true_class]} {m.true_probability:.1%}", fontsize=7, pad=2)
+        truth = f"{labels[m.true_class]} {m.true_probability:.1%}"
+        axes.set_title(truth, fontsize=7, pad=2, parse_math=False)
         taken_for = f"{labels[m.predicted_class]} {m.probability:.1%}"
-        axes.set_xlabel(taken_for, fontsize=7, fontweight="bold", labelpad=2)
+        axes.set_xlabel(taken_for, fontsize=7, fontweight="bold", labelpad=2, parse_math=False)
     for axes in panels[len(mistakes) :]:
         axes.set_axis_off()
     return figure
@@ -372,4 +373,5 @@ def _finish(axes: Axes, quantity: str) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8)
+    for text in axes.legend(frameon=False, fontsize=8).get_texts():
+        text.set_parse_math(False)
