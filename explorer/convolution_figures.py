@@ -61,19 +61,20 @@ def window_figure(conv: Convolution, kernel_index: int = 0, row: int = 0, column
 
 def downsampling_figure(ways: Sequence[Downsampling]) -> Figure:
     """Each way to a smaller map: what it keeps of the map at stride 1, and below it what comes out."""
-    figure, panels = matrix_panels(2, [way.before.shape for way in ways])
+    figure, panels = matrix_panels(2, [way.before.shape for way in ways], least=4.5)
     for upper, lower, way in zip(*panels, ways, strict=True):
-        draw_values(upper, way.before, way.name, lit=way.kept)
+        # In two lines: beside each other, long names would run into one another.
+        draw_values(upper, way.before, way.name.replace(", ", ",\n"), lit=way.kept)
         draw_values(lower, way.output, f"→ {size_text(way.output)}", limits=grey_range(way.before))
     return figure
 
 
-def matrix_panels(rows: int, shapes: Sequence[tuple[int, ...]]) -> tuple[Figure, Any]:
-    """Axes (rows, len(shapes)) side by side, as wide as their matrices have columns."""
+def matrix_panels(rows: int, shapes: Sequence[tuple[int, ...]], least: float = 2.5) -> tuple[Figure, Any]:
+    """Axes (rows, len(shapes)) side by side, as wide as their matrices have columns, ``least`` for their titles."""
     from matplotlib.figure import Figure
 
     # A matrix too large for numbers is a picture, of a size of its own.
-    widths = [max(2.5, min(shape[1], 12)) for shape in shapes]
+    widths = [max(least, min(shape[1], 12)) for shape in shapes]
     tallest = max(min(shape[0], 12) for shape in shapes)
     cell = min(_CELL_IN, _WIDTH_IN / (sum(widths) + len(widths)))
     size = ((sum(widths) + len(widths)) * cell, rows * (tallest * cell + 0.45))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from explorer.convolution import convolve
 from explorer.convolution_figures import downsampling_figure, window_figure
@@ -87,3 +90,18 @@ def test_the_growth_of_a_network() -> None:
     ]
     assert list(axes.lines[0].get_ydata()) == sizes
     assert axes.lines[1].get_ydata()[0] == network.input_px
+
+
+@pytest.mark.parametrize("side", [2, 3, 5, 40])
+def test_the_names_of_the_ways_stay_apart(side: int) -> None:
+    figure = downsampling_figure(
+        compare_downsampling(convolve(np.arange(float(side * side)).reshape(side, side), [[1.0]]), 2)
+    )
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    titles = [
+        axes.title.get_window_extent(canvas.get_renderer()) for axes in figure.axes[: len(figure.axes) // 2]
+    ]
+    assert len(titles) > 2
+    assert all(left.x1 < right.x0 for left, right in pairwise(titles))
+    assert titles[-1].x1 <= figure.bbox.x1
