@@ -41,6 +41,10 @@ _KINDS = [
     ("Effective, this picture", "one"),
     ("Effective, mean with the samples", "mean"),
 ]
+_NO_MAPS = (
+    "This network has no layer with positions: none of its units sees only a part of the picture. "
+    "Choose another network on the left."
+)
 
 
 @dataclass(frozen=True)
@@ -142,8 +146,11 @@ def build(
     results = [picture, bar, caption, cells, spacing, working]
 
     def draw(look: Look | None, where: str, layer: str | None, kind: str, pick: Pick | None) -> Iterator[Any]:
-        if look is None or where != name or not layer:
+        if look is None or where != name:
             yield (gr.skip(),) * len(results)  # gradio empties outputs that a generator says nothing of
+            return
+        if not layer:
+            yield "", "", note(_NO_MAPS), "", "", ""
             return
         scene = scene_of(bench, look, layer)
         yield from _drawn(bench, effective, scene, kind, fitted(pick, scene))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +16,10 @@ from explorer.images import read_image, sample_images
 from explorer.models import load_model
 from explorer.receptive_field import receptive_field
 from explorer.receptive_field_drawing import on_image
+from tests.browser.test_look_inside import choose
+from tests.training_samples import TINY, tiny_data
+from training import train
+from training.runs import create
 
 
 @pytest.fixture
@@ -186,3 +192,18 @@ def test_the_result_is_above_the_fold(lab: Any) -> None:
     for selector in ("#rf-picture svg", "#rf-map svg", "#rf-caption"):
         box = lab.locator(selector).bounding_box()
         assert box["y"] + box["height"] <= 800
+
+
+def test_a_network_without_maps_has_no_field_and_says_so(app: Any, new_page: Any) -> None:
+    config = replace(TINY, epochs=1, network="flatten, linear")
+    root = app.log.parent / "data" / "runs"
+    list(train(config, create(config, root, "no-maps"), data=tiny_data()))
+    try:
+        page = new_page("?tab=receptive-field")
+        expect(page.locator("#rf-caption")).to_contain_text("The unit in row", timeout=30_000)
+        choose(page, "Network", "no-maps")
+        expect(page.locator("#rf-caption")).to_contain_text("no layer with positions", timeout=30_000)
+        expect(page.locator("#rf-picture svg")).to_have_count(0)
+        expect(page.locator("#rf-map svg")).to_have_count(0)
+    finally:
+        shutil.rmtree(root / "no-maps")
