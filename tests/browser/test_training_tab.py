@@ -349,3 +349,6 @@ def test_the_shipped_network_is_looked_into_without_its_images(new_page):
     expect(page.locator("#tr-inside-film")).to_contain_text("epoch 10", timeout=60_000)
     expect(page.get_by_text("This is the explorer's picture.")).to_be_visible()
     expect(page.get_by_label("The picture of the explorer")).to_be_checked()
+    # It is of no class of the run's.
+    expect(page.locator("#tr-inside-label")).to_be_hidden()
+    expect(page.locator("#tr-inside-another")).to_be_hidden()

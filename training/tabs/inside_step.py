@@ -69,7 +69,7 @@ def build(lab: Lab, data: DataStep, doorway: Doorway, tab: gr.Tab) -> None:
         with gr.Column(scale=3, min_width=280):
             run = gr.Dropdown([], label="Run", elem_id="tr-inside-run")
             epoch = gr.Slider(0, 10, 10, step=1, label="After epoch", elem_id="tr-inside-epoch")
-            source = gr.Radio(_PICTURES, value=_TEST, label="Picture")
+            source = gr.Radio(_PICTURES, value=_TEST, label="Picture", elem_id="tr-inside-source")
             label = gr.Dropdown([], label="Class of the picture", elem_id="tr-inside-label")
             picture = gr.Image(
                 label="Picture",
