@@ -68,14 +68,11 @@ def with_colour_bars(picture: bytes, bars: Sequence[ColourBar]) -> bytes:
             slot.set_axis_off()
     axes.imshow(pixels, interpolation="none")
     axes.set_axis_off()
-    for slot, bar in reversed(
-        list(zip(beside, bars, strict=True))
-    ):  # each new one comes nearest to the picture
-        if rows > 1:
-            # In a cell of its own a bar takes what room there is, else a little of the picture's.
-            figure.colorbar(_scale(bar), ax=slot, label=bar.label, fraction=0.9, aspect=12)
-        else:
-            figure.colorbar(_scale(bar), ax=slot, label=bar.label)
+    # In a cell of its own a bar takes what room there is, else a little of the picture's.
+    room: dict[str, Any] = {"fraction": 0.9, "aspect": 12} if rows > 1 else {}
+    # Each new one comes nearest to the picture.
+    for slot, bar in reversed([*zip(beside, bars, strict=True)]):
+        figure.colorbar(_scale(bar), ax=slot, label=bar.label, **room)
     return _as_svg(figure)
 
 

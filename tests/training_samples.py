@@ -6,7 +6,8 @@ import hashlib
 import pickle
 import subprocess
 import tarfile
-from collections.abc import Iterator, Mapping
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from training import Dataset, TrainConfig
@@ -91,3 +93,15 @@ def mounted_disk(folder: Path) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", str(folder)], check=True)
+
+
+def zip_of_pictures(path: Path, labels: Iterable[str], height: int, width: int) -> Path:
+    """A zip of one folder per class, ten pictures each."""
+    random = np.random.default_rng(0)
+    with zipfile.ZipFile(path, "w") as archive:
+        for label in labels:
+            for number in range(10):
+                picture = BytesIO()
+                Image.fromarray(random.integers(0, 255, (height, width, 3), np.uint8)).save(picture, "PNG")
+                archive.writestr(f"pets/{label}/{number}.png", picture.getvalue())
+    return path

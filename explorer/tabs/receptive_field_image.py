@@ -129,7 +129,6 @@ def build(
 ) -> PictureView:
     """Lay the part out inside an open tab; ``entered`` is the event of coming to the lab, called ``name``."""
     pick = gr.State(None)
-    effective = EffectiveFields(bench)
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
             picture = _clickable("rf-picture", "The picture. A click on a pixel shows the units that see it.")
@@ -144,43 +143,9 @@ def build(
             kind = gr.Radio(_KINDS, value="theoretical", label="Field", elem_id="rf-kind")
 
     results = [picture, bar, caption, cells, spacing, working]
-
-    def draw(look: Look | None, where: str, layer: str | None, kind: str, pick: Pick | None) -> Iterator[Any]:
-        if look is None or where != name:
-            yield (gr.skip(),) * len(results)  # gradio empties outputs that a generator says nothing of
-            return
-        if not layer:
-            yield "", "", note(_NO_MAPS), "", "", ""
-            return
-        scene = scene_of(bench, look, layer)
-        yield from _drawn(bench, effective, scene, kind, fitted(pick, scene))
-
-    def meet(look: Look | None, where: str, layer: str | None) -> Any:
-        if look is None or where != name:
-            return gr.skip()
-        model = bench.model(look.model)
-        maps = [each for each in list_layers(model) if each.is_map]
-        names = [each.name for each in maps]
-        chosen = layer if layer in names else opening_layer(model) if names else None
-        return gr.update(choices=layer_choices(maps), value=chosen)
-
-    def point(look: Look, layer: str, event: gr.EventData) -> Pick:
-        scene = scene_of(bench, look, layer)
-        return pointed(scene, event.pick, float(event.y), float(event.x))
-
-    def keep(look: Look, layer: str, kind: str, pick: Pick | None) -> Any:
-        scene = scene_of(bench, look, layer)
-        chosen = fitted(pick, scene)
-        place = (chosen.row, chosen.column)
-        if chosen.what == "pixel":
-            return keep_pixel(bench, look, scene.field.layer, place)
-        if kind == "theoretical":
-            return keep_unit(bench, look, scene.field.layer, place)
-        found = effective.measure(look, scene.field.layer, place, kind, lambda share: None)
-        return keep_effective(bench, look, found, effective.others(look, kind))
-
+    lab = _FieldLab(bench, name, EffectiveFields(bench))
     drawing: dict[str, Any] = {
-        "fn": on_screen(draw),
+        "fn": on_screen(lab.draw),
         "inputs": [look, active, layer, kind, pick],
         "outputs": results,
         "concurrency_limit": 4,
@@ -188,7 +153,7 @@ def build(
         **QUIET,
     }
     meeting: dict[str, Any] = {
-        "fn": on_screen(meet),
+        "fn": on_screen(lab.meet),
         "inputs": [look, active, layer],
         "outputs": layer,
         **QUIET,
@@ -199,14 +164,59 @@ def build(
     # "always_last" would repeat an older event's data.
     gr.on(
         [picture.select, cells.select],
-        on_screen(point),
+        on_screen(lab.point),
         [look, layer],
         pick,
         trigger_mode="multiple",
         **QUIET,
     ).then(**drawing)
-    connect(pin, session, keep, [look, layer, kind, pick])
+    connect(pin, session, lab.keep, [look, layer, kind, pick])
     return PictureView(layer, drawing)
+
+
+@dataclass(frozen=True, eq=False)
+class _FieldLab:
+    """What happens when a layer, a unit or a pixel is chosen; ``name`` is the tab's."""
+
+    bench: Workbench
+    name: str
+    effective: EffectiveFields
+
+    def draw(
+        self, look: Look | None, where: str, layer: str | None, kind: str, pick: Pick | None
+    ) -> Iterator[Any]:
+        if look is None or where != self.name:
+            yield (gr.skip(),) * 6  # gradio empties outputs that a generator says nothing of
+            return
+        if not layer:
+            yield "", "", note(_NO_MAPS), "", "", ""
+            return
+        scene = scene_of(self.bench, look, layer)
+        yield from _drawn(self.bench, self.effective, scene, kind, fitted(pick, scene))
+
+    def meet(self, look: Look | None, where: str, layer: str | None) -> Any:
+        if look is None or where != self.name:
+            return gr.skip()
+        model = self.bench.model(look.model)
+        maps = [each for each in list_layers(model) if each.is_map]
+        names = [each.name for each in maps]
+        chosen = layer if layer in names else opening_layer(model) if names else None
+        return gr.update(choices=layer_choices(maps), value=chosen)
+
+    def point(self, look: Look, layer: str, event: gr.EventData) -> Pick:
+        scene = scene_of(self.bench, look, layer)
+        return pointed(scene, event.pick, float(event.y), float(event.x))
+
+    def keep(self, look: Look, layer: str, kind: str, pick: Pick | None) -> Any:
+        scene = scene_of(self.bench, look, layer)
+        chosen = fitted(pick, scene)
+        place = (chosen.row, chosen.column)
+        if chosen.what == "pixel":
+            return keep_pixel(self.bench, look, scene.field.layer, place)
+        if kind == "theoretical":
+            return keep_unit(self.bench, look, scene.field.layer, place)
+        found = self.effective.measure(look, scene.field.layer, place, kind, lambda share: None)
+        return keep_effective(self.bench, look, found, self.effective.others(look, kind))
 
 
 def opening_layer(model: LoadedModel) -> str:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.test_export_tab import tab
 from tests.browser.test_keep_labs import SLOW, carried_out_again, choose_run, handed_over, keep
+from tests.training_samples import zip_of_pictures
 from training import runs
 from training.config import TrainConfig
 from training.worker import work
@@ -23,16 +20,7 @@ NAME = "run on pets"
 
 @pytest.fixture
 def pets(tmp_path: Path) -> Path:
-    """A zip of one folder per class, ten pictures each."""
-    random = np.random.default_rng(0)
-    path = tmp_path / "pets.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        for label in ("Käfer", "dogs", "a fish"):
-            for number in range(10):
-                picture = BytesIO()
-                Image.fromarray(random.integers(0, 255, (40, 50, 3), np.uint8)).save(picture, "PNG")
-                archive.writestr(f"pets/{label}/{number}.png", picture.getvalue())
-    return path
+    return zip_of_pictures(tmp_path / "pets.zip", ("Käfer", "dogs", "a fish"), 40, 50)
 
 
 @pytest.fixture

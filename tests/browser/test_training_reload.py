@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import zipfile
-from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import expect
+
+from tests.training_samples import zip_of_pictures
 
 WAIT_MS = 60_000
 
 
 @pytest.fixture
 def pets(tmp_path: Path) -> Path:
-    """A zip of one folder per class, ten pictures each."""
-    random = np.random.default_rng(0)
-    path = tmp_path / "pets.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        for label in ("cats", "dogs", "fish"):
-            for number in range(10):
-                picture = BytesIO()
-                Image.fromarray(random.integers(0, 255, (20, 30, 3), np.uint8)).save(picture, "PNG")
-                archive.writestr(f"pets/{label}/{number}.png", picture.getvalue())
-    return path
+    return zip_of_pictures(tmp_path / "pets.zip", ("cats", "dogs", "fish"), 20, 30)
 
 
 def choose(page, box: str, option: str) -> None:

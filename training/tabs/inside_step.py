@@ -121,74 +121,14 @@ def _connect_keeping(lab: Lab, session: gr.State, parts: _Inside) -> None:
 
 
 def _connect(lab: Lab, data: DataStep, doorway: Doorway, parts: _Inside, tab: gr.Tab) -> None:
+    looking = _Looking(lab, doorway)
     big = [parts.first, parts.saliency, parts.says]
     drawn = [parts.scene, parts.picture, *big, parts.message]
-
-    def enter(name: str | None, source: str, chosen: Choice | None) -> tuple[Any, ...]:
-        """Fill the list of runs; begin with the newest that kept more than one epoch."""
-        listed = {run.name: run for run in lab.models.runs() if len(lab.models.epochs(run.name)) > 0}
-        choices = [(f"{recipe_title(run.config)}  ·  {run.name}", run.name) for run in listed.values()]
-        several = [known for known in listed if len(lab.models.epochs(known)) > 1]
-        name = name if name in listed else next(iter([*several, *listed]), None)
-        return (gr.update(choices=choices, value=name), *meet(name, source, chosen))
-
-    def meet(name: str | None, source: str, chosen: Choice | None) -> tuple[Any, Any, Any]:
-        """A run's epochs and classes; without its test images, the explorer's picture is looked at."""
-        epochs = lab.models.epochs(name) if name else []
-        if name is None or not epochs:
-            return gr.skip(), gr.skip(), gr.skip()
-        kept = ", ".join(map(str, epochs)) if len(epochs) <= 8 else f"{epochs[0]} to {epochs[-1]}"
-        labels = lab.bench.model(name_of(lab.models.run(name), epochs[-1])).labels
-        return (
-            gr.update(
-                # A slider needs two ends, also where only the last epoch was kept.
-                minimum=epochs[0] if len(epochs) > 1 else 0,
-                maximum=max(epochs[-1], 1),
-                value=epochs[-1],
-                label=f"After epoch ({kept})",
-            ),
-            gr.update(choices=[(text, index) for index, text in enumerate(labels)], value=0),
-            _MINE if _no_images(lab, name, chosen) else source,
-        )
-
-    def draw(
-        name: str | None,
-        epoch: float,
-        source: str,
-        label: int | None,
-        number: int,
-        chosen: Choice | None,
-        look: Look,
-    ) -> tuple[Any, ...]:
-        """A new run or picture, at one epoch."""
-        if name is None:
-            return (*(gr.skip(),) * (len(drawn) - 1), note("Train a network first, under 2 · Train."))
-        return _draw(lab, name, int(epoch), (source, label or 0, number), chosen, look)
-
-    def compare_epochs(
-        name: str, source: str, chosen: Choice | None, scene: Scene | None
-    ) -> Iterator[tuple[Any, ...]]:
-        """The same picture at the epochs beside each other: slower, so it comes last."""
-        if scene is None:
-            yield gr.skip(), gr.skip(), gr.skip()
-        else:
-            yield from _film(lab, name, scene, _no_images(lab, name, chosen) if source == _MINE else "")
-
-    def turn(name: str, epoch: float, scene: Scene | None) -> tuple[Any, ...]:
-        return _at_epoch(lab, name, int(epoch), scene) if scene else (gr.skip(),) * len(big)
-
-    def take_along(name: str, epoch: float, scene: Scene | None) -> Any:
-        if scene is None:
-            raise ExplorerError("no picture", "is shown yet", "choose a run first")
-        nearest = _nearest(lab, name, int(epoch))
-        look = lab.bench.look(name_of(lab.models.run(name), nearest), scene.image_path)
-        return doorway.open(look)
-
     inputs = [*(parts.run, parts.epoch, parts.source, parts.label, parts.number), data.chosen, doorway.look]
-    drawing: dict[str, Any] = {"fn": on_screen(draw), "inputs": inputs, "outputs": drawn, **QUIET}
+    drawing: dict[str, Any] = {"fn": on_screen(looking.draw), "inputs": inputs, "outputs": drawn, **QUIET}
     # An event of its own: of a generator's updates in quick succession, a slow page shows the last alone.
     filming: dict[str, Any] = {
-        "fn": on_screen(compare_epochs),
+        "fn": on_screen(looking.compare_epochs),
         "inputs": [parts.run, parts.source, data.chosen, parts.scene],
         "outputs": [parts.film, parts.strip, parts.message],
         **QUIET,
@@ -200,15 +140,90 @@ def _connect(lab: Lab, data: DataStep, doorway: Doorway, parts: _Inside, tab: gr
         "outputs": parts.number,
     }
     running = [
-        tab.select(on_screen(enter), asked, [parts.run, *met], **QUIET).then(**drawing).then(**filming),
-        parts.run.input(on_screen(meet), asked, met, **QUIET).then(**drawing).then(**filming),
+        tab.select(on_screen(looking.enter), asked, [parts.run, *met], **QUIET)
+        .then(**drawing)
+        .then(**filming),
+        parts.run.input(on_screen(looking.meet), asked, met, **QUIET).then(**drawing).then(**filming),
         gr.on([parts.source.input, parts.label.input], **drawing).then(**filming),
         parts.another.click(**next_one, **QUIET).then(**drawing).then(**filming),
     ]
     parts.stop.click(lambda: "", None, parts.message, cancels=running, **QUIET)
     turning = [parts.run, parts.epoch, parts.scene]
-    parts.epoch.input(on_screen(turn), turning, big, queue=False, trigger_mode="always_last", **QUIET)
-    parts.open.click(on_screen(take_along), turning, list(doorway.outputs), **QUIET)
+    parts.epoch.input(on_screen(looking.turn), turning, big, queue=False, trigger_mode="always_last", **QUIET)
+    parts.open.click(on_screen(looking.take_along), turning, list(doorway.outputs), **QUIET)
+
+
+@dataclass(frozen=True)
+class _Looking:
+    """What happens when a run, an epoch or a picture is chosen: updates, in the order in which they are wired."""
+
+    lab: Lab
+    doorway: Doorway
+
+    def enter(self, name: str | None, source: str, chosen: Choice | None) -> tuple[Any, ...]:
+        """Fill the list of runs; begin with the newest that kept more than one epoch."""
+        listed = {
+            run.name: run for run in self.lab.models.runs() if len(self.lab.models.epochs(run.name)) > 0
+        }
+        choices = [(f"{recipe_title(run.config)}  ·  {run.name}", run.name) for run in listed.values()]
+        several = [known for known in listed if len(self.lab.models.epochs(known)) > 1]
+        name = name if name in listed else next(iter([*several, *listed]), None)
+        return (gr.update(choices=choices, value=name), *self.meet(name, source, chosen))
+
+    def meet(self, name: str | None, source: str, chosen: Choice | None) -> tuple[Any, Any, Any]:
+        """A run's epochs and classes; without its test images, the explorer's picture is looked at."""
+        epochs = self.lab.models.epochs(name) if name else []
+        if name is None or not epochs:
+            return gr.skip(), gr.skip(), gr.skip()
+        kept = ", ".join(map(str, epochs)) if len(epochs) <= 8 else f"{epochs[0]} to {epochs[-1]}"
+        labels = self.lab.bench.model(name_of(self.lab.models.run(name), epochs[-1])).labels
+        return (
+            gr.update(
+                # A slider needs two ends, also where only the last epoch was kept.
+                minimum=epochs[0] if len(epochs) > 1 else 0,
+                maximum=max(epochs[-1], 1),
+                value=epochs[-1],
+                label=f"After epoch ({kept})",
+            ),
+            gr.update(choices=[(text, index) for index, text in enumerate(labels)], value=0),
+            _MINE if _no_images(self.lab, name, chosen) else source,
+        )
+
+    def draw(
+        self,
+        name: str | None,
+        epoch: float,
+        source: str,
+        label: int | None,
+        number: int,
+        chosen: Choice | None,
+        look: Look,
+    ) -> tuple[Any, ...]:
+        """A new run or picture, at one epoch."""
+        if name is None:
+            return (*(gr.skip(),) * 5, note("Train a network first, under 2 · Train."))
+        return _draw(self.lab, name, int(epoch), (source, label or 0, number), chosen, look)
+
+    def compare_epochs(
+        self, name: str, source: str, chosen: Choice | None, scene: Scene | None
+    ) -> Iterator[tuple[Any, ...]]:
+        """The same picture at the epochs beside each other: slower, so it comes last."""
+        if scene is None:
+            yield gr.skip(), gr.skip(), gr.skip()
+        else:
+            yield from _film(
+                self.lab, name, scene, _no_images(self.lab, name, chosen) if source == _MINE else ""
+            )
+
+    def turn(self, name: str, epoch: float, scene: Scene | None) -> tuple[Any, ...]:
+        return _at_epoch(self.lab, name, int(epoch), scene) if scene else (gr.skip(),) * 3
+
+    def take_along(self, name: str, epoch: float, scene: Scene | None) -> Any:
+        if scene is None:
+            raise ExplorerError("no picture", "is shown yet", "choose a run first")
+        nearest = _nearest(self.lab, name, int(epoch))
+        look = self.lab.bench.look(name_of(self.lab.models.run(name), nearest), scene.image_path)
+        return self.doorway.open(look)
 
 
 def _draw(
