@@ -59,6 +59,9 @@ def theme() -> gr.themes.Base:
         button_primary_background_fill_hover="*primary_800",
         button_primary_background_fill_dark="*primary_700",
         slider_color="*primary_600",
+        # gradio's own can hardly be told from the panel: an empty box in the dark is no box.
+        checkbox_border_color="*neutral_500",
+        checkbox_border_color_dark="*neutral_400",
     )
 
 

@@ -285,6 +285,25 @@ def test_two_people_see_their_own(new_page, corner):
     assert pixels(mine, "#activation").shape == (240, 420, 3)
 
 
+def luminance(colour: str) -> float:
+    """Relative luminance of ``rgb(r, g, b)`` as WCAG 2 defines it."""
+    parts = [int(number) / 255 for number in re.findall(r"\d+", colour)[:3]]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_an_empty_box_can_be_seen(new_page, dark):
+    page = new_page(dark=dark)
+    border, panel = page.locator("#keep input").evaluate(
+        "box => [getComputedStyle(box).borderColor, getComputedStyle(box.closest('.block')).backgroundColor]"
+    )
+    low, high = sorted(map(luminance, (border, panel)))
+    assert (high + 0.05) / (low + 0.05) >= 3  # WCAG 2.1, 1.4.11
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_phone_width_needs_no_sideways_scrolling(new_page, dark):
     page = new_page(width=390, height=844, dark=dark)
