@@ -13,6 +13,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from explorer.practice import make_exercise
+from tests.browser.parts import open_part
 
 expect.set_options(timeout=15_000)  # for slow computers; what is there is found at once
 
@@ -117,7 +118,7 @@ def test_a_wrong_cell_is_marked_and_its_window_shown(lab: Any) -> None:
     exercise = make_exercise()
     answer = [[f"{value:g}" for value in row] for row in exercise.solution]
     answer[1][2] = "9"
-    lab.get_by_role("tab", name="Practice").click()
+    open_part(lab, "Practice")
     for row, line in enumerate(answer, start=1):
         for column, text in enumerate(line, start=1):
             lab.get_by_label(f"Your answer, row {row}, column {column}", exact=True).fill(text)
@@ -139,15 +140,15 @@ def test_a_wrong_cell_is_marked_and_its_window_shown(lab: Any) -> None:
 def test_the_other_sections_follow_the_lab(lab: Any) -> None:
     lab.get_by_label("Stride", exact=True).fill("2")
     expect(lab.locator("#cv-step svg[data-goto]")).to_have_attribute("data-rows", "2")
-    lab.get_by_role("tab", name="Output size").click()
+    open_part(lab, "Output size")
     expect(lab.locator("#cv-size")).to_contain_text("⌊(6 + 2·0 − 1·(2 − 1) − 1) / 2⌋ + 1 = 3")
     lab.get_by_role("spinbutton", name=re.compile("Dilation d")).fill("3")
     lab.keyboard.press("Enter")
     expect(lab.locator("#cv-size")).to_contain_text("3·(2 − 1) + 1 = 4")
     expect(lab.get_by_label("Take the numbers from")).to_have_value("my own numbers")
-    lab.get_by_role("tab", name="Read it off").click()
+    open_part(lab, "Read it off")
     expect(lab.locator("#cv-reading")).to_contain_text("of 6 cells fire")
-    lab.get_by_role("tab", name="Stride and pooling").click()
+    open_part(lab, "Stride and pooling")
     expect(lab.locator("#cv-downsampling")).to_contain_text("4×5 → 2×3")
 
 

@@ -14,11 +14,12 @@ from pypdf import PdfReader
 from explorer.session import MAX_TEXT, Session, Step, save_session
 from notebooks_export import open_session, perform
 from notebooks_export.sheet import exercise_sheet
+from tests.browser.parts import open_part
 from tests.export_samples import every_kind
 
 
 def tab(page, name: str) -> None:
-    page.get_by_role("tab", name=name, exact=True).click()
+    open_part(page, name, exact=True)
 
 
 def steps(page):

@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 
 from explorer.practice import make_exercise
 from notebooks_export import open_session, perform
+from tests.browser.parts import open_part
 from tests.browser.test_export_tab import downloaded, steps, tab
 from training import runs
 from training.config import TrainConfig
@@ -147,7 +148,7 @@ def test_data_networks_and_runs(new_page, data_dir) -> None:
     expect(page.locator("#tr-data-table img").first).not_to_have_attribute("src", before or "")
     keep(page, "tr-data-pin", 1)
     tab(page, "2 · Train")
-    page.get_by_text("Layers and parameters").click()
+    open_part(page, "Layers and parameters", role="button")
     expect(page.locator("#tr-layer-table")).to_contain_text("linear", ignore_case=True, timeout=SLOW)
     keep(page, "tr-network-pin", 2)
     expect(page.locator("#tr-pairs-pin")).to_be_hidden()

@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from tests.browser.parts import open_part
+
 ROOT = Path(__file__).parents[2]
 CATDOG = ROOT.parent / "shared" / "images" / "catdog.png"
 
@@ -144,7 +146,7 @@ def test_two_classes_three_maps(page):
     before = source(page, "#activation")
     upload(page, CATDOG)
     wait_for_another(page, "#activation", before)
-    page.get_by_role("tab", name="Two classes").click()
+    open_part(page, "Two classes")
     page.wait_for_selector("#compare-difference img")
     difference = source(page, "#compare-difference")
     choose(page, "Class A", "bull mastiff")
@@ -168,7 +170,7 @@ def test_two_classes_three_maps(page):
 
 
 def test_saliency_of_a_class_chosen_by_name(page):
-    page.get_by_role("tab", name="Saliency").click()
+    open_part(page, "Saliency")
     page.wait_for_selector("#saliency img")
     expect(page.locator("#saliency-caption")).to_contain_text("class 293 (cheetah)")
     before = source(page, "#saliency")
@@ -180,7 +182,7 @@ def test_saliency_of_a_class_chosen_by_name(page):
 
 
 def test_slow_method_shows_progress_and_can_be_cancelled(page):
-    page.get_by_role("tab", name="Saliency").click()
+    open_part(page, "Saliency")
     page.wait_for_selector("#saliency img")
     caption = page.locator("#saliency-caption").inner_text()
     page.get_by_role("combobox", name="Method", exact=True).click()
@@ -198,7 +200,7 @@ def test_slow_method_shows_progress_and_can_be_cancelled(page):
 
 
 def test_layers_side_by_side_with_shapes(page):
-    page.get_by_role("tab", name="Side by side").click()
+    open_part(page, "Side by side")
     page.wait_for_selector("#several img")
     expect(page.locator("#several-shapes")).to_contain_text("112 × 14 × 14")
     assert page.locator("#several img").count() >= 4
@@ -208,7 +210,7 @@ def test_layers_side_by_side_with_shapes(page):
 
 
 def test_network_is_listed_with_parameters(page):
-    page.get_by_role("tab", name="Network").click()
+    open_part(page, "Network")
     expect(page.locator("#network-summary")).to_contain_text("4,652,008")
     expect(page.locator("#network-layers")).to_contain_text("conv_stem")
 
@@ -320,7 +322,7 @@ def test_everything_has_a_name(page):
     """Every picture has a text in its place, every control a name, the page a language."""
     assert page.locator("html").get_attribute("lang") == "en"
     for name in ("Activations", "Side by side", "Saliency", "Two classes", "Network"):
-        page.get_by_role("tab", name=name).click()
+        open_part(page, name)
         page.wait_for_timeout(300)
         assert page.locator("img:visible:not([alt])").count() == 0
         assert page.locator("#tabs img:visible[alt='']").count() == 0

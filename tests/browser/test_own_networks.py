@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 from safetensors.torch import save_file
 
 import explorer
+from tests.browser.parts import open_part
 from tests.browser.test_look_inside import choose
 from tests.serving import served
 
@@ -88,7 +89,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def load_file(page, architecture: str, file: Path, labels: str = "") -> None:
     if not page.get_by_role("button", name="Load these weights").is_visible():
-        page.get_by_role("button", name="Framing and your own weights").click()
+        open_part(page, "Framing and your own weights", role="button")
     choose(page, "Architecture of your weights", architecture)
     previous = page.locator("#own-weights").get_by_role("button", name="Clear")
     if previous.count():
@@ -104,7 +105,7 @@ def test_own_weights_with_own_labels(page, checkpoint):
     expect(page.locator("#predictions")).to_contain_text("bee")
     expect(page.locator("#status")).to_contain_text("insects")
     expect(page.locator("#activation-caption")).to_contain_text("features.")
-    page.get_by_role("tab", name="Saliency").click()
+    open_part(page, "Saliency")
     expect(page.locator("#saliency-caption")).to_contain_text("class")
     page.get_by_role("combobox", name="Class", exact=True).click()
     expect(page.get_by_role("option")).to_have_count(3)

@@ -16,6 +16,7 @@ from explorer.images import read_image, sample_images
 from explorer.models import load_model
 from explorer.receptive_field import receptive_field
 from explorer.receptive_field_drawing import on_image
+from tests.browser.parts import open_part
 from tests.browser.test_look_inside import choose
 from tests.training_samples import TINY, tiny_data
 from training import train
@@ -107,7 +108,7 @@ def test_the_effective_field_lies_inside_the_theoretical_one(lab: Any) -> None:
 
 
 def test_a_row_of_the_table_leads_to_its_layer_on_the_picture(lab: Any) -> None:
-    lab.get_by_role("tab", name="In this network").click()
+    open_part(lab, "In this network")
     expect(lab.locator("#rf-summary")).to_contain_text("efficientnet_lite0 on 224 × 224 px")
     lab.locator("#rf-table tr[data-layer='conv_stem']").click()
     expect(lab.locator("#rf-caption")).to_contain_text("of conv_stem sees 3 × 3 px")
@@ -115,7 +116,7 @@ def test_a_row_of_the_table_leads_to_its_layer_on_the_picture(lab: Any) -> None:
 
 
 def test_any_network_of_the_catalogue_without_its_weights(lab: Any) -> None:
-    lab.get_by_role("tab", name="In this network").click()
+    open_part(lab, "In this network")
     lab.locator("#rf-network input").fill("resnet18")
     lab.get_by_role("option", name="resnet18", exact=True).click()
     expect(lab.locator("#rf-summary")).to_contain_text("sees 435 px; neighbours look 32 px apart")
@@ -124,7 +125,7 @@ def test_any_network_of_the_catalogue_without_its_weights(lab: Any) -> None:
 
 
 def test_a_stack_is_built_changed_and_mended(lab: Any) -> None:
-    lab.get_by_role("tab", name="Build a stack").click()
+    open_part(lab, "Build a stack")
     result, message = lab.locator("#rf-result"), lab.get_by_role("alert")
     expect(result).to_contain_text("7×7 pixels")
     stride = lab.get_by_label("Layer 1, stride", exact=True)
@@ -151,7 +152,7 @@ def test_a_stack_is_built_changed_and_mended(lab: Any) -> None:
 
 
 def test_presets_and_what_if(lab: Any) -> None:
-    lab.get_by_role("tab", name="Build a stack").click()
+    open_part(lab, "Build a stack")
     lab.locator("#rf-preset input").click()
     lab.get_by_role("option", name="Sheet: two 4×4, stride 2").click()
     result = lab.locator("#rf-result")
@@ -162,7 +163,7 @@ def test_presets_and_what_if(lab: Any) -> None:
     expect(result).to_contain_text("13×13 pixels")
     expect(lab.get_by_label("Layer 1, dilation", exact=True)).to_have_value("2")
     expect(lab.locator("#rf-preset input")).to_have_value("Your own")
-    lab.get_by_role("button", name="As text, one layer a line").click()
+    open_part(lab, "As text, one layer a line", role="button")
     text = lab.locator("#rf-text textarea")
     expect(text).to_have_value("conv 4 s2 p0 d2  # conv1\nconv 4 s2 p0 d1  # conv2")
     text.fill("conv 1x7\nconv 7x1")

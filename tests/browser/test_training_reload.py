@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.parts import open_part
 from tests.training_samples import zip_of_pictures
 
 WAIT_MS = 60_000
@@ -39,7 +40,7 @@ def test_own_pictures_and_the_recipe_survive_a_reload(new_page, pets):
     assert "pets" not in page.url
     assert "%2F" not in page.url
 
-    page.get_by_role("tab", name="2 · Train").click()
+    open_part(page, "2 · Train")
     choose(page, "Recipe", "The exercise sheet's, augmented and normalised")
     expect(page.get_by_role("checkbox", name="crop")).to_be_checked(timeout=WAIT_MS)
     page.get_by_role("checkbox", name="flip").uncheck()
@@ -62,7 +63,7 @@ def test_own_pictures_and_the_recipe_survive_a_reload(new_page, pets):
         "Your own pictures, in one folder per class"
     )
     expect(page.get_by_label("Resized to, in pixels")).to_have_value("24")
-    page.get_by_role("tab", name="2 · Train").click()
+    open_part(page, "2 · Train")
     expect(page.locator("#tr-parameters")).to_contain_text(f"{parameters}", timeout=WAIT_MS)
     expect(page.locator("#tr-parameters")).to_contain_text("3 classes")
     expect(page.locator("#tr-layers textarea")).to_have_value("conv 4 3\nrelu\nglobalpool\nflatten\nlinear")
@@ -85,9 +86,9 @@ def test_what_an_address_asks_in_vain_is_said_and_left_out(new_page):
     expect(rows.first).to_contain_text("circle")
     for said in ("no longer open", "Epochs 'many'", "is unknown ('shear')"):
         expect(page.get_by_test_id("toast-body").filter(has_text=said)).to_be_visible()
-    page.get_by_role("tab", name="2 · Train").click()
+    open_part(page, "2 · Train")
     expect(page.get_by_label("Epochs", exact=True)).to_have_value("10")
-    page.get_by_text("More of the recipe").click()
+    open_part(page, "More of the recipe", role="button")
     expect(page.locator("#tr-seeds textarea")).to_have_value("5")
     expect(page.get_by_role("checkbox", name="flip")).not_to_be_checked()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.parts import open_part
 from training import runs
 from training.config import TrainConfig
 
@@ -43,7 +44,7 @@ def test_a_baseline_and_its_variant_side_by_side(new_page, root):
     before = {run.name for run in runs.list_runs(root)}
     page = new_page("?tab=training&epochs=4000&max_train_images=400&max_test_images=100")
     page.wait_for_selector("#tr-data-table table", timeout=WAIT_MS)
-    page.get_by_role("tab", name="2 · Train").click()
+    open_part(page, "2 · Train")
     page.get_by_role("button", name=re.compile("^Start two")).click()
     # Two runs that differ in what the button says, and in nothing else.
     page.wait_for_function(POINTS, arg=2, timeout=WAIT_MS)
