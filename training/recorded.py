@@ -4,12 +4,15 @@ With the exercise sheet's network at batch 16, a fifth of a step's time goes int
 modules call modules, autograd builds its graph and walks it backwards. All that comes out the same for each
 batch. Here the first batch of a shape is traced to the flat list of tensor operations, forward and backward,
 that it consists of; later batches only run that list. They are the same kernels on the same numbers in the
-same order: the weights are equal bit for bit.
+same order, but that a ReLU before a max-pooling is taken behind it, where there is a quarter as much to do:
+the weights are equal bit for bit.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, cast
 
 import torch
@@ -50,7 +53,7 @@ class RecordedStep:
     """One optimiser step on the mean cross-entropy of a batch; a recording for each shape of batch."""
 
     def __init__(self, network: nn.Module, optimizer: optim.Optimizer, label_smoothing: float = 0.0) -> None:
-        self._network, self._optimizer, self._smoothing = network, optimizer, label_smoothing
+        self._network, self._optimizer, self._smoothing = _pooled_first(network), optimizer, label_smoothing
         named = dict(network.named_parameters())
         self._names, self._parameters = list(named), list(named.values())
         self._weights = [parameter.detach() for parameter in self._parameters]
@@ -64,7 +67,7 @@ class RecordedStep:
         replay = self._replays.get(images.shape)
         if replay is None:
             replay = self._replays[images.shape] = self._record(images, classes)
-        with torch.no_grad():
+        with torch.inference_mode():
             logits, *gradients = replay(*self._weights, images, classes)
         self._update(gradients)
         return logits
@@ -116,6 +119,18 @@ class RecordedStep:
             maximize=group["maximize"],
             decoupled_weight_decay=group["decoupled_weight_decay"],
         )
+
+
+def _pooled_first(network: nn.Module) -> nn.Module:
+    """``network`` with the same layers, each ReLU that stands before a max-pooling moved behind it.
+
+    The largest of some numbers is positive where it was before, and passes the same gradients back.
+    """
+    layers = list(network.named_children())
+    for place, ((_, first), (_, second)) in enumerate(pairwise(tuple(layers))):
+        if isinstance(first, nn.ReLU) and isinstance(second, nn.MaxPool2d):
+            layers[place], layers[place + 1] = layers[place + 1], layers[place]
+    return nn.Sequential(OrderedDict(layers)) if type(network) is nn.Sequential else network
 
 
 def _laid_out_as(weight: Tensor, gradient: Tensor) -> Tensor:
