@@ -95,7 +95,7 @@ def film_strip(bench: Workbench, look: Look, told: list[Layer]) -> list[tuple[st
         top, left, bottom, right = view.placement.seen
         thumb = overlay(pixels, view, alpha=0.85)[top:bottom, left:right]
         grid = f"{layer.shape[1]} × {layer.shape[2]}"
-        thumbs.append((picture_file(shrunk(thumb, 160), "stage"), f"{_part(layer, told)} · {grid}"))
+        thumbs.append((picture_file(shrunk(thumb, 160), "stage"), f"{_part(layer, told)}\n{grid}"))
     return thumbs
 
 

@@ -36,7 +36,7 @@ from explorer.tabs.keeping import connect, keep_activation, keep_button
 from explorer.workbench import Look, Workbench
 
 VIEWS: list[tuple[str, str]] = [
-    ("Principal components as colours (PCA)", "pca"),
+    ("PCA: components as colours", "pca"),
     ("One principal component", "component"),
     ("Mean of the first n channels", "mean"),
     ("Largest channel (maximum)", "max"),

@@ -18,7 +18,7 @@ from explorer.workbench import Look, Workbench
 NAME = "side-by-side"
 _NO_MAPS = "has no layer with positions"
 VIEWS = [
-    ("Principal components as colours (PCA)", "pca"),
+    ("PCA: components as colours", "pca"),
     ("First principal component", "component"),
     ("Mean of the first 10 channels", "mean"),
     ("Largest channel (maximum)", "max"),
