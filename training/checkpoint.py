@@ -108,7 +108,7 @@ def load_checkpoint(folder: Path, epoch: int) -> Checkpoint:
             facts_from_json(header["data"]),
             result_from_json(header["result"]) if header["result"] else None,
         )
-    except (SafetensorError, KeyError, json.JSONDecodeError, OSError) as error:
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise ExplorerError(
             f"{path}", f"is damaged ({error})", "choose another epoch or train again"
         ) from error

@@ -49,6 +49,7 @@ class Kept:
 
     look: Look
     layer: str
+    view: str
     basis: PCABasis | None
     limits: tuple[tuple[float, float], ...]
 
@@ -123,7 +124,8 @@ def shown(bench: Workbench, look: Look, layer: str, wish: Wish, kept: Kept | Non
         component=int(wish.component) - 1,
         basis=basis,
     )
-    same_scale = kept is not None and len(kept.limits) == len(view.limits) == 1
+    # An energy on the scale of a mean would be a wrong picture that looks right.
+    same_scale = kept is not None and kept.view == wish.view and len(kept.limits) == len(view.limits) == 1
     limits = kept.limits if kept is not None and same_scale else None
     return Shown(activation, view, limits, basis, wish.colormap or default_colormap(view))
 
@@ -133,7 +135,7 @@ def colours_to_keep(bench: Workbench, look: Look, layer: str, wish: Wish) -> Kep
     if wish.view == "grid" or is_vector(activation_of(bench, look, layer)):
         return None
     view = shown(bench, look, layer, wish, None).view
-    return Kept(look, layer, view.basis, view.limits)
+    return Kept(look, layer, wish.view, view.basis, view.limits)
 
 
 def draw(bench: Workbench, look: Look, layer: str, wish: Wish, kept: Kept | None) -> tuple[Any, ...]:
@@ -151,11 +153,24 @@ def draw(bench: Workbench, look: Look, layer: str, wish: Wish, kept: Kept | None
     seen = shown(bench, look, layer, wish, kept)
     labels = _PARTS if seen.view.method == "nmf" else _COMPONENTS
     said = describe_activation(activation, seen.view)
-    if kept is not None and seen.view.basis is not None and not kept.belongs_to(look, layer):
-        said += f" The kept colours belong to {kept.layer} and aren't used here."
+    if kept is not None:
+        said += _about_kept(kept, seen, wish)
     bar = colour_bar(seen.scale, colormap=seen.colormap, labels=labels, what="activation")
     updates = filled(wish.shown, pixels, lambda: seen.over(pixels, wish), seen.alone, bar, said)
     return (*updates, hidden)
+
+
+def _about_kept(kept: Kept, seen: Shown, wish: Wish) -> str:
+    """What became of the kept colours: a sentence for the caption, with a space before it."""
+    if seen.basis is not None:
+        return ""
+    if seen.limits is None:
+        owner = kept.layer if kept.view == wish.view else "another view"
+        return f" The kept colours belong to {owner} and aren't used here."
+    ((low, high),), values = seen.limits, seen.view.values
+    said = f" On the kept scale of {kept.layer}, {number(low)} to {number(high)}"
+    cut = np.mean((values < low) | (values > high))
+    return f"{said}; {cut:.0%} of the map lies beyond it." if cut else f"{said}."
 
 
 def grid_updates(grid: ChannelGrid, colormap: str) -> tuple[list[tuple[str, str]], str]:
@@ -195,12 +210,19 @@ def opening_layer(told: list[Layer], layers: list[Layer]) -> Layer:
     return told[len(told) // 2] if told else layers[0]
 
 
-def slider_updates(layer: Layer, view: str) -> tuple[Any, Any, Any]:
-    """The sliders that this view needs, as long as this layer has channels."""
+def slider_updates(layer: Layer, wish: Wish) -> tuple[Any, Any, Any]:
+    """The sliders that this view needs, as long as this layer has channels.
+
+    A value beyond the new end comes along: gradio refuses every event that lists a slider out of its range.
+    """
     count = layer.shape[0]
     last = max(1, count - 1)
+    n: dict[str, Any] = {"value": count} if wish.channels > count else {}
+    channel: dict[str, Any] = {"value": count - 1} if wish.channel > count - 1 else {}
     return (
-        gr.update(maximum=count, label=f"n channels (of {count})", visible=view == "mean"),
-        gr.update(maximum=last, label=f"Channel (0 to {count - 1})", visible=view == "channel"),
-        gr.update(visible=view == "component"),
+        gr.update(maximum=count, label=f"n channels (of {count})", visible=wish.view == "mean", **n),
+        gr.update(
+            maximum=last, label=f"Channel (0 to {count - 1})", visible=wish.view == "channel", **channel
+        ),
+        gr.update(visible=wish.view == "component"),
     )

@@ -177,7 +177,7 @@ def _connect(
 
     def show(look: Look, layer: str, kept: Kept | None, *settings: Any) -> tuple[Any, ...]:
         wish = Wish(*settings)
-        sliders = slider_updates(find_layer(bench.model(look.model), layer), wish.view)
+        sliders = slider_updates(find_layer(bench.model(look.model), layer), wish)
         return (*draw(bench, look, layer, wish, kept), *sliders)
 
     def choose_stage(
@@ -209,9 +209,11 @@ def _connect(
     moved = [slider.release for slider in (on.channels, on.channel, on.component, on.alpha)]
     # A list tells a choice twice as ``input`` and once as ``select``.
     listed = [choice.select for choice in (on.layer, on.view, on.colormap)]
-    # Straight to the server: a redraw takes milliseconds, less than the queue's own round trip.
-    straight = {"queue": False, "trigger_mode": "always_last", **QUIET}
-    gr.on([*moved, *listed, on.shown.input, on.interpolation.input], **drawing, **straight)
+    gr.on(
+        [*moved, *listed, on.shown.input, on.interpolation.input],
+        **drawing,
+        **options | {"trigger_mode": "always_last"},
+    )
     keep = on.keep.input(on_screen(remember), [look, on.layer, on.keep, *wish], [kept], **QUIET)
     keep.then(**drawing, **options)
     connect(on.pin, session, partial(keep_activation, bench), [look, on.layer, kept, *wish])

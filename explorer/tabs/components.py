@@ -77,7 +77,10 @@ def note(text: str) -> str:
 
 
 def on_screen(handler: Callable[P, R]) -> Callable[P, R]:
-    """The one place where an ExplorerError becomes a message on screen; outputs stay as they were."""
+    """The one place where an ExplorerError becomes a message on screen; outputs stay as they were.
+
+    For events that go through the queue: of others, those with ``queue=False``, gradio's page hides the message.
+    """
     if inspect.isgeneratorfunction(handler):
 
         @functools.wraps(handler)

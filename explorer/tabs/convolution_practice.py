@@ -69,7 +69,7 @@ def build(session: gr.State) -> None:
     following.click(lambda seed: int(seed or 0) + 1, choice[2], choice[2], **_AT_ONCE).then(
         _new_exercise, [*choice, *own], shown, **_AT_ONCE
     )
-    check.click(on_screen(_check), [exercise, answer], after, **_AT_ONCE)
+    check.click(on_screen(_check), [exercise, answer], after, trigger_mode="always_last", **QUIET)
     answer.select(_inspect, marking, behind, **_AT_ONCE | {"trigger_mode": "multiple"})
     connect(pin, session, _keep, [exercise, answer, marking])
 

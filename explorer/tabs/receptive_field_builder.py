@@ -77,10 +77,8 @@ def build(session: gr.State) -> None:
     gr.on([editor.edit, side.input, at.input], **showing)
     editor.edit(**own)
     preset.input(choose, preset, [editor, side, shows], **_AT_ONCE).then(**showing)
-    applied = changes.select(
-        on_screen(apply), [editor, at], editor, **_AT_ONCE | {"trigger_mode": "multiple"}
-    )
-    taken = take.click(on_screen(take_text), text, editor, **_AT_ONCE)
+    applied = changes.select(on_screen(apply), [editor, at], editor, trigger_mode="multiple", **QUIET)
+    taken = take.click(on_screen(take_text), text, editor, **QUIET)
     for changed in (applied, taken):
         changed.success(**showing).then(**own)
 

@@ -149,7 +149,7 @@ def _connect(lab: Lab, data: DataStep, doorway: Doorway, parts: _Inside, tab: gr
     ]
     parts.stop.click(lambda: "", None, parts.message, cancels=running, **QUIET)
     turning = [parts.run, parts.epoch, parts.scene]
-    parts.epoch.input(on_screen(looking.turn), turning, big, queue=False, trigger_mode="always_last", **QUIET)
+    parts.epoch.input(on_screen(looking.turn), turning, big, trigger_mode="always_last", **QUIET)
     parts.open.click(on_screen(looking.take_along), turning, list(doorway.outputs), **QUIET)
 
 

@@ -140,8 +140,8 @@ def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Previ
     )
     network = [preview.parameters, preview.layers]
     gr.on([form.network.select, form.layers.change], show_network, inputs, network, **_AT_ONCE)
-    form.augmentation.input(on_screen(show_pairs), inputs, pairs, **_AT_ONCE)
-    preview.another.click(on_screen(draw_again), inputs, [preview.draw, *pairs], **_AT_ONCE)
+    form.augmentation.input(on_screen(show_pairs), inputs, pairs, trigger_mode="always_last", **QUIET)
+    preview.another.click(on_screen(draw_again), inputs, [preview.draw, *pairs], **QUIET)
     filled = form.recipe.select(form.fill, form.recipe, list(form.all), **_AT_ONCE)
     filled.then(on_screen(meet), inputs, met, **QUIET)
 

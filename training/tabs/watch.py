@@ -181,10 +181,10 @@ def _connect(lab: Lab, watch: Watch, sure: gr.Button) -> None:
 
     options: dict[str, Any] = QUIET | {"queue": False}
     watch.run.input(lambda name: watch.show(lab, name), watch.run, watch.outputs, **options)
-    watch.stop.click(on_screen(stop), watch.run, watch.outputs, **options)
-    watch.resume.click(on_screen(resume), [watch.run, watch.until], watch.outputs, **options)
+    watch.stop.click(on_screen(stop), watch.run, watch.outputs, **QUIET)
+    watch.resume.click(on_screen(resume), [watch.run, watch.until], watch.outputs, **QUIET)
     watch.delete.click(lambda: gr.update(visible=True), None, sure, **options)
-    sure.click(on_screen(delete), watch.run, [*watch.outputs, sure], **options)
+    sure.click(on_screen(delete), watch.run, [*watch.outputs, sure], **QUIET)
 
 
 def _connect_page(lab: Lab, watch: Watch, doorway: Doorway, active: gr.Textbox, steps: gr.Tabs) -> None:
