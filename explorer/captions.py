@@ -75,18 +75,29 @@ def describe_attribution(attribution: Attribution) -> str:
 
 
 def describe_comparison(comparison: ClassComparison) -> str:
-    """What separates two classes, with the scale that all three maps share."""
+    """What was computed for which two classes, what the colours mean, and the scale that all three maps share."""
     a, b, difference = comparison.a, comparison.b, comparison.difference
-    reach = number(comparison.limits[0][1])
-    said = (
-        f"All three maps on one scale from −{reach} to {reach}. In the difference, red speaks for {named(a)} rather "
-        f"than {named(b)}, blue the other way round; it lies between {number(float(difference.map.min()))} and "
-        f"{number(float(difference.map.max()))}. "
+    objective = f"{_OBJECTIVES[a.objective]} of class {named(a)} and of class {named(b)}"
+    said = _METHODS[a.method].format(objective=objective, layer=a.layer, patch=a.patch_px)
+    said += f". {_colours(a)} In the difference, {_separating(a, b)}, blue the other way round; "
+    said += (
+        f"it lies between {number(float(difference.map.min()))} and {number(float(difference.map.max()))}. "
     )
-    weaker, stronger = sorted((a, b), key=lambda view: float(np.abs(view.map).max()))
-    low, high = float(np.abs(weaker.map).max()), float(np.abs(stronger.map).max())
+    reach = comparison.limits[0][1]
+    strengths = [float(np.abs(view.map).max()) for view in (a, b, difference)]
+    largest = max(strengths)
+    if largest == 0:
+        return said + "Every value is 0: nothing on this picture moves either."
+    said += f"All three maps are on one scale from −{number(reach)} to {number(reach)}"
+    if largest > reach:
+        said += (
+            f", which at least {PIXEL_QUANTILE:.1%} of each map's pixels stay within; "
+            f"the largest value is {number(largest)}"
+        )
+    said += "."
+    (low, weaker), (high, stronger) = sorted(zip(strengths, (a.label, b.label), strict=False))
     if low > 0 and high / low >= 1.5:
-        said += f"The map of {stronger.label} is {high / low:.1f} times as strong as that of {weaker.label}."
+        said += f" The map of {stronger} is {high / low:.1f} times as strong as that of {weaker}."
     return said
 
 
@@ -110,3 +121,13 @@ def _colours(attribution: Attribution) -> str:
         return f"Red: a brighter pixel would raise {what}; blue: it would lower it."
     what = "for a larger loss" if attribution.objective == "loss" else "for the class"
     return f"Red speaks {what}, blue against it."
+
+
+def _separating(a: Attribution, b: Attribution) -> str:
+    """What red says in the map of a less that of b."""
+    if not a.signed:
+        return f"red matters more for {named(a)} than for {named(b)}"
+    red = "red: a brighter pixel would speak" if a.method in ("gradient", "smooth_grad") else "red speaks"
+    # More loss for the one than for the other is what speaks for the other.
+    gains, loses = (b, a) if a.objective == "loss" else (a, b)
+    return f"{red} for {named(gains)} rather than {named(loses)}"
