@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 
 from explorer.errors import ExplorerError
@@ -15,6 +16,8 @@ from explorer.errors import ExplorerError
 # Where training scripts put the weights inside a larger dictionary, and what wrappers prepend to names.
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 _PREFIXES = ("module.", "_orig_mod.", "model.")
+_WEIGHTS_ONLY = "save only the weights: torch.save(model.state_dict(), path), or use safetensors"
+_ZIP_START = b"PK\x03\x04"  # what torch writes since 1.6
 
 
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
@@ -85,36 +88,68 @@ def _read_safetensors(path: Path, name: str) -> object:
     try:
         return load_file(path)
     except Exception as error:
-        raise _damaged(name, error) from error
+        raise _damaged(name, error, cut_short=_ends_before_its_tensors(path)) from error
 
 
 def _read_pickle(path: Path, name: str) -> object:
+    if _is_torchscript(path):
+        raise ExplorerError(
+            name, "is a TorchScript archive, which holds code, so it was not opened", _WEIGHTS_ONLY
+        )
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         # torch raises the same for code and for bytes that are no pickle at all.
-        if "Unsupported operand" in str(error) and _first_byte(path) != pickle.PROTO:
+        if "Unsupported operand" in str(error) and _start(path, 1) != pickle.PROTO:
             raise _damaged(name, error) from error
-        raise ExplorerError(
-            name,
-            "holds more than tensors: opening it could run code, so it was not opened",
-            "save only the weights: torch.save(model.state_dict(), path), or use safetensors",
-        ) from error
+        rule = "holds more than tensors: opening it could run code, so it was not opened"
+        raise ExplorerError(name, rule, _WEIGHTS_ONLY) from error
     except Exception as error:
-        raise _damaged(name, error) from error
+        # A zip lists its content at its end; an unpickler, or torch after it, tells of an early one.
+        cut_short = _start(path, 4) == _ZIP_START and not zipfile.is_zipfile(path)
+        cut_short |= isinstance(error, EOFError) or "unexpected EOF" in str(error)
+        raise _damaged(name, error, cut_short=cut_short) from error
 
 
-def _first_byte(path: Path) -> bytes:
+def _start(path: Path, count: int) -> bytes:
     with path.open("rb") as file:
-        return file.read(1)
+        return file.read(count)
 
 
-def _damaged(name: str, error: Exception) -> ExplorerError:
-    """What to say of any error from a reader of checkpoints, which raise nearly every kind on damaged files."""
-    # Of an unpickler's errors the text helps nobody; torch's even advises to open the file as code.
-    told = isinstance(error, OSError | RuntimeError | SafetensorError) and str(error)
-    reason = told.splitlines()[0] if told else "its content is not what a checkpoint has"
-    return ExplorerError(name, f"can't be read ({reason})", "it may be cut short: save or copy it anew")
+def _is_torchscript(path: Path) -> bool:
+    """Whether ``torch.jit.save`` wrote it: torch itself, too, tells that by this one entry."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(entry.endswith("/constants.pkl") for entry in archive.namelist())
+    except Exception:  # no archive, or a damaged one: whoever reads it will say so
+        return False
+
+
+def _ends_before_its_tensors(path: Path) -> bool:
+    """Whether a safetensors file is shorter than its own header says."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+        if size < 8 + header:
+            # A length beyond what the format allows is no length: these eight bytes are something else.
+            return size > 0 and header <= 100_000_000
+        try:
+            entries = json.loads(file.read(header))
+            ends = [entry["data_offsets"][1] for key, entry in entries.items() if key != "__metadata__"]
+            return bool(size < 8 + header + max(ends, default=0))
+        except Exception:  # a damaged header promises nothing
+            return False
+
+
+def _damaged(name: str, error: Exception, *, cut_short: bool = False) -> ExplorerError:
+    """What to say of any error from a reader of checkpoints, which raise nearly every kind on damaged files.
+
+    Their own texts stay out: they speak of the reader's insides, and torch's advises to open the file as code.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return ExplorerError(name, f"can't be read ({error.strerror})", "check that you may read it")
+    reason = "it is cut short" if cut_short else "its content is not what a checkpoint has"
+    return ExplorerError(name, f"can't be read: {reason}", "save or copy it anew")
 
 
 def _unwrapped(loaded: object, name: str) -> dict[str, torch.Tensor]:
