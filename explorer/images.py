@@ -23,6 +23,7 @@ MAX_PIXELS = 25_000_000
 MIN_SIDE_PX = 8
 MAX_ASPECT_RATIO = 16
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")  # MPO is opened as JPEG
+DRAWN_BY_BROWSERS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP")
 
 ImageSource = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 _LIMITS = (
@@ -84,8 +85,21 @@ def read_image(source: ImageSource) -> np.ndarray:
     if isinstance(source, Image.Image):
         _check_size(*source.size, "the PIL image")
         return _unpacked(source, "the PIL image")
-    data, name = (source, "the image") if isinstance(source, bytes) else _read_file(Path(source))
-    return _decode(data, name)
+    if isinstance(source, bytes):
+        return _decode(source, "the image")
+    if not isinstance(source, str | os.PathLike):
+        remedy = "give a path, the bytes of a file, a PIL image or an array"
+        raise ExplorerError(f"{source!r:.100} ({type(source).__name__})", "is not a picture", remedy)
+    return _decode(*_read_file(Path(source)))
+
+
+def browser_can_draw(path: Path) -> bool:
+    """Whether a browser shows this picture file as it is; of the formats read here, TIFF and PPM it doesn't."""
+    try:
+        with Image.open(path, formats=FORMATS) as opened:  # reads no more than the header
+            return opened.format in DRAWN_BY_BROWSERS
+    except Exception:  # whoever decodes it will say what is wrong
+        return False
 
 
 def digest(image: np.ndarray) -> str:

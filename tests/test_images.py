@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from explorer.errors import ExplorerError
-from explorer.images import MAX_BYTES, Placement, digest, identity_placement, read_image, sample_images
+from explorer.images import (
+    MAX_BYTES,
+    Placement,
+    browser_can_draw,
+    digest,
+    identity_placement,
+    read_image,
+    sample_images,
+)
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -214,6 +222,31 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 
 def test_a_name_that_no_file_can_have() -> None:
     assert "can't be read" in message("a\0b.png")
+
+
+@pytest.mark.parametrize("given", [None, 123, 1.5, ["a.png"], {"path": "a.png"}])
+def test_what_is_no_kind_of_picture_is_refused(given: object) -> None:
+    with pytest.raises(ExplorerError) as caught:
+        read_image(given)
+    assert repr(given) in caught.value.value
+    assert "a path" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("kind", "drawn"),
+    [(kind, True) for kind in ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP")]
+    + [("TIFF", False), ("PPM", False)],
+)
+def test_which_files_a_browser_draws_is_told_by_their_content(tmp_path: Path, kind: str, drawn: bool) -> None:
+    file = tmp_path / "holiday.jpg"
+    file.write_bytes(encoded(Image.fromarray(red_corner()), kind))
+    assert browser_can_draw(file) == drawn
+
+
+def test_no_browser_draws_what_is_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "holiday.png").write_text("this is no picture")
+    assert not browser_can_draw(tmp_path / "holiday.png")
+    assert not browser_can_draw(tmp_path / "nobody.png")
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
