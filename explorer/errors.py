@@ -19,17 +19,39 @@ class ExplorerError(ValueError):
         self.rule = rule
         self.remedy = remedy
 
+    def on_page(self) -> ExplorerError:
+        """The same for somebody at the screen, who has lists to choose from and calls no functions."""
+        remedy = self.remedy.on_page if isinstance(self.remedy, Suggestion) else self.remedy
+        return ExplorerError(self.value, self.rule, remedy)
+
     def __reduce__(self) -> tuple[type[ExplorerError], tuple[str, str, str]]:
         # Exceptions pickle by their args; ours has one arg and three parameters.
         return type(self), (self.value, self.rule, self.remedy)
 
 
+class Suggestion(str):
+    """A remedy for a misspelt name: the text names what lists all names, ``on_page`` needs no more than a screen."""
+
+    on_page: str
+
+
 def suggest(name: str, known: Iterable[str], listing: str) -> str:
-    """The remedy for a misspelt name: the nearest known ones, else where to find them all.
+    """The remedy for a misspelt name: the nearest known ones, whatever their case, else where to find them all.
 
     ``listing`` is the call or the place on screen that lists every valid name.
     """
-    near = get_close_matches(name, list(known), n=3, cutoff=0.6)
-    if near:
-        return "did you mean " + " or ".join(repr(n) for n in near) + f"? {listing} lists them all"
-    return f"{listing} lists them all"
+    near = _nearest(name, list(known))
+    meant = "did you mean " + " or ".join(repr(n) for n in near) + "?" if near else ""
+    remedy = Suggestion(f"{meant} {listing} lists them all".lstrip())
+    remedy.on_page = meant or "choose one from the list"
+    return remedy
+
+
+def _nearest(name: str, known: list[str]) -> list[str]:
+    """The known names that differ in nothing but case; else up to three that are alike."""
+    lowered: dict[str, list[str]] = {}
+    for candidate in known:
+        lowered.setdefault(candidate.lower(), []).append(candidate)
+    if name.lower() in lowered:
+        return lowered[name.lower()]
+    return [n for key in get_close_matches(name.lower(), lowered, n=3, cutoff=0.6) for n in lowered[key]]

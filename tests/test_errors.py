@@ -33,3 +33,26 @@ def test_a_misspelt_name_gets_the_nearest_known_one() -> None:
 
 def test_a_name_like_no_other_gets_the_place_that_lists_them() -> None:
     assert suggest("zzz", ["conv1"], "the list") == "the list lists them all"
+
+
+def test_case_is_no_difference() -> None:
+    known = ["blocks.3", "blocks.4", "blocks.5", "Conv", "conv"]
+    assert suggest("BLOCKS.4", known, "the list").startswith("did you mean 'blocks.4'? ")
+    assert suggest("CONV", known, "the list").startswith("did you mean 'Conv' or 'conv'? ")
+    assert "'blocks.3'" in suggest("BLOKS.3", known, "the list")
+
+
+def test_on_the_page_a_remedy_names_no_function() -> None:
+    for name, remedy in (("layr4", "did you mean 'layer4'?"), ("zzz", "choose one from the list")):
+        suggestion = suggest(name, ["conv1", "layer4"], "explorer.list_layers(model)")
+        error = ExplorerError(f"layer {name!r}", "is not in resnet18", suggestion)
+        assert "explorer.list_layers(model) lists them all" in str(error)
+        assert str(error.on_page()) == f"layer {name!r} is not in resnet18; {remedy}"
+        again = pickle.loads(pickle.dumps(error))
+        assert str(again) == str(error)
+        assert str(again.on_page()) == str(error.on_page())
+
+
+def test_any_other_remedy_is_the_same_on_the_page() -> None:
+    error = ExplorerError("class 1000", "is not one of the 1000 classes", "choose from 0 to 999")
+    assert str(error.on_page()) == str(error)
