@@ -20,6 +20,7 @@ from training import EpochResult, runs, train
 from training.explain import (
     by_recipe,
     compare_gaps,
+    compare_seeds,
     confident_mistakes,
     explain_gap,
     measure_gap,
@@ -98,12 +99,55 @@ def test_the_words_carry_the_numbers() -> None:
 
 def test_plain_and_augmented_are_compared_with_chance_in_mind() -> None:
     words = compare_gaps(OVERFIT, HELD, 10_000)
-    assert "narrows the gap, from 10.0 points to −3.5 points" in words
+    assert "closes the gap of 10.0 points: test is ahead by 3.5 points" in words
     assert "hardly changes the gap" in compare_gaps(OVERFIT, HELD, 100)  # ±14 points by chance
     assert "70.0% → 58.0%" in words
     noise = 100 * math.hypot(2 * math.sqrt(0.6 * 0.4 / 1e4), 2 * math.sqrt(0.615 * 0.385 / 1e4))
     assert f"gains 1.5 points, more than chance (±{noise:.1f} points)" in words
     assert "within chance" in compare_gaps(OVERFIT, HELD, 1000)
+    assert "mean" not in words
+    assert "seeds" not in words
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        (0.10, 0.05, "narrows the gap, from 10.0 points to 5.0 points"),
+        (0.05, 0.10, "widens the gap, from 5.0 points to 10.0 points"),
+        (0.008, -0.053, "closes the gap of 0.8 points: test is ahead by 5.3 points"),
+        (-0.053, 0.02, "opens a gap of 2.0 points, where test was ahead by 5.3 points"),
+        (-0.02, -0.053, "test is further ahead, by 5.3 points after 2.0 points"),
+        (-0.053, -0.02, "test is less far ahead, by 2.0 points after 5.3 points"),
+        (
+            0.001,
+            -0.002,
+            "hardly changes the gap, from 0.1 points to −0.2 points, where below zero test is ahead",
+        ),
+        (0.002, 0.001, "hardly changes the gap, from 0.2 points to 0.1 points ("),
+    ],
+)
+def test_a_gap_below_zero_is_test_ahead(before: float, after: float, words: str) -> None:
+    assert words in compare_gaps(history([0.5 + before], [0.5]), history([0.5 + after], [0.5]), 100_000)
+
+
+def test_several_seeds_are_compared_by_their_means_and_their_spread_is_chance_too() -> None:
+    plain = [history([0.6, 0.70], [0.5, test]) for test in (0.50, 0.54, 0.58)]
+    augmented = [history([0.5, 0.60, 0.9], [0.5, test, 0.9]) for test in (0.56, 0.60, 0.64)]
+    images = 10**9  # the test images' own chance vanishes
+    words = compare_seeds(plain, augmented, images)
+    assert words == compare_seeds(plain[::-1], [augmented[i] for i in (1, 2, 0)], images)
+    # Deviations of 0.04 each: 2·sqrt(0.04²·(1/3 + 1/3)) = 6.53 points, above the 6.0 between the means.
+    assert "(training 70.0% → 60.0%; means over 3 seeds each)" in words
+    assert "differs by +6.0 points, within chance (±6.5 points, the spread over seeds included)" in words
+    # Gaps of 0.16 and 0.00 ± the same deviation.
+    assert "narrows the gap, from 16.0 points to 0.0 points" in words
+    assert "the augmented runs were, on average, best in their last epoch" in words
+    # The first of each alone would have been told to gain.
+    assert "gains 6.0 points, more than chance" in compare_gaps(plain[0], augmented[0][:2], images)
+    # One seed beside three is taken to spread as they do: 2·sqrt(0.04²·(1 + 1/3)) = 9.24 points.
+    lone = compare_seeds(plain, augmented[1:2], images)
+    assert "within chance (±9.2 points" in lone
+    assert "means over 3 and 1 seed)" in lone
 
 
 def test_the_spread_over_seeds_is_numpys() -> None:
@@ -123,15 +167,29 @@ def test_the_spread_over_seeds_is_numpys() -> None:
         spread([three[0], []])
 
 
-def test_runs_that_differ_only_in_their_seed_belong_together(tmp_path: Path) -> None:
-    configs = [TINY, replace(TINY, seed=5), replace(TINY, epochs=9)]
+def test_runs_that_differ_only_in_their_seed_or_where_they_ran_belong_together(tmp_path: Path) -> None:
+    configs = [
+        TINY,
+        replace(TINY, seed=5),
+        replace(TINY, threads=2, device="auto", data_dir="/elsewhere"),
+        replace(TINY, epochs=9),
+    ]
     for number, config in enumerate(configs):
         runs.create(config, tmp_path, str(number))
     groups = by_recipe(runs.list_runs(tmp_path))
+    shared = replace(TINY, threads=None, device="auto")
     assert {config: {run.name for run in group} for config, group in groups.items()} == {
-        TINY: {"0", "1"},
-        configs[2]: {"2"},
+        shared: {"0", "1", "2"},
+        replace(shared, epochs=9): {"3"},
     }
+
+
+def test_pictures_of_ones_own_are_told_apart_by_their_folder(tmp_path: Path) -> None:
+    for number, place in enumerate(("cats", "dogs", "cats")):
+        own = replace(TINY, dataset="folder", data_dir=place, seed=number)
+        runs.create(own, tmp_path, str(number))
+    groups = by_recipe(runs.list_runs(tmp_path))
+    assert sorted(sorted(run.name for run in group) for group in groups.values()) == [["0", "2"], ["1"]]
 
 
 def test_confusion_and_mistakes_follow_from_the_predictions(tmp_path: Path) -> None:

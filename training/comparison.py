@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from html import escape
 from typing import Literal
 
@@ -14,7 +15,7 @@ from training import runs
 from training.catalogue import facts_of
 from training.chart_drawing import COLORS, Axes, Curve, draw_chart
 from training.config import TrainConfig
-from training.explain import by_recipe, compare_gaps, explain_gap, spread
+from training.explain import by_recipe, compare_seeds, explain_gap, spread
 from training.results import EpochResult
 from training.runs import Run
 from training.words import legend_titles
@@ -26,20 +27,43 @@ _MOST_EXPLAINED = 2
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in nothing but the seed, under a title that tells them from the others."""
+    """Runs that differ in nothing but the seed, under a title that tells them from the others.
+
+    ``config`` is what they share, see :func:`training.config.comparable`.
+    """
 
     title: str
     config: TrainConfig
     runs: tuple[Run, ...]
     histories: tuple[History, ...]
 
+    @cached_property
+    def by_seed(self) -> list[tuple[Run, History]]:
+        """One run for each seed, in their order: the same one twice says nothing new. The longest counts."""
+        pairs = zip(self.runs, self.histories, strict=True)
+        # Chosen in whatever order, the same runs say the same.
+        longest = sorted(pairs, key=lambda pair: (-len(pair[1]), pair[0].name))
+        found: dict[int, tuple[Run, History]] = {}
+        for run, history in longest:
+            found.setdefault(run.config.seed, (run, history))
+        return [found[seed] for seed in sorted(found)]
+
+    @property
+    def distinct(self) -> list[History]:
+        """The history of each seed."""
+        return [history for _, history in self.by_seed]
+
     @property
     def seeds(self) -> str:
-        return "1 run" if len(self.runs) == 1 else f"{len(self.runs)} seeds"
+        """``1 run``, ``3 seeds``, or ``2 seeds in 3 runs`` where a seed ran twice."""
+        runs, seeds = len(self.runs), len(self.by_seed)
+        if runs == 1:
+            return "1 run"
+        return f"{seeds} seed{'s' if seeds > 1 else ''}" + (f" in {runs} runs" if runs > seeds else "")
 
     def mean(self, value: Callable[[History], float]) -> tuple[float, float]:
         """Mean and standard deviation (n − 1) over the seeds of what ``value`` says of a history."""
-        values = [value(history) for history in self.histories]
+        values = [value(history) for history in self.distinct]
         return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
@@ -80,12 +104,12 @@ def comparison_chart(groups: Sequence[Group], quantity: Quantity) -> str:
 
 def _curves(group: Group, color: str, quantity: Quantity) -> list[Curve]:
     if quantity == "gap":
-        train, test = (spread(group.histories, f"{part}_accuracy") for part in ("train", "test"))
+        train, test = (spread(group.distinct, f"{part}_accuracy") for part in ("train", "test"))
         gaps = tuple((float(e), a - b) for e, a, b in zip(train.epochs, train.mean, test.mean, strict=True))
         return [Curve(group.title, gaps, color)]
     curves = []
     for part in ("train", "test"):
-        found = spread(group.histories, f"{part}_{quantity}")
+        found = spread(group.distinct, f"{part}_{quantity}")
         points = tuple((float(e), mean) for e, mean in zip(found.epochs, found.mean, strict=True))
         band = found.deviation if found.runs > 1 and part == "test" else ()
         curves.append(Curve(f"{group.title}, {part}", points, color, dashed=part == "train", band=band))
@@ -104,7 +128,7 @@ def comparison_table(groups: Sequence[Group]) -> str:
             _percent(*group.mean(lambda h: max(r.test_accuracy for r in h))),
             f"{group.mean(lambda h: h[-1].seconds)[0]:.1f} s",
         )
-        epochs = min(history[-1].epoch for history in group.histories)
+        epochs = min(history[-1].epoch for history in group.distinct)
         numbers = "".join(f'<td class="number">{cell}</td>' for cell in (str(epochs), *cells))
         rows.append(
             f'<tr><th scope="row">{chip}{escape(group.title)}</th><td>{group.seeds}</td>{numbers}</tr>'
@@ -121,36 +145,51 @@ def comparison_words(groups: Sequence[Group]) -> list[str]:
     """The gap of the first groups, and what augmentation did where two differ in nothing else."""
     said = []
     for group in groups[:_MOST_EXPLAINED]:
-        run, history = group.runs[0], group.histories[0]
+        run, history = group.by_seed[0]
         facts = facts_of(run)
         if facts:
             words = explain_gap(history, facts.test_images, augmented=bool(run.config.augmentation))
             seed = f" (seed {run.config.seed})" if len(group.runs) > 1 else ""
-            said.append(
-                f"{group.title[:1].upper()}{group.title[1:]}{seed}. {words}" if len(groups) > 1 else words
-            )
-    pair = _plain_and_augmented(groups)
-    if pair:
-        plain, augmented = pair
-        facts = facts_of(plain.runs[0])
-        shortest = min(len(plain.histories[0]), len(augmented.histories[0]))
+            said.append(f"{_capital(group.title)}{seed}. {words}" if len(groups) > 1 else words)
+    pairs = _plain_and_augmented(groups)
+    for plain, augmented in pairs:
+        facts = facts_of(plain.by_seed[0][0])
         if facts:
-            said.append(
-                compare_gaps(
-                    plain.histories[0][:shortest], augmented.histories[0][:shortest], facts.test_images
-                )
-            )
+            words = compare_seeds(plain.distinct, augmented.distinct, facts.test_images)
+            both = f"{_capital(augmented.title)}, against {plain.title}. "
+            said.append(f"{both if len(pairs) > 1 else ''}{words}")
     return said
 
 
-def _plain_and_augmented(groups: Sequence[Group]) -> tuple[Group, Group] | None:
-    """The first two groups that differ in nothing but augmentation and normalisation."""
-    for plain in groups:
-        for other in groups:
-            bare = [replace(g.config, augmentation=(), normalization=None, mixup=0.0) for g in (plain, other)]
-            if not plain.config.augmentation and other.config.augmentation and bare[0] == bare[1]:
-                return plain, other
-    return None
+def _plain_and_augmented(groups: Sequence[Group]) -> list[tuple[Group, Group]]:
+    """Each augmented group with the plain one that differs in nothing but augmentation and normalisation.
+
+    Of several plain ones it is the likest, so that it doesn't matter in which order the runs were chosen.
+    """
+    pairs = []
+    for augmented in groups:
+        wanted = augmented.config
+        if not wanted.augmentation:
+            continue
+        plain = [g for g in groups if not g.config.augmentation and _bare(g.config) == _bare(wanted)]
+        # False comes before True.
+        plain.sort(
+            key=lambda g: (
+                g.config.normalization != wanted.normalization,
+                g.config.mixup != wanted.mixup,
+                repr(g.config),
+            )
+        )
+        pairs += [(found, augmented) for found in plain[:1]]
+    return pairs
+
+
+def _bare(config: TrainConfig) -> TrainConfig:
+    return replace(config, augmentation=(), normalization=None, mixup=0.0)
+
+
+def _capital(title: str) -> str:
+    return title[:1].upper() + title[1:]
 
 
 def _percent(mean: float, deviation: float, unit: str = " %") -> str:

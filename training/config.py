@@ -95,6 +95,15 @@ def config_from_json(text: str) -> TrainConfig:
     return TrainConfig(**values)
 
 
+def comparable(config: TrainConfig) -> TrainConfig:
+    """The recipe without its seed, and without what computes and where the data lie: equal for runs to compare.
+
+    Of pictures of one's own, ``data_dir`` says which they are, so there it stays.
+    """
+    place = config.data_dir if config.dataset == "folder" else None
+    return replace(config, seed=0, threads=None, device="auto", data_dir=place)
+
+
 def _check_names(config: TrainConfig) -> None:
     for knob, names in (
         ("dataset", DATASETS),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from explorer.errors import ExplorerError
 from training.batches import Split, make_normalization
 from training.checkpoint import list_epochs, load_checkpoint
-from training.config import TrainConfig
+from training.config import TrainConfig, comparable
 from training.data import Dataset, load_dataset
 from training.evaluation import BATCH_IMAGES, predict_split
 from training.results import EpochResult
@@ -84,31 +85,105 @@ def explain_gap(history: History, test_images: int, *, augmented: bool = False) 
 
 def compare_gaps(plain: History, augmented: History, test_images: int) -> str:
     """What augmentation did, in words, from two runs that differ in nothing else but it and normalisation."""
-    before, after = measure_gap(plain, test_images), measure_gap(augmented, test_images)
-    change = augmented[-1].test_accuracy - plain[-1].test_accuracy
-    # Both accuracies are uncertain, and their errors add in quadrature.
-    noise = math.hypot(before.noise, after.noise)
-    moved = "narrows" if after.last < before.last else "widens"
-    if abs(after.last - before.last) <= noise:
-        moved = "hardly changes"
+    return compare_seeds([plain], [augmented], test_images)
+
+
+def compare_seeds(plain: Sequence[History], augmented: Sequence[History], test_images: int) -> str:
+    """The same from several runs each, a history per seed: of means, after the epochs that all of them have.
+
+    Chance is two standard errors: of accuracies on ``test_images``, and of means over so many seeds. The seeds
+    share their test images, so that more of them make only the second smaller.
+
+    Raises:
+        ExplorerError: a run without a finished epoch.
+    """
+    shortest = min(len(history) for history in (*plain, *augmented))
+    if shortest == 0:
+        raise ExplorerError("the run", "has no finished epoch", "let it train for one epoch first")
+    before, after = (_Side.of([h[:shortest] for h in side], test_images) for side in (plain, augmented))
+    many = len(plain) + len(augmented) > 2
+    gap_noise = _noise_of_difference(before, after, [s.gaps for s in (before, after)])
+    noise = _noise_of_difference(before, after, [s.tests for s in (before, after)])
+    seeds = f"; means over {_seeds(len(plain), len(augmented))}" if many else ""
     gap_words = (
-        f"Augmentation {moved} the gap, from {_points(before.last)} to {_points(after.last)} "
-        f"(training {plain[-1].train_accuracy:.1%} → {augmented[-1].train_accuracy:.1%})."
+        f"Augmentation {_gap_change(before.gap, after.gap, gap_noise)} "
+        f"(training {before.train:.1%} → {after.train:.1%}{seeds})."
     )
+    change = after.test - before.test
+    chance = f"chance (±{_points(noise)}{', the spread over seeds included' if many else ''})"
     if abs(change) <= noise:
-        verdict = (
-            f"Test accuracy differs by {_points(change, signed=True)}, within chance (±{_points(noise)})"
-        )
+        verdict = f"Test accuracy differs by {_points(change, signed=True)}, within {chance}"
     else:
         direction = "gains" if change > 0 else "loses"
-        verdict = f"Test accuracy {direction} {_points(abs(change))}, more than chance (±{_points(noise)})"
-    best = max(augmented, key=lambda result: result.test_accuracy)
-    more = (
-        "; the augmented run was best in its last epoch, so more epochs may help it"
-        if best is augmented[-1]
-        else ""
+        verdict = f"Test accuracy {direction} {_points(abs(change))}, more than {chance}"
+    best = (
+        "the augmented runs were, on average, best in their last epoch, so more epochs may help them"
+        if len(augmented) > 1
+        else "the augmented run was best in its last epoch, so more epochs may help it"
     )
-    return f"{gap_words} {verdict}{more}. No image is seen twice alike, so there is less to learn by heart."
+    more = f"; {best}" if after.best_last else ""
+    return f"{gap_words} {verdict}{more}. An image doesn't look the same each time, so there is less to learn by heart."
+
+
+@dataclass(frozen=True)
+class _Side:
+    """The last epoch of one recipe: means over its seeds, and the values behind them.
+
+    ``noise`` is two standard errors of a test accuracy on so many images.
+    """
+
+    train: float
+    test: float
+    gap: float
+    tests: list[float]
+    gaps: list[float]
+    noise: float
+    best_last: bool
+
+    @classmethod
+    def of(cls, histories: Sequence[History], test_images: int) -> _Side:
+        # fmean rounds once, at the end: the order of the seeds doesn't show.
+        curve = [fmean(r.test_accuracy for r in results) for results in zip(*histories, strict=True)]
+        tests = [history[-1].test_accuracy for history in histories]
+        trains = [history[-1].train_accuracy for history in histories]
+        gaps = [a - b for a, b in zip(trains, tests, strict=True)]
+        test, train = fmean(tests), fmean(trains)
+        noise = 2 * math.sqrt(test * (1 - test) / test_images)
+        return cls(train, test, train - test, tests, gaps, noise, curve.index(max(curve)) == len(curve) - 1)
+
+
+def _noise_of_difference(one: _Side, other: _Side, values: Sequence[Sequence[float]]) -> float:
+    """Two standard errors of the difference: errors of the test images and of the seeds add in quadrature.
+
+    The spread over seeds is pooled, so that a recipe with one seed is taken to spread like the other.
+    """
+    freedom = sum(len(side) - 1 for side in values)
+    squares = sum(float(np.var(side)) * len(side) for side in values)
+    variance = squares / freedom * sum(1 / len(side) for side in values) if freedom else 0.0
+    return math.hypot(one.noise, other.noise, 2 * math.sqrt(variance))
+
+
+def _gap_change(before: float, after: float, noise: float) -> str:
+    """What became of the gap; below zero, test is ahead."""
+    before, after = round(before, 3), round(after, 3)  # as they are shown
+    if abs(after - before) <= noise:
+        sign = ", where below zero test is ahead" if min(before, after) < 0 else ""
+        return f"hardly changes the gap, from {_points(before)} to {_points(after)}{sign}"
+    if before >= 0 and after >= 0:
+        moved = "narrows" if after < before else "widens"
+        return f"{moved} the gap, from {_points(before)} to {_points(after)}"
+    if before >= 0:
+        return f"closes the gap of {_points(before)}: test is ahead by {_points(-after)}"
+    if after >= 0:
+        return f"opens a gap of {_points(after)}, where test was ahead by {_points(-before)}"
+    moved = "further ahead" if after < before else "less far ahead"
+    return f"leaves no gap to close: test is {moved}, by {_points(-after)} after {_points(-before)}"
+
+
+def _seeds(plain: int, augmented: int) -> str:
+    return (
+        f"{_count(plain, 'seed')} each" if plain == augmented else f"{plain} and {_count(augmented, 'seed')}"
+    )
 
 
 def _test_trend(history: History, noise: float) -> str:
@@ -155,10 +230,13 @@ def spread(histories: Sequence[History], quantity: str = "test_accuracy") -> Spr
 
 
 def by_recipe(runs: Sequence[Run]) -> dict[TrainConfig, list[Run]]:
-    """Runs that differ in nothing but the seed, together, under their recipe with seed 0."""
+    """Runs that differ in nothing but the seed, the machine and where it keeps the data, together.
+
+    They are found under what they share, see :func:`training.config.comparable`.
+    """
     groups: dict[TrainConfig, list[Run]] = {}
     for run in runs:
-        groups.setdefault(replace(run.config, seed=0), []).append(run)
+        groups.setdefault(comparable(run.config), []).append(run)
     return groups
 
 
