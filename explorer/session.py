@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from PIL import Image
 
-from explorer.archive import pack, unpack
+from explorer.archive import MAX_BYTES, pack, unpack
 from explorer.errors import ExplorerError, suggest
 from explorer.network_file import MAX_NETWORKS_BYTES, is_network_file, read_labels, too_large
 from explorer.picture_zip import MAX_PICTURES_BYTES, check_picture_zip, is_picture_zip
@@ -40,6 +40,8 @@ FIGURE_DPI = 120
 """Of a figure kept as a picture, and of the same figure in the notebook's cell."""
 MAX_PICTURE_PIXELS = 50_000_000
 MAX_JSON_BYTES = 8 * 2**20
+MAX_FILES_BYTES = MAX_BYTES - MAX_JSON_BYTES
+"""Of all files and pictures together: what is saved must be read again."""
 _PACKAGES = (
     "torch",
     "torchvision",
@@ -119,7 +121,7 @@ class Session:
         """With one step more at the end, and the files that it uses.
 
         Raises:
-            ExplorerError: more steps, words, networks or pictures to train on than a session may hold.
+            ExplorerError: more steps, words, pictures, networks or pictures to train on than a session may hold.
         """
         if len(self.steps) >= MAX_STEPS:
             rule = f"is more than a session holds ({MAX_STEPS})"
@@ -127,7 +129,7 @@ class Session:
         _check_words(step, len(self.steps))
         everything = {**self.files, **{content_hash(content): content for content in files}}
         _check_size(everything.values(), "of your own in this session")
-        return replace(self, steps=(*self.steps, step), files=everything)
+        return _that_fits(replace(self, steps=(*self.steps, step), files=everything))
 
     def rename(self, title: str) -> Session:
         """With another title."""
@@ -140,7 +142,7 @@ class Session:
             step = replace(step, title=title.strip())
         changed = step if comment is None else replace(step, comment=comment.replace("\r\n", "\n"))
         _check_words(changed, position)
-        return replace(self, steps=(*self.steps[:position], changed, *self.steps[position + 1 :]))
+        return _that_fits(replace(self, steps=(*self.steps[:position], changed, *self.steps[position + 1 :])))
 
     def remove(self, position: int) -> Session:
         """Without one step, and without the files that no other step uses."""
@@ -180,7 +182,12 @@ def versions() -> Mapping[str, str]:
 
 
 def save_session(session: Session) -> bytes:
-    """The session as a file: a ZIP with the pictures inside. The same session gives the same bytes."""
+    """The session as a file: a ZIP with the pictures inside. The same session gives the same bytes.
+
+    Raises:
+        ExplorerError: more than :func:`read_session` would read.
+    """
+    _that_fits(session)
     files = {f"files/{name}": content for name, content in _used(session.files, session.steps).items()}
     steps = []
     for step in session.steps:
@@ -189,9 +196,29 @@ def save_session(session: Session) -> bytes:
             row["picture"] = content_hash(step.picture)
             files[f"pictures/{row['picture']}"] = step.picture
         steps.append(row)
-    told = {"format": FORMAT, "title": session.title, "steps": steps}
-    files[_CONTENT] = json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False).encode()
+    files[_CONTENT] = _as_json(session.title, steps)
     return pack(files)
+
+
+def _as_json(title: str, steps: list[dict[str, Any]]) -> bytes:
+    told = {"format": FORMAT, "title": title, "steps": steps}
+    return json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _that_fits(session: Session) -> Session:
+    """``session``, if its file can be read again. Raises ExplorerError if it holds too much for that."""
+    pictures = {step.picture for step in session.steps}
+    size = sum(map(len, {*pictures, *_used(session.files, session.steps).values()}))
+    if size > MAX_FILES_BYTES:
+        rule = f"are more than a session's file holds ({MAX_FILES_BYTES / 1e6:.0f} MB)"
+        remedy = "remove steps, or begin another session"
+        raise ExplorerError(f"{size / 1e6:.0f} MB of pictures and files", rule, remedy)
+    words = [{**asdict(replace(step, picture=b"")), "picture": "0" * 64} for step in session.steps]
+    size = len(_as_json(session.title, words))
+    if size > MAX_JSON_BYTES:
+        rule = f"are more than a session's file holds ({MAX_JSON_BYTES:,})"
+        raise ExplorerError(f"{size:,} bytes of words and numbers", rule, "shorten some, or remove steps")
+    return session
 
 
 def read_session(data: bytes, functions: Collection[str], what: str = "the session file") -> Session:

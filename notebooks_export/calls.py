@@ -33,12 +33,16 @@ class Call:
     imports: tuple[str, ...]
     write: Callable[[Given], list[str]]
 
+    def arguments(self, step: Step) -> dict[str, Any]:
+        """All arguments as a session names them, those that were left at their defaults too."""
+        return {**self.defaults, **step.arguments}
+
     def check(self, step: Step, number: int) -> dict[str, Any]:
         """All arguments in their one form; raises ExplorerError for one too many, too few or wrong."""
         if extra := set(step.arguments) - set(self.parameters):
             rule, remedy = f"isn't known to {step.function}", f"use {', '.join(self.parameters) or 'none'}"
             raise ExplorerError(f"argument {min(extra)!r:.80} of step {number}", rule, remedy)
-        given = {**self.defaults, **step.arguments}
+        given = self.arguments(step)
         if missing := [name for name in self.parameters if name not in given]:
             rule, remedy = "is missing", "add it, or remove the step"
             raise ExplorerError(f"argument {missing[0]!r} of step {number}", rule, remedy)

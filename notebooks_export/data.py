@@ -6,13 +6,14 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from explorer.architecture import LayerSummary
+from explorer.attribution import Attribution, ClassComparison
 from explorer.errors import ExplorerError
 from explorer.models import LoadedModel
 from explorer.session import Session, Step
@@ -50,7 +51,11 @@ def step_data(session: Session, position: int, *, runs: str | Path = DEFAULT_ROO
     if not 0 <= position < len(session.steps):
         raise ExplorerError(f"step {position + 1}", "is not in the session", "choose one from the list")
     step = session.steps[position]
-    told: dict[str, Any] = {"function": step.function, "title": step.title, "arguments": dict(step.arguments)}
+    told: dict[str, Any] = {
+        "function": step.function,
+        "title": step.title,
+        "arguments": CALLS[step.function].arguments(step),
+    }
     files: dict[str, bytes] = {}
     if step.function == "training.train":
         files = _run_files(step, position, runs)
@@ -59,6 +64,8 @@ def step_data(session: Session, position: int, *, runs: str | Path = DEFAULT_ROO
         files = _number_files(numbers_of(step, scope), step.picture, scope.get(FIGURE))
         if step.function == "explorer.architecture.architecture":
             files["layers.csv"] = _layer_table(scope["rows"]).encode()
+        if seen := _explained(scope.values()):
+            told["explained"] = seen
         models = {
             value.weights: weights_hash(value) for value in scope.values() if isinstance(value, LoadedModel)
         }
@@ -75,6 +82,16 @@ def step_data(session: Session, position: int, *, runs: str | Path = DEFAULT_ROO
         raise ExplorerError(f"step {position + 1}", "has neither picture nor map", remedy)
     told |= {"versions": dict(step.versions), "commit": commit()}
     return {**files, "manifest.json": json.dumps(told, indent=2, ensure_ascii=False).encode()}
+
+
+def _explained(found: Iterable[object]) -> list[dict[str, Any]]:
+    """Class, method and layer of what explains a class: which layer Grad-CAM chose stands in no argument."""
+    pairs = [value for value in found if isinstance(value, ClassComparison)]
+    maps = [value for value in found if isinstance(value, Attribution)]
+    return [
+        {"class": one.target, "label": one.label, "method": one.method, "layer": one.layer or None}
+        for one in (*maps, *(side for pair in pairs for side in (pair.a, pair.b)))
+    ]
 
 
 def _is_quick(step: Step, position: int) -> bool:

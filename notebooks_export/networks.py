@@ -12,7 +12,7 @@ from explorer.network_file import open_network, read_labels
 from explorer.session import Session
 from notebooks_export.cells import written
 from training import epochs_of, load_trained, shipped_runs, trained_runs
-from training.checkpoint import CONFIG, weights_path
+from training.checkpoint import CONFIG, load_checkpoint, weights_path
 
 
 def check_networks(session: Session, used: Mapping[str, int], runs: str | Path) -> None:
@@ -104,6 +104,7 @@ def _run_files(folder: Path, epoch: int) -> dict[str, bytes]:
 
     Where the images lay on this computer is nobody else's business: of that path the last part goes along.
     """
+    load_checkpoint(folder, epoch)  # whole, or refused here and not by the notebook of who is handed it
     weights = weights_path(folder, epoch)
     content = weights.read_bytes()
     end = 8 + int.from_bytes(content[:8], "little")

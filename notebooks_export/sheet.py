@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from explorer.catalogue import BUNDLED
 from explorer.convolution_presets import presets
 from explorer.errors import ExplorerError
 from explorer.images import read_image, sample_images
-from explorer.models import load_model
+from explorer.models import LoadedModel, load_model
 from explorer.preprocessing import Framing
 from explorer.session import Session, Step, content_hash, step_of
 from notebooks_export import sheet_answers
@@ -101,7 +101,7 @@ def exercise_sheet(
     )
     if not teacher:
         return session
-    answers = sheet_answers.answers(*shown.values())
+    answers = sheet_answers.answers(*shown.values()) | _looked_at(steps, seen, _pixels(picture, files))
     return replace(session, steps=tuple(_answered(step, answers) for step in session.steps))
 
 
@@ -118,6 +118,23 @@ def _open(
 
 def _pixels(picture: str, files: Mapping[str, bytes]) -> np.ndarray:
     return read_image(files[picture] if picture in files else sample_images()[picture.removeprefix(SAMPLE)])
+
+
+def _looked_at(steps: Sequence[Step], seen: Network, pixels: np.ndarray) -> dict[str, str]:
+    """The answers of task 4, from what its steps show."""
+
+    def model(step: Step) -> LoadedModel:
+        reference = step.arguments["model"]
+        return (seen if reference == seen.reference else _open(reference)).model
+
+    deep = next(s for s in steps if s.function == "explorer.reduce" and s.title.startswith("4.4"))
+    both = next(s for s in steps if s.function == "explorer.compare_classes")
+    framing, targets = both.arguments.get("framing", "crop"), both.arguments["targets"]
+    method = both.arguments.get("method", "grad_cam")
+    return {
+        "4.4": sheet_answers.of_a_deep_layer(model(deep), pixels, deep.arguments["layer"], framing),
+        "4.5": sheet_answers.of_two_classes(model(both), pixels, tuple(targets), method, framing),
+    }
 
 
 def _answered(step: Step, answers: Mapping[str, str]) -> Step:

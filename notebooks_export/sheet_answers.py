@@ -1,15 +1,24 @@
-"""Worked answers to the sheet's discussions, for teachers: computed from the numbers, not typed."""
+"""Worked answers to the sheet's discussions, for teachers: what can be said is said from the numbers."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from explorer.activations import capture_activations
+from explorer.attribution import Method, compare_classes
 from explorer.convolution import output_size
 from explorer.convolution_presets import presets
 from explorer.convolution_reading import read_off
+from explorer.models import LoadedModel
+from explorer.overlay import place
 from explorer.pooling import compare_downsampling
+from explorer.predictions import predict
+from explorer.preprocessing import Framing
 from explorer.receptive_field_stack import conv, stack_fields
+from explorer.reduction import reduce
 from training import TrainConfig
 from training.explain import compare_gaps, explain_gap
 
@@ -18,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def answers(plain: TrainingRun, augmented: TrainingRun) -> dict[str, str]:
-    """Number of the task → its answer."""
+    """Number of the task → its answer, of tasks 1 to 3."""
     return {
         "1.2": _reading(),
         "1.4": _downsampling(),
@@ -28,13 +37,65 @@ def answers(plain: TrainingRun, augmented: TrainingRun) -> dict[str, str]:
         "3.4": f"{_both(plain, augmented)} Normalisation centres the inputs, so that the first layer's gradients "
         "don't all share a sign and one learning rate suits all weights; it adds no information, and alone changes "
         "little in a network this small.",
-        "4.4": "Deep layers respond to parts that matter for the class (eyes, fur, outline) rather than to pixels; "
-        "where the map is strong on the object, it agrees with what a person looks at. It is coarse, and strong "
-        "places in the background show what the network uses and a person would not.",
-        "4.5": "Each map is the gradient of another output. What raises one class's score often lowers the other's; "
-        "the pictures agree where both classes share evidence (the animal's outline) and differ where parts speak "
-        "for one alone. The difference map shows just that, on one scale.",
     }
+
+
+def of_a_deep_layer(model: LoadedModel, image: np.ndarray, layer: str, framing: Framing) -> str:
+    """Task 4.4: where the layer responds most, how coarsely, and what the network takes the picture for."""
+    activation = capture_activations(model, image, [layer], framing=framing)[layer]
+    energy = reduce(activation, "energy")
+    strongest = np.sort(energy.values, axis=None)[::-1]
+    fifth = -(-strongest.size // 5)
+    [best] = predict(model, image, 1, framing=framing)
+    height, width = energy.values.shape
+    over = place(energy.values, energy.placement, *image.shape[:2])
+    return (
+        f"The network takes the picture for {best.label} ({best.probability:.0%}). {layer} has {height}×{width} "
+        f"positions, so its map is coarse; {strongest[:fifth].sum() / max(strongest.sum(), 1e-12):.0%} of its energy "
+        f"lies in a fifth of them, and it responds most {_where(over)} of the picture. Where that is what a person "
+        "recognises the image by, the map agrees with them; strong places elsewhere, the background say, are what "
+        "the network uses and a person would not."
+    )
+
+
+def of_two_classes(
+    model: LoadedModel, image: np.ndarray, targets: tuple[int, int], method: Method, framing: Framing
+) -> str:
+    """Task 4.5: how much two classes' maps have in common, and where each and their difference are strongest."""
+    pair = compare_classes(model, image, targets, method, framing=framing)
+    a, b, difference = pair.a, pair.b, pair.difference
+    common = _correlation(a.map, b.map)
+    told = (
+        "so both classes rest on much the same places"
+        if common > 0.5
+        else "so each class rests on places of its own"
+        if common < 0
+        else "so they share some places only"
+    )
+    return (
+        "Each map belongs to another output of the network, and what raises one class's score may lower the other's. "
+        f"Here the maps of {a.label} ({a.probability:.0%}) and {b.label} ({b.probability:.0%}) have a correlation of "
+        f"{common:.2f}, {told}. The first is strongest {_where(a.values)}, the second {_where(b.values)} of the "
+        f"picture. Their difference, on one scale, speaks most for {a.label} {_where(difference.values)} and for "
+        f"{b.label} {_where(-difference.values)}."
+    )
+
+
+def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Pearson's; 0 where a map is constant."""
+    if one.std() == 0 or other.std() == 0:
+        return 0.0
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
+
+
+def _where(values: np.ndarray) -> str:
+    """The ninth of the picture in which a map (H, W) is largest, in words."""
+    y, x = np.unravel_index(int(values.argmax()), values.shape)
+    down = ("top", "", "bottom")[3 * int(y) // values.shape[0]]
+    across = ("left", "", "right")[3 * int(x) // values.shape[1]]
+    if down:
+        return f"at the {down} {across}".rstrip()
+    return f"on the {across}" if across else "in the centre"
 
 
 def _gap(run: TrainingRun) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from explorer.errors import ExplorerError
 from explorer.layers import list_layers, stages
@@ -96,7 +97,9 @@ def layers_of(model: LoadedModel) -> tuple[Chosen, Chosen, Chosen] | None:
     maps = [layer for layer in list_layers(model) if layer.is_map]
     if not maps:
         return None
-    convolutions = [layer.name for layer in maps if layer.kind == "Conv2d"]
+    # timm's have classes of their own.
+    kinds = {type(module).__name__ for module in model.module.modules() if isinstance(module, nn.Conv2d)}
+    convolutions = [layer.name for layer in maps if layer.kind in kinds]
     told = [layer.name for layer in stages(model)]
     deep = Chosen(told[-2] if len(told) > 1 else told[-1], "a deep layer")
     if not convolutions:

@@ -200,7 +200,7 @@ def manifest(session: Session) -> dict[str, Any]:
             "number": number,
             "title": step.title,
             "function": step.function,
-            "arguments": dict(step.arguments),
+            "arguments": CALLS[step.function].arguments(step),
             "versions": dict(step.versions),
             **({"picture_sha256": content_hash(step.picture)} if step.picture else {}),
         }

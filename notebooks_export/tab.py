@@ -28,7 +28,8 @@ def _build(trained: TrainedModels, doorway: Doorway, active: gr.Textbox, tab: gr
         with gr.Column(scale=4, min_width=280):
             listed = steps.lay_out_list()
         with gr.Column(scale=5, min_width=300):
-            page = steps.Steps(doorway.session, listed, steps.lay_out_chosen())
+            chosen = steps.lay_out_chosen()
+            page = steps.Steps(doorway.session, listed, chosen, brought=gr.State(None), before=gr.State(None))
         with gr.Column(scale=3, min_width=280):
             form = sheet_form.lay_out(trained)
             # In the column itself: there the style sheet looks for the bar that brings the button out.

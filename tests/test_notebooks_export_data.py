@@ -26,6 +26,7 @@ from notebooks_export.checkout import commit
 from notebooks_export.colour_bars import ColourBar, three_bars, with_colour_bars
 from notebooks_export.data import step_data
 from notebooks_export.run_table import run_table
+from notebooks_export.submission import manifest
 from tests.export_samples import TINY, as_png, every_kind, own_picture, performed
 from tests.test_notebooks_export_own_pictures import data_of, draw, packed
 from training.runs import create, history, read_run
@@ -254,6 +255,24 @@ def test_the_manifest_says_what_made_it() -> None:
     assert told["weights_sha256"] == json.loads(files_of("Two")["manifest.json"])["weights_sha256"]
     assert told["versions"]["torch"]
     assert told["commit"] == commit()
+
+
+def test_the_manifest_names_what_was_left_to_its_default() -> None:
+    look = {"model": "efficientnet_lite0", "image": "sample:Cheetah"}
+    both = Step("explorer.compare_classes", {**look, "targets": [293, 291]}, title="Two")
+    told = json.loads(step_data(Session(steps=(both,)), 0)["manifest.json"])
+    assert told["arguments"]["method"] == "grad_cam"
+    model, image = (
+        explorer.load_model("efficientnet_lite0"),
+        explorer.read_image(explorer.sample_images()["Cheetah"]),
+    )
+    layer = explorer.compare_classes(model, image, (293, 291)).a.layer
+    assert layer
+    assert told["explained"] == [
+        {"class": 293, "label": "cheetah", "method": "grad_cam", "layer": layer},
+        {"class": 291, "label": "lion", "method": "grad_cam", "layer": layer},
+    ]
+    assert manifest(Session(steps=(both,)))["steps"][0]["arguments"]["method"] == "grad_cam"
 
 
 def test_a_picture_with_its_scale() -> None:

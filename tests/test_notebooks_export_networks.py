@@ -128,6 +128,17 @@ def test_a_run_that_was_deleted_meanwhile(runs: Path, done: Session, tmp_path: P
     assert read_session(save_session(done), CALLS) == done
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff" * 40, None], ids=["empty", "garbage", "cut short"])
+def test_damaged_weights_are_not_handed_in(
+    runs: Path, done: Session, tmp_path: Path, content: bytes | None
+) -> None:
+    shutil.copytree(runs, tmp_path / "runs")
+    weights = tmp_path / "runs" / NAME / "epoch-0001.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-40] if content is None else content)
+    with pytest.raises(ExplorerError, match="choose another epoch or train again"):
+        build_submission(done, surname="Ada", matriculation_number="1815", runs=tmp_path / "runs")
+
+
 def test_shipped_runs_need_nothing_beside() -> None:
     step = Step("explorer.load_model", {"model": "lenet-cifar10-plain@10"})
     assert notebook_files(Session(steps=(step,))) == {}

@@ -8,9 +8,11 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 from torch.nn import functional as F
 
 import explorer
@@ -19,7 +21,7 @@ from explorer.models import from_module
 from explorer.network_file import network_file
 from explorer.preprocessing import Preprocess
 from explorer.session import Session, Step, content_hash, read_session, save_session
-from notebooks_export import build_notebook, exercise_sheet, perform
+from notebooks_export import build_notebook, exercise_sheet, perform, sheet_answers
 from notebooks_export.calls import CALLS, TEXT
 from notebooks_export.notebook import OWN_WORDS
 from notebooks_export.sheet_looking import layers_of
@@ -89,6 +91,47 @@ def test_a_teachers_sheet_answers_all_from_the_numbers() -> None:
     assert "5 with s = 1, 3 with s = 2" in answers["1.5"]
     # 1 + 2·2, 1 + 2·4, 1 + 2 + 2·2, 1 + 2·(2·2).
     assert "see 5 px, with 5×5 kernels 9, with stride 2 7, with dilation 2 9." in answers["2.3"]
+
+
+def test_a_teachers_answers_on_maps_are_those_of_the_picture() -> None:
+    session = exercise_sheet("sample:Tower", model="efficientnet_lite0", teacher=True)
+    answers = {step.title[:3]: step.comment for step in session.steps if step.function == TEXT}
+    model, image = (
+        explorer.load_model("efficientnet_lite0"),
+        explorer.read_image(explorer.sample_images()["Tower"]),
+    )
+    first, second = explorer.predict(model, image, 2)
+    assert f"takes the picture for {first.label} ({first.probability:.0%})" in answers["4.4"]
+    assert "animal" not in answers["4.5"]
+    pair = explorer.compare_classes(model, image, (first.index, second.index))
+    a, b = (side.map.ravel() - side.map.mean() for side in (pair.a, pair.b))
+    assert f"correlation of {(a @ b) / np.sqrt((a @ a) * (b @ b)):.2f}" in answers["4.5"]
+    assert second.label in answers["4.5"]
+
+
+def test_places_are_named_as_one_sees_them() -> None:
+    names = [
+        "at the top left",
+        "at the top",
+        "at the top right",
+        "on the left",
+        "in the centre",
+        "on the right",
+    ]
+    names += ["at the bottom left", "at the bottom", "at the bottom right"]
+    for number, name in enumerate(names):
+        picture = np.zeros((30, 60))
+        picture[5 + 10 * (number // 3), 10 + 20 * (number % 3)] = 1
+        assert sheet_answers._where(picture) == name
+
+
+def test_the_first_and_the_third_convolution_are_those_of_the_network() -> None:
+    """timm's convolutions have classes of their own; here they are found by what a convolution is."""
+    model = explorer.load_model("efficientnet_lite0")
+    order = [name for name, module in model.module.named_modules() if isinstance(module, nn.Conv2d)]
+    steps = exercise_sheet(model="efficientnet_lite0").steps
+    shown = [step.arguments["layer"] for step in steps if step.title.startswith("4.2")]
+    assert shown == [order[0], order[2]]
 
 
 def test_a_picture_and_a_run_of_ones_own() -> None:

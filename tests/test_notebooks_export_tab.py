@@ -14,12 +14,12 @@ import pytest
 
 import explorer
 from explorer.errors import ExplorerError
-from explorer.session import Session, Step, content_hash
+from explorer.session import MAX_TITLE, Session, Step, content_hash
 from explorer.tabs import side_by_side
 from explorer.tabs.keeping import looked_at
 from explorer.workbench import Workbench
 from notebooks_export import tab
-from notebooks_export.tabs import hand_in, sheet_form, steps
+from notebooks_export.tabs import downloads, hand_in, sheet_form, steps
 from tests.export_samples import files_below, own_network, own_picture
 from tests.training_samples import TINY, tiny_data
 from training import shipped_runs, train
@@ -76,7 +76,8 @@ def test_a_run_that_was_deleted_meanwhile_is_said(trained: TrainedModels) -> Non
     with pytest.warns(UserWarning, match="Run 'mine' is not among the runs; choose one from the list"):
         told = list(sheet_form.fill(trained, Workbench(), None, "mine", sheet_form.SHIPPED, False, False))
     # The session and all that shows it stay as they are, and the progress goes.
-    assert told[-1] == (*steps.UNCHANGED, "")
+    assert told[-1][1] == ""
+    assert steps.place(WORDS, None)[: len(steps.UNCHANGED)] == steps.UNCHANGED
 
 
 def test_the_sheet_with_what_is_looked_at(trained: TrainedModels, tmp_path: Path) -> None:
@@ -125,6 +126,47 @@ def test_steps_keep_their_number_of_updates() -> None:
     assert listed["value"] == 1
     session, _, listed, *_ = steps.take_out(replace(WORDS, steps=WORDS.steps[:1]), 0)
     assert (session.steps, listed["value"]) == ((), None)
+
+
+def test_another_session_takes_the_place_of_all_that_was_kept_and_gives_it_back() -> None:
+    sheet = Session("Sheet", (Step("text", title="1.1"),))
+    session, title, *_, brought, before, back = steps.place(WORDS, sheet)
+    assert (session, title, brought, before) == (sheet, "Sheet", None, WORDS)
+    assert back["visible"]
+    assert "the 3 steps" in back["value"]
+    # The way back is a way there again.
+    session, *_, before, back = steps.place(session, before)
+    assert (session, before) == (WORDS, sheet)
+    assert "the 1 step " in back["value"]
+    *_, before, back = steps.place(Session(), sheet)
+    assert (before, back["visible"]) == (None, False)
+
+
+def test_refused_words_are_said_and_the_others_taken() -> None:
+    session, _, said = steps.write(WORDS, 1, "x" * (MAX_TITLE + 1), "What I say.")
+    assert (session.steps[1].title, session.steps[1].comment) == ("step b", "What I say.")
+    assert "with 201 characters is longer than 200; shorten it" in said
+    session, _, said = steps.write(WORDS, 1, "Mine", "a \x07 bell")
+    assert (session.steps[1].title, session.steps[1].comment) == ("Mine", "")
+    assert "U+0007" in said
+    assert 'role="alert"' in said
+    assert steps.write(WORDS, 1, "Mine", "Fine")[2] == ""
+    session, said = steps.rename(WORDS, "x" * (MAX_TITLE + 1))
+    assert not isinstance(session, Session)
+    assert "the title" in said.lower()
+    assert steps.rename(WORDS, "Mine") == (replace(WORDS, title="Mine"), "")
+
+
+def test_a_fault_of_the_programs_own_takes_the_progress_away_too() -> None:
+    def work() -> Any:
+        yield "some", "bar"
+        raise ZeroDivisionError
+
+    told = downloads.settled(work(), 1)
+    assert next(told) == ("some", "bar")
+    assert next(told)[1] == ""
+    with pytest.raises(ZeroDivisionError):
+        next(told)
 
 
 def stopped_half_way(work: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:

@@ -20,6 +20,7 @@ from explorer.errors import ExplorerError
 from explorer.session import (
     MAX_OUTPUT,
     MAX_STEPS,
+    MAX_TEXT,
     MAX_TITLE,
     Session,
     Step,
@@ -289,3 +290,31 @@ def test_what_could_not_be_read_again_is_not_added() -> None:
     assert read_session(save_session(session), FUNCTIONS).steps[0].text == longest.text
     with pytest.raises(ExplorerError, match="text of step 2 with 200,001 characters"):
         session.add(replace(longest, text="w" * (MAX_OUTPUT + 1)))
+
+
+def test_a_session_that_could_not_be_opened_again_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures together, and words together, have room in one file."""
+    picture, other = png(size=(400, 300)), png(1, (400, 300))
+    monkeypatch.setattr("explorer.session.MAX_FILES_BYTES", len(picture) + len(other))
+    step = Step("explorer.predict", picture=picture)
+    # The same picture is in the file once, however often it was kept.
+    session = Session().add(step).add(step).add(replace(step, picture=other))
+    assert read_session(save_session(session), FUNCTIONS) == session
+    more = replace(step, picture=png(2, (400, 300)))
+    with pytest.raises(ExplorerError, match="MB of pictures and files are more than a session's file holds"):
+        session.add(more)
+    with pytest.raises(ExplorerError, match="remove steps, or begin another session"):
+        save_session(replace(session, steps=(*session.steps, more)))
+
+
+def test_words_that_could_not_be_read_again_are_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("explorer.session.MAX_JSON_BYTES", 100_000)
+    wordy = Step("text", text="ж" * 20_000)  # two bytes each
+    session = Session().add(wordy).add(wordy)
+    assert read_session(save_session(session), FUNCTIONS) == session
+    with pytest.raises(
+        ExplorerError, match="bytes of words and numbers are more than a session's file holds"
+    ):
+        session.add(wordy)
+    with pytest.raises(ExplorerError, match="shorten some, or remove steps"):
+        session.change(0, comment="ж" * MAX_TEXT)

@@ -15,7 +15,7 @@ from explorer.tabs.components import QUIET, on_screen
 from notebooks_export.data import step_data
 from notebooks_export.submission import build_submission, notebook_and_pdf, open_session
 from notebooks_export.tabs.downloads import READY, ready, settled
-from notebooks_export.tabs.steps import CANCELLABLE, Steps, changed
+from notebooks_export.tabs.steps import CANCELLABLE, Steps, place
 from training.catalogue import TrainedModels
 from training.tabs.lab import with_progress
 
@@ -64,7 +64,8 @@ def lay_out() -> HandIn:
 def connect(form: HandIn, trained: TrainedModels, page: Steps, working: gr.HTML) -> list[Any]:
     """Returns the events that take long and can be cancelled."""
     form.save.click(on_screen(keep_file), page.session, form.files, **QUIET)
-    form.opened.upload(on_screen(bring), form.opened, page.outputs, **QUIET)
+    opened = form.opened.upload(on_screen(bring), form.opened, page.brought, **QUIET)
+    opened.success(place, [page.session, page.brought], page.place_outputs, **QUIET)
     page.chosen.numbers.click(
         on_screen(partial(step_files, trained)), page.at, form.files, concurrency_limit=2, **QUIET
     )
@@ -81,10 +82,9 @@ def keep_file(session: Session) -> Any:
     return ready({"session.zip": save_session(session)})
 
 
-def bring(path: str) -> tuple[Any, ...]:
-    """A session that was saved, in place of this one."""
-    session = open_session(path)
-    return changed(session, 0 if session.steps else None)
+def bring(path: str) -> Session:
+    """A session that was saved."""
+    return open_session(path)
 
 
 def step_files(trained: TrainedModels, session: Session, position: int | None) -> Any:

@@ -10,13 +10,14 @@ from typing import Any
 import gradio as gr
 
 from explorer.session import Session, content_hash
+from explorer.tabs.components import QUIET
 from explorer.tabs.doorway import Doorway
 from explorer.tabs.keeping import looked_at
 from explorer.workbench import Look, Workbench
 from notebooks_export.replay import perform
 from notebooks_export.sheet import exercise_sheet
 from notebooks_export.tabs.downloads import settled
-from notebooks_export.tabs.steps import CANCELLABLE, UNCHANGED, Steps, changed
+from notebooks_export.tabs.steps import CANCELLABLE, Steps, place
 from training import shipped_runs
 from training.catalogue import TrainedModels
 from training.tabs.lab import with_progress
@@ -67,9 +68,10 @@ def connect(
     filling = form.fill.click(
         partial(fill, trained, doorway.bench),
         [doorway.look, *form.runs, form.own, form.teacher],
-        [*page.outputs, working],
+        [page.brought, working],
         **CANCELLABLE,
     )
+    filling.then(place, [page.session, page.brought], page.place_outputs, **QUIET)
     return [filling]
 
 
@@ -99,7 +101,7 @@ def fill(
     own: bool,
     teacher: bool,
 ) -> Iterator[tuple[Any, ...]]:
-    """The exercise sheet in place of the session, with progress."""
+    """The exercise sheet's session, with progress; None where it can't be made."""
 
     def work(report: Any) -> Session:
         report((0.0, "Setting the tasks"))
@@ -116,9 +118,9 @@ def fill(
             on_step=lambda done, total, title: report((done / total, title)),
         )
 
-    made = yield from settled(with_progress(work, len(UNCHANGED)), len(UNCHANGED))
+    made = yield from settled(with_progress(work, 1), 1)
     if made is not None:
-        yield *changed(made, 0), ""
+        yield made, ""
 
 
 def _own(bench: Workbench, look: Look) -> dict[str, Any]:

@@ -9,16 +9,21 @@ from typing import Any
 
 import gradio as gr
 
-from explorer.session import Session
-from explorer.tabs.components import QUIET, note, on_screen
+from explorer.errors import ExplorerError
+from explorer.session import MAX_TEXT, MAX_TITLE, Session
+from explorer.tabs.components import QUIET, note
 from notebooks_export.tabs.downloads import file_for_page
 
+# What was typed must be in the session before the next click is answered. Such events can't raise messages, so a
+# refusal stands on the page.
 AT_ONCE: dict[str, Any] = {"queue": False, **QUIET}
 # ``multiple``: gradio would drop a click right after Cancel, while what was cancelled is still ending.
 CANCELLABLE: dict[str, Any] = {"concurrency_limit": 2, "trigger_mode": "multiple", **QUIET}
 STYLE = """
 #export-steps .wrap { flex-flow: column; max-height: 60vh; overflow-y: auto; gap: 2px; }
 #export-steps label { width: 100%; }
+#export-steps label span { overflow-wrap: anywhere; }
+#export-refused p { color: var(--error-text-color, #b91c1c); }
 .export-text { white-space: pre-wrap; max-height: 50vh; overflow-y: auto; font-size: 0.85em; }
 """
 _EMPTY = (
@@ -36,6 +41,7 @@ class StepList:
     up: gr.Button
     down: gr.Button
     remove: gr.Button
+    back: gr.Button
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class ChosenStep:
 
     name: gr.Textbox
     comment: gr.Textbox
+    refused: gr.HTML
     picture: gr.Image
     shown: gr.HTML
     numbers: gr.Button
@@ -51,11 +58,16 @@ class ChosenStep:
 
 @dataclass(frozen=True)
 class Steps:
-    """The session and the components that show it."""
+    """The session and the components that show it.
+
+    ``brought``: another session that is to take its place; ``before``: the one whose place was taken.
+    """
 
     session: gr.State
     listed: StepList
     chosen: ChosenStep
+    brought: gr.State
+    before: gr.State
 
     @property
     def at(self) -> list[Any]:
@@ -73,22 +85,33 @@ class Steps:
         """In the order of :func:`changed`."""
         return [self.session, self.listed.title, *self.step_outputs]
 
+    @property
+    def place_outputs(self) -> list[Any]:
+        """In the order of :func:`place`."""
+        return [*self.outputs, self.brought, self.before, self.listed.back]
+
 
 def lay_out_list() -> StepList:
     """The left column."""
-    title = gr.Textbox(Session().title, label="Title", max_lines=1, elem_id="export-title")
+    title = gr.Textbox(
+        Session().title, label="Title", max_lines=1, max_length=MAX_TITLE, elem_id="export-title"
+    )
     steps = gr.Radio([], label="Steps, in order", elem_id="export-steps")
     with gr.Row():
         up = gr.Button("Up", size="sm", min_width=60)
         down = gr.Button("Down", size="sm", min_width=60)
         remove = gr.Button("Remove", size="sm", min_width=80)
-    return StepList(title, steps, up, down, remove)
+    back = gr.Button("", size="sm", visible=False, elem_id="export-back")
+    return StepList(title, steps, up, down, remove, back)
 
 
 def lay_out_chosen() -> ChosenStep:
     """The middle column."""
-    name = gr.Textbox(label="Title of the step", max_lines=1, elem_id="export-step-title")
-    comment = gr.Textbox(label="Your words", lines=3, elem_id="export-comment")
+    name = gr.Textbox(
+        label="Title of the step", max_lines=1, max_length=MAX_TITLE, elem_id="export-step-title"
+    )
+    comment = gr.Textbox(label="Your words", lines=3, max_length=MAX_TEXT, elem_id="export-comment")
+    refused = gr.HTML("", padding=False, elem_id="export-refused")
     picture = gr.Image(
         label="Result",
         interactive=False,
@@ -100,7 +123,7 @@ def lay_out_chosen() -> ChosenStep:
     )
     shown = gr.HTML(note(_EMPTY), padding=False, elem_id="export-shown")
     numbers = gr.Button("Picture, map and numbers of this step", size="sm", elem_id="export-numbers")
-    return ChosenStep(name, comment, picture, shown, numbers)
+    return ChosenStep(name, comment, refused, picture, shown, numbers)
 
 
 def connect(page: Steps) -> None:
@@ -108,12 +131,13 @@ def connect(page: Steps) -> None:
     listed, chosen = page.listed, page.chosen
     listed.steps.input(details, page.at, page.step_outputs, **AT_ONCE)
     for button, by in ((listed.up, -1), (listed.down, 1)):
-        button.click(on_screen(partial(move, by=by)), page.at, page.outputs, **AT_ONCE)
-    listed.remove.click(on_screen(take_out), page.at, page.outputs, **AT_ONCE)
-    rename = on_screen(lambda session, title: session.rename(title))
-    listed.title.blur(rename, [page.session, listed.title], page.session, **AT_ONCE)
+        button.click(partial(move, by=by), page.at, page.outputs, **AT_ONCE)
+    listed.remove.click(take_out, page.at, page.outputs, **AT_ONCE)
+    listed.back.click(place, [page.session, page.before], page.place_outputs, **AT_ONCE)
+    listed.title.blur(rename, [page.session, listed.title], [page.session, chosen.refused], **AT_ONCE)
     written = [chosen.name.blur, chosen.comment.blur, chosen.name.submit]
-    gr.on(written, on_screen(write), [*page.at, chosen.name, chosen.comment], page.at, **AT_ONCE)
+    words = [chosen.name, chosen.comment]
+    gr.on(written, write, [*page.at, *words], [*page.at, chosen.refused], **AT_ONCE)
 
 
 def choices(session: Session) -> list[tuple[str, int]]:
@@ -161,9 +185,44 @@ def take_out(session: Session, position: int | None) -> tuple[Any, ...]:
     return changed(session, min(position, len(session.steps) - 1) if session.steps else None)
 
 
-def write(session: Session, position: int | None, name: str, comment: str) -> tuple[Any, Any]:
-    """Updates for the session and the list, with other words at one step."""
+def place(session: Session, brought: Session | None) -> tuple[Any, ...]:
+    """Another session in place of this one, which can be brought back: updates for :attr:`Steps.place_outputs`.
+
+    ``session`` is what there is by now: what was kept while the other was being made is in it too.
+    """
+    if brought is None:
+        return (*UNCHANGED, None, gr.skip(), gr.skip())
+    count = len(session.steps)
+    back = gr.update(
+        value=f"Back to the {count} {'step' if count == 1 else 'steps'} from before", visible=count > 0
+    )
+    return *changed(brought, 0 if brought.steps else None), None, session if count else None, back
+
+
+def rename(session: Session, title: str) -> tuple[Any, str]:
+    """Updates for the session, with another title, and for what is said of a refused one."""
+    try:
+        return session.rename(title), ""
+    except ExplorerError as error:
+        return gr.skip(), _refusal(error)
+
+
+def write(session: Session, position: int | None, name: str, comment: str) -> tuple[Any, Any, str]:
+    """Updates for the session and the list, with other words at one step, and for what is said of refused ones.
+
+    Of a title and a comment, each is taken whatever becomes of the other.
+    """
     if position is None:
-        return gr.skip(), gr.skip()
-    session = session.change(position, title=name, comment=comment)
-    return session, gr.update(choices=choices(session))
+        return gr.skip(), gr.skip(), ""
+    said = ""
+    for words in ({"title": name}, {"comment": comment}):
+        try:
+            session = session.change(position, **words)
+        except ExplorerError as error:
+            said += _refusal(error)
+    return session, gr.update(choices=choices(session)), said
+
+
+def _refusal(error: ExplorerError) -> str:
+    text = f"{error}. It isn't in the hand-in yet."
+    return f'<p class="note" role="alert">{html.escape(text[:1].upper() + text[1:])}</p>'
