@@ -23,9 +23,11 @@ from explorer.errors import ExplorerError
 from tests.training_samples import md5, mounted_disk, pickled_archive, tiny_data
 from training import Dataset, TrainConfig, channel_statistics, class_counts, gallery, load_dataset
 from training.data import fit_square, is_on_disk
+from training.data_views import class_table
 from training.downloads import CLASSES, MIRROR_VARIABLE, archives
 from training.folder import open_folder
 from training.shapes10 import LABELS, make_shapes
+from training.shelf import Choice, Opened
 
 
 @pytest.fixture(autouse=True)
@@ -199,6 +201,100 @@ def test_a_zip_bomb_and_a_file_that_is_no_zip_are_refused(tmp_path: Path) -> Non
         of_folder(tmp_path / "b.zip")
     with pytest.raises(ExplorerError, match="does not exist"):
         of_folder(tmp_path / "nowhere")
+
+
+def stored(path: Path, names: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in names.items():
+            archive.writestr(name, content)
+    return path
+
+
+def overwrite(path: Path, place: int, content: bytes) -> None:
+    raw = bytearray(path.read_bytes())
+    raw[place : place + len(content)] = content
+    path.write_bytes(raw)
+
+
+HURT = b"rose/1.png"
+
+
+def wrong_sum(path: Path) -> None:
+    """A byte of the stored picture is another: BadZipFile."""
+    overwrite(path, stored(path, TEN).read_bytes().find(HURT) + len(HURT) + 50, b"?")
+
+
+def wrong_stream(path: Path) -> None:
+    """What should be deflated isn't: zlib.error."""
+    overwrite(path, make_zip(path, TEN).read_bytes().find(HURT) + len(HURT), b"\xff" * 35)
+
+
+def lost_header(path: Path) -> None:
+    """The member doesn't begin where the list at the end says: BadZipFile."""
+    overwrite(path, stored(path, TEN).read_bytes().find(HURT) - 30, b"gone")
+
+
+def unknown_method(path: Path) -> None:
+    """The list, whose entries hold the name after 46 bytes, tells of a method that there isn't: NotImplementedError."""
+    overwrite(path, stored(path, TEN).read_bytes().rfind(HURT) - 46 + 10, b"\x63\0")
+
+
+def lost_end(path: Path) -> None:
+    """The list says that the picture is longer than the file: EOFError."""
+    overwrite(path, stored(path, TEN).read_bytes().rfind(HURT) - 46 + 20, struct.pack("<II", 10**6, 10**6))
+
+
+@pytest.mark.parametrize("damage", [wrong_sum, wrong_stream, lost_header, unknown_method, lost_end])
+def test_a_damaged_member_of_a_zip_is_a_broken_file_like_any_other(damage: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    damage(path)
+    with pytest.raises(
+        ExplorerError, match=r"1 of 10 files \(rose/1.png\) cannot be decoded .*skip_broken=True"
+    ):
+        of_folder(path)
+    data = of_folder(path, skip_broken=True)
+    assert data.broken == ("rose/1.png",)
+    assert class_counts(data) == {"rose": (3, 1), "sea": (4, 1)}
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_an_encrypted_zip_is_said_to_be_one(skip: bool, tmp_path: Path) -> None:
+    raw = bytearray(stored(tmp_path / "a.zip", TEN).read_bytes())
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = raw.find(mark)
+        while place >= 0:
+            raw[place + flags] |= 1
+            place = raw.find(mark, place + 1)
+    (tmp_path / "a.zip").write_bytes(raw)
+    with pytest.raises(ExplorerError, match=r"'rose/0.png' in a.zip is encrypted; .*without a password"):
+        of_folder(tmp_path / "a.zip", skip_broken=skip)
+
+
+def test_a_class_without_training_images_is_named(tmp_path: Path) -> None:
+    broken = {f"moss/{i}.png": b"x" for i in range(10)}
+    folder = make_folder(tmp_path / "a", TEN | broken)
+    with pytest.raises(ExplorerError, match="10 of 20 files"):
+        of_folder(folder)
+    for _ in range(2):  # decoded now, and from the cache
+        with pytest.raises(
+            ExplorerError, match=r"the class 'moss' in 'a' has no training image .*remove its"
+        ):
+            of_folder(folder, skip_broken=True)
+    split = {f"train/{name}": content for name, content in TEN.items()}
+    unseen = {"test/rose/1.png": picture(RED), "test/moss/1.png": picture(RED)}
+    with pytest.raises(ExplorerError, match=r"the class 'moss' in .* has test images and no training images"):
+        of_folder(make_folder(tmp_path / "b", split | unseen))
+    unseen |= {f"test/{i}/1.png": picture(RED) for i in range(6)}
+    with pytest.raises(ExplorerError, match=r"each of the classes '0', '1', '2', '3', '4' and 2 more in"):
+        of_folder(make_folder(tmp_path / "b", unseen))
+
+
+def test_fewer_images_than_classes_can_be_looked_at(tmp_path: Path) -> None:
+    choice = Choice("folder", str(make_folder(tmp_path / "a", TEN)), 16, False)
+    opened = Opened(choice, of_folder(tmp_path / "a", max_train_images=1), (0.5,) * 3, (0.5,) * 3)
+    table = class_table(opened)
+    assert table.count("<img") == 1
+    assert ">sea</th>" in table
 
 
 def test_a_zip_whose_link_leaves_it_is_refused(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from explorer.images import read_image
 from training import shapes10
 from training.config import TrainConfig
 from training.downloads import OnDownload, adopt_archive, archives, is_present, load_torchvision
-from training.folder import Listing, Picture, open_folder
+from training.folder import Listing, Picture, classes_in_words, open_folder
 
 Images = NDArray[np.uint8]
 Classes = NDArray[np.int64]
@@ -38,7 +38,8 @@ _LAYOUT = 2
 class Dataset:
     """Images (n, S, S, 3) uint8 RGB with classes (n,) int64 in [0, len(labels)), by split.
 
-    ``fingerprint`` names the content; ``broken`` lists files left out because they cannot be decoded.
+    Every class has training images, short of a ``max_train_images`` below their number. ``fingerprint`` names the
+    content; ``broken`` lists files left out because they cannot be decoded.
     """
 
     name: str
@@ -165,6 +166,7 @@ def _cached(key: str, size: int, name: str, make: Callable[[], _Made]) -> Datase
         ) from error
     about = json.loads((folder / _ABOUT).read_text())
     train_classes, test_classes = (np.load(folder / f"{split}.npy") for split in _SPLITS)
+    _refuse_untaught(name, about["labels"], train_classes)
     return Dataset(
         name,
         tuple(about["labels"]),
@@ -175,6 +177,18 @@ def _cached(key: str, size: int, name: str, make: Callable[[], _Made]) -> Datase
         about["fingerprint"],
         tuple(about["broken"]),
     )
+
+
+def _refuse_untaught(name: str, labels: list[str], train_classes: Classes) -> None:
+    """A class whose pictures were all broken can be neither shown nor learnt."""
+    there = np.bincount(train_classes, minlength=len(labels))
+    untaught = [label for label, count in zip(labels, there, strict=True) if count == 0]
+    if untaught:
+        raise ExplorerError(
+            f"{classes_in_words(untaught)} in {name!r}",
+            "has no training image that can be decoded",
+            "replace its images, or remove its folder",
+        )
 
 
 def _arrays_folder(key: str, size: int) -> Path:

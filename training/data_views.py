@@ -53,8 +53,13 @@ def class_table(opened: Opened, seed: int = 0) -> str:
     rows = []
     for label, images in gallery(opened.data, seed=seed).items():
         train, test = counts[label]
-        picture = image_tag(
-            mosaic(images, scale=1 if small else 2), f"{len(images)} examples of {label}", small=small
+        # Without any where fewer training images are asked for than there are classes.
+        picture = (
+            image_tag(
+                mosaic(images, scale=1 if small else 2), f"{len(images)} examples of {label}", small=small
+            )
+            if len(images)
+            else ""
         )
         rows.append(
             f'<tr><th scope="row">{escape(label)}</th><td class="tr-examples">{picture}</td>'

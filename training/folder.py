@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import stat
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from lzma import LZMAError
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile, ZipInfo
@@ -25,6 +27,9 @@ MAX_FILES = 500_000
 MAX_ZIP_BYTES = 8 * 2**30
 MAX_ZIP_RATIO = 100
 """Pictures hardly shrink in a zip; one that grows a hundredfold is a bomb."""
+_ENCRYPTED = 0x1
+# What zipfile and its decompressors raise on damage: a wrong sum, a lost end, a method that there isn't.
+_DAMAGE = (BadZipFile, OSError, EOFError, RuntimeError, ValueError, zlib.error, LZMAError)
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,10 @@ class Listing:
 def open_folder(path: Path) -> Iterator[tuple[Listing, Callable[[str], bytes]]]:
     """The listing of a folder or zip, and a function that reads one picture's bytes.
 
+    The function raises OSError or ExplorerError for a picture that cannot be read.
+
     Raises:
-        ExplorerError: missing, not a folder or zip, unsafe, too large, or not one folder per class.
+        ExplorerError: missing, not a folder or zip, encrypted, unsafe, too large, or not one folder per class.
     """
     if path.is_dir():
         files = {p.relative_to(path).as_posix(): p for p in sorted(path.rglob("*"))}
@@ -59,18 +66,27 @@ def open_folder(path: Path) -> Iterator[tuple[Listing, Callable[[str], bytes]]]:
     elif path.is_file():
         try:
             archive = ZipFile(path)
-        except BadZipFile as error:
+        except _DAMAGE as error:
             raise ExplorerError(
                 f"{path}", f"is not a zip file ({error})", "give a folder or a zip of one"
             ) from error
         with archive:
             members = _checked_members(path, archive)
             sizes = {m.filename: f"{m.file_size} {m.CRC}" for m in members}
-            yield _list(path, sizes), archive.read
+            yield _list(path, sizes), lambda name: _read_member(archive, name)
     else:
         raise ExplorerError(
             f"data_dir {str(path)!r}", "does not exist", "give a folder or zip with images by class"
         )
+
+
+def _read_member(archive: ZipFile, name: str) -> bytes:
+    try:
+        return archive.read(name)
+    except _DAMAGE as error:
+        raise ExplorerError(
+            f"{name!r} in the zip", f"is damaged ({error})", "make the zip anew, or leave it out"
+        ) from error
 
 
 def _stamp(path: Path) -> str:
@@ -96,7 +112,13 @@ def _checked_members(path: Path, archive: ZipFile) -> list[ZipInfo]:
             f"is over {MAX_ZIP_BYTES // 2**30} GiB or {MAX_ZIP_RATIO} times its packed size",
             "give a zip of ordinary pictures",
         )
-    return [m for m in sorted(members, key=lambda m: m.filename) if _is_picture(m.filename)]
+    pictures = [m for m in sorted(members, key=lambda m: m.filename) if _is_picture(m.filename)]
+    locked = next((m.filename for m in pictures if m.flag_bits & _ENCRYPTED), None)
+    if locked is not None:
+        raise ExplorerError(
+            f"{locked!r} in {path.name}", "is encrypted", "make the zip anew without a password"
+        )
+    return pictures
 
 
 def _is_picture(name: str) -> bool:
@@ -134,9 +156,25 @@ def _list(root: Path, sizes: dict[str, str]) -> Listing:
                 f"has no {split} images",
                 f"each class needs at least {TEST_EVERY} images, or train/ and test/",
             )
+    taught = {picture.label for picture in train}
+    untaught = [label for index, label in enumerate(labels) if index not in taught]
+    if untaught:
+        raise ExplorerError(
+            f"{classes_in_words(untaught)} in {root}",
+            "has test images and no training images",
+            "add a folder of the same name beside the other training classes, or remove it",
+        )
     content = [(picture.path, sizes[picture.path]) for picture in (*train, *test)]
     digest = hashlib.sha256(repr(content).encode()).hexdigest()
     return Listing(labels, train, test, digest[:16])
+
+
+def classes_in_words(labels: Sequence[str]) -> str:
+    """``the class 'cat'``, or each of the first few of them."""
+    if len(labels) == 1:
+        return f"the class {labels[0]!r}"
+    more = f" and {len(labels) - 5} more" if len(labels) > 5 else ""
+    return f"each of the classes {', '.join(map(repr, labels[:5]))}{more}"
 
 
 Parted = list[tuple[tuple[str, ...], str]]
