@@ -130,6 +130,63 @@ def test_a_folder_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatc
         next(epochs)
 
 
+def test_an_epoch_whose_result_alone_was_not_noted_is_said_to_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    epochs = train(TINY, tmp_path / "run", data=tiny_data())
+    next(epochs)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "_append", full)
+        with pytest.raises(ExplorerError) as caught:
+            next(epochs)
+    words = (
+        f"the result of epoch 2 in {tmp_path / 'run'} could not be saved: there is no room left on the disk; "
+    )
+    assert str(caught.value) == f"{words}epoch 2 is safely there: free some space and resume"
+    rest = list(train(TINY, tmp_path / "run", resume=True, data=tiny_data()))
+    assert [result.epoch for result in rest] == [3]
+    assert [result.epoch for result in read_history(tmp_path / "run")] == [1, 2, 3]
+    monkeypatch.setattr(checkpoint, "write_whole", full)
+    with pytest.raises(ExplorerError, match=r"the recipe and the history in .* epoch 3 is safely there"):
+        list(train(replace(TINY, epochs=4), tmp_path / "run", resume=True, data=tiny_data()))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"epoch": 1}',
+        "{}",
+        "[]",
+        "null",
+        "{1",
+        '{"epoch": 1, "class_accuracy": 3}',
+        '{"epoch": 1, "unknown": 2, "class_accuracy": []}',
+        "\xff\xfe",
+    ],
+)
+def test_a_damaged_line_of_the_history_is_passed_over(tmp_path: Path, line: str) -> None:
+    list(train(replace(TINY, epochs=2), tmp_path, data=tiny_data()))
+    path = tmp_path / checkpoint.HISTORY
+    first, second = path.read_text().splitlines()
+    path.write_bytes(f"{first}\n{line}\n{second}\n".encode("latin-1"))
+    assert [result.epoch for result in read_history(tmp_path)] == [1, 2]
+    words = first.replace('"epoch": 1', '"epoch": "1"')
+    wrong = first.replace('"test_loss": ', '"test_loss": null, "was": ')
+    path.write_text(f"{words}\n{wrong}\n{second}\n")
+    assert [result.epoch for result in read_history(tmp_path)] == [2]
+
+
+def test_files_beside_the_checkpoints_are_no_epochs(tmp_path: Path) -> None:
+    list(train(replace(TINY, epochs=1), tmp_path, data=tiny_data()))
+    for name in ("best", "0001 (copy)", "-001", "1", ""):
+        (tmp_path / f"epoch-{name}.safetensors").write_bytes(b"mine")
+    weights_path(tmp_path, 12345).touch()
+    assert list_epochs(tmp_path) == [0, 1, 12345]
+
+
 def test_a_folder_with_a_run_is_neither_overwritten_nor_continued_with_another_recipe(tmp_path: Path) -> None:
     list(train(replace(TINY, epochs=1), tmp_path, data=tiny_data()))
     with pytest.raises(ExplorerError, match="already holds a run; resume it or choose another folder"):

@@ -47,6 +47,14 @@ def test_json_and_back(config: TrainConfig) -> None:
         ("normalization", "imagenet", ["imagenet"]),
         ("max_train_images", 0, ["max_train_images 0", "such as 1000"]),
         ("dataset", "folder", ["data_dir"]),
+        ("dataset", ["cifar10"], ["dataset ['cifar10']"]),
+        ("augmentation", None, ["augmentation None", "not a list of names", "['flip', 'crop']"]),
+        ("augmentation", "flip", ["augmentation 'flip'", "not a list of names"]),
+        ("augmentation", (["flip"],), ["['flip']"]),
+        ("network", None, ["network None", "not text", "'lenet'"]),
+        ("data_dir", 5, ["data_dir 5", "not a path"]),
+        ("skip_broken", "no", ["skip_broken 'no'", "neither True nor False"]),
+        ("normalization", {"mean": 0.5}, ["normalization", "(0.5, 0.5)"]),
     ],
 )
 def test_impossible_values_are_refused_with_value_rule_and_remedy(
@@ -65,3 +73,5 @@ def test_a_recipe_file_with_a_misspelt_knob_or_broken_json_is_refused() -> None:
         config_from_json("{")
     with pytest.raises(ExplorerError, match="JSON object"):
         config_from_json("[1]")
+    with pytest.raises(ExplorerError, match="augmentation None is not a list of names"):
+        config_from_json('{"augmentation": null}')

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -46,8 +47,9 @@ def optimizer_path(folder: Path, epoch: int) -> Path:
 
 
 def list_epochs(folder: Path) -> list[int]:
-    """Epochs whose weights are in ``folder``, ascending; 0 is before training."""
-    return sorted(int(p.stem.removeprefix("epoch-")) for p in folder.glob("epoch-*.safetensors"))
+    """Epochs whose weights are in ``folder``, ascending; 0 is before training. Files of other names are no epochs."""
+    numbers = (p.stem.removeprefix("epoch-") for p in folder.glob("epoch-*.safetensors"))
+    return sorted(int(number) for number in numbers if re.fullmatch(r"[0-9]{4,}", number))
 
 
 def last_complete_epoch(folder: Path) -> int | None:
@@ -64,7 +66,7 @@ def prepare_folder(folder: Path, config: TrainConfig, last_epoch: int | None) ->
         if last_epoch is not None:
             _repair_history(folder, last_epoch)
     except OSError as error:
-        raise _cannot_save(folder, last_epoch or 0, error) from error
+        raise _cannot_save(folder, f"the recipe and the history in {folder}", error) from error
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, optimizer_tensors: dict[str, Tensor]) -> None:
@@ -84,10 +86,13 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, optimizer_tensors: dic
     try:
         write_whole(weights_path(folder, checkpoint.epoch), save(weights, header))
         write_whole(optimizer_path(folder, checkpoint.epoch), save(optimizer_tensors))
+    except OSError as error:
+        raise _cannot_save(folder, f"epoch {checkpoint.epoch} in {folder}", error) from error
+    try:
         if checkpoint.result:
             _append(folder / HISTORY, json.dumps(asdict(checkpoint.result)) + "\n")
     except OSError as error:
-        raise _cannot_save(folder, checkpoint.epoch, error) from error
+        raise _cannot_save(folder, f"the result of epoch {checkpoint.epoch} in {folder}", error) from error
     for path in folder.glob("optimizer-*.safetensors"):
         if path != optimizer_path(folder, checkpoint.epoch):
             path.unlink()
@@ -149,13 +154,18 @@ def restore_optimizer(optimizer: optim.Optimizer, network: nn.Module, tensors: d
 
 
 def read_history(folder: Path, after: int = 0) -> list[EpochResult]:
-    """Results of the epochs later than ``after``. A line still being written is left for the next call."""
+    """Results of the epochs later than ``after``, ascending.
+
+    A line still being written is left for the next call; a damaged one is passed over.
+    """
     try:
-        text = (folder / HISTORY).read_text(encoding="utf-8")
+        text = (folder / HISTORY).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return []
-    lines = text[: text.rfind("\n") + 1].splitlines()
-    results = [result_from_json(line) for line in lines if line.startswith("{") and line.endswith("}")]
+    results = []
+    for line in text[: text.rfind("\n") + 1].splitlines():
+        with suppress(ValueError):
+            results.append(result_from_json(line))
     return [result for result in results if result.epoch > after]
 
 
@@ -211,7 +221,7 @@ def _header(path: Path) -> dict[str, str]:
         return dict(file.metadata() or {})
 
 
-def _cannot_save(folder: Path, epoch: int, error: OSError) -> ExplorerError:
+def _cannot_save(folder: Path, what: str, error: OSError) -> ExplorerError:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     reason = (
         "there is no room left on the disk" if full else f"the folder cannot be written ({error.strerror})"
@@ -219,4 +229,4 @@ def _cannot_save(folder: Path, epoch: int, error: OSError) -> ExplorerError:
     last = last_complete_epoch(folder)
     kept = f"epoch {last} is safely there" if last is not None else "nothing was saved before"
     remedy = f"{kept}: free some space and resume" if full else f"{kept}: make it writable and resume"
-    return ExplorerError(f"epoch {epoch} in {folder}", f"could not be saved: {reason}", remedy)
+    return ExplorerError(what, f"could not be saved: {reason}", remedy)

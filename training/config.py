@@ -60,6 +60,7 @@ class TrainConfig:
     skip_broken: bool = _knob(False, "leave out files that cannot be decoded instead of refusing the folder")
 
     def __post_init__(self) -> None:
+        _check_kinds(self)
         object.__setattr__(self, "augmentation", tuple(self.augmentation))
         if isinstance(self.normalization, list):
             object.__setattr__(self, "normalization", tuple(self.normalization))
@@ -79,7 +80,7 @@ class TrainConfig:
 
 
 def config_from_json(text: str) -> TrainConfig:
-    """The recipe in ``text``; raises ExplorerError on broken JSON or a knob that does not exist."""
+    """The recipe in ``text``; raises ExplorerError on broken JSON, an unknown knob or a value of the wrong kind."""
     try:
         values = json.loads(text)
     except json.JSONDecodeError as error:
@@ -102,6 +103,18 @@ def comparable(config: TrainConfig) -> TrainConfig:
     """
     place = config.data_dir if config.dataset == "folder" else None
     return replace(config, seed=0, threads=None, device="auto", data_dir=place)
+
+
+def _check_kinds(config: TrainConfig) -> None:
+    """What neither a list of names nor a range will refuse."""
+    for knob, kinds, rule, example in (
+        ("network", str, "is not text", "give a network's name, such as 'lenet'"),
+        ("data_dir", str | None, "is not a path as text", "give a folder's name in quotes, or None"),
+        ("augmentation", tuple | list, "is not a list of names", "give a list, such as ['flip', 'crop']"),
+        ("skip_broken", bool, "is neither True nor False", "choose one of them"),
+    ):
+        if not isinstance(getattr(config, knob), kinds):
+            raise ExplorerError(f"{knob} {getattr(config, knob)!r}", rule, example)
 
 
 def _check_names(config: TrainConfig) -> None:

@@ -71,15 +71,25 @@ class Progress:
 
 
 def result_from_json(text: str) -> EpochResult:
-    """The inverse of ``json.dumps(asdict(result))``."""
-    values = json.loads(text)
-    values["class_accuracy"] = tuple(values["class_accuracy"])
-    return EpochResult(**values)
+    """The inverse of ``json.dumps(asdict(result))``; raises ValueError for anything else."""
+    try:
+        values = json.loads(text)
+        values["class_accuracy"] = tuple(values["class_accuracy"])
+        result = EpochResult(**values)
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"{text[:40]!r} is no result of an epoch") from error
+    numbers = (*(value for name, value in values.items() if name != "class_accuracy"), *result.class_accuracy)
+    if not isinstance(result.epoch, int) or not all(isinstance(number, int | float) for number in numbers):
+        raise ValueError(f"{text[:40]!r} has words where numbers belong")
+    return result
 
 
 def facts_from_json(text: str) -> DataFacts:
-    """The inverse of ``json.dumps(asdict(facts))``."""
-    values: dict[str, Any] = json.loads(text)
-    for name in ("labels", "mean", "std"):
-        values[name] = tuple(values[name])
-    return DataFacts(**values)
+    """The inverse of ``json.dumps(asdict(facts))``; raises ValueError for anything else."""
+    try:
+        values: dict[str, Any] = json.loads(text)
+        for name in ("labels", "mean", "std"):
+            values[name] = tuple(values[name])
+        return DataFacts(**values)
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"{text[:40]!r} does not describe a data set") from error
