@@ -17,9 +17,9 @@ import torch
 
 from explorer.errors import ExplorerError
 from tests.training_samples import TINY, assert_same_bits, read_weights
-from training import TrainConfig, load_dataset, runs, train
+from training import TrainConfig, load_dataset, runs, train, worker
 from training.__main__ import main
-from training.checkpoint import HISTORY, read_history
+from training.checkpoint import HISTORY, list_epochs, read_history
 from training.results import Progress
 from training.slots import is_owned, own_folder, take_slot
 from training.worker import Stopped, work
@@ -166,9 +166,51 @@ def test_a_waiting_run_can_be_stopped_and_places_are_given_back(tmp_path: Path) 
         with pytest.raises(Stopped):
             work(folder, slots=1, on_epoch=print)
     assert status(folder) == runs.STOPPED
-    (folder / runs.STOP).unlink()
+    assert not (folder / runs.STOP).exists()  # it is answered
     work(folder, slots=1, on_epoch=lambda result: None)
     assert status(folder) == runs.FINISHED
+
+
+def in_a_terminal(folder: Path) -> subprocess.Popen[str]:
+    """``python -m training --folder`` as somebody types it."""
+    command = [sys.executable, "-m", "training", "--folder", str(folder)]
+    return subprocess.Popen(
+        command, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def test_a_wish_to_stop_is_for_the_process_that_it_was_meant_for(tmp_path: Path) -> None:
+    folder = runs.create(replace(TINY, epochs=2), tmp_path, "mine")
+    # Asked twice, or killed before it could answer: the wish outlives the process that it was for.
+    runs.write_status(folder, runs.STOPPED)
+    runs.stop(folder)
+    time.sleep(0.1)
+    process = in_a_terminal(folder)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert status(folder) == runs.FINISHED
+    assert not (folder / runs.STOP).exists()
+
+    # While it starts, before it holds its folder: this one is heeded.
+    late = runs.create(replace(SLOW, epochs=1000), tmp_path, "late")
+    process = in_a_terminal(late)
+    time.sleep(0.1)
+    assert not is_owned(late)
+    runs.stop(late)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert (status(late), read_history(late)) == (runs.STOPPED, [])
+
+
+def test_a_run_that_the_page_set_off_heeds_what_was_asked_before_its_process_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = runs.create(TINY, tmp_path)
+    runs.write_status(folder, runs.WAITING, started_at=time.time() - 1)
+    runs.stop(folder)
+    monkeypatch.setattr(worker, "_process_start", lambda: time.time() + 1)
+    with pytest.raises(Stopped):
+        work(folder, slots=1, on_epoch=print)
 
 
 def test_a_failure_is_on_record_with_its_reason(tmp_path: Path) -> None:
@@ -178,6 +220,30 @@ def test_a_failure_is_on_record_with_its_reason(tmp_path: Path) -> None:
     run = runs.read_run(folder)
     assert run.status == runs.FAILED
     assert "batch_size 500 is larger than the 200 training images" in run.message
+
+
+def test_the_corrected_command_may_have_the_name_of_one_that_trained_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (
+        "--dataset shapes10 --epochs 1 --device cpu --threads 1 --max-train-images 200 --max-test-images 100"
+    )
+    typed = [*words.split(), "--name", "mine", "--runs-dir", str(tmp_path)]
+    assert main([*typed, "--batch-size", "5000"]) == 1
+    assert "batch_size 5000 is larger than the 200 training images" in capsys.readouterr().err
+    assert main([*typed, "--batch-size", "50"]) == 0
+    run = runs.read_run(tmp_path / "mine")
+    assert (run.status, run.config.batch_size, run.epochs_done) == (runs.FINISHED, 50, 1)
+    # What was trained, or put there by somebody, stays.
+    assert main(typed) == 1
+    assert "'mine' exists already" in capsys.readouterr().err
+    assert main([*typed[:-3], "noted", *typed[-2:], "--batch-size", "5000"]) == 1
+    (tmp_path / "noted" / "notes.txt").write_text("why it failed")
+    with pytest.raises(ExplorerError, match="'noted' exists already"):
+        runs.create(TINY, tmp_path, "noted")
+    runs.create(TINY, tmp_path, "waiting")
+    with pytest.raises(ExplorerError, match="'waiting' exists already"):
+        runs.create(TINY, tmp_path, "waiting")
 
 
 def test_the_status_can_be_told_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,6 +267,17 @@ def test_strange_folders_and_names_are_told_apart_from_runs(tmp_path: Path) -> N
     (tmp_path / "broken" / "config.json").write_text("{")
     assert runs.list_runs(tmp_path) == []
     assert runs.list_runs(tmp_path / "nowhere") == []
+    for number, content in enumerate((b'{"augmentation": null}', b'{"network": 3}', b"\xff\xfe", b"[]")):
+        (tmp_path / f"damaged {number}").mkdir()
+        (tmp_path / f"damaged {number}" / "config.json").write_bytes(content)
+    good = runs.create(TINY, tmp_path, "good")
+    (good / runs.STATUS).write_text('{"status": "waiting", "queued_at": null, "started_at": "soon"}')
+    (good / HISTORY).write_text('{"epoch": 1}\n')
+    (good / "epoch-best.safetensors").touch()
+    [run] = runs.list_runs(tmp_path)
+    assert (run.name, run.status, run.epochs_done) == ("good", runs.INTERRUPTED, 0)
+    assert list_epochs(good) == []
+    assert runs.is_next_in_line(good)
     with pytest.raises(ExplorerError, match="holds no run"):
         runs.read_run(tmp_path / "empty")
     for name in ("../up", "a/b", "", ".hidden", "x" * 101, "nul\0"):

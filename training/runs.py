@@ -13,6 +13,7 @@ and machines can watch the same run, and closing them stops nothing::
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
@@ -23,7 +24,7 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from explorer.errors import ExplorerError
 from training.checkpoint import CONFIG, read_history, write_whole
@@ -38,6 +39,8 @@ STATUS, PROGRESS, STOP, LOG = "status.json", "progress.json", "stop", "log.txt"
 STARTING_S = 60.0
 """A process that was started so long ago and still doesn't hold its folder never will."""
 _STATUS_BYTES = 2048
+_BEFORE_TRAINING = frozenset((CONFIG, "environment.json", STATUS, PROGRESS, STOP, LOG, ".lock"))
+"""All that a folder holds until the network is made and saved."""
 
 
 @dataclass(frozen=True)
@@ -80,15 +83,15 @@ def read_run(folder: str | Path) -> Run:
     folder = Path(folder)
     try:
         config = config_from_json((folder / CONFIG).read_text(encoding="utf-8"))
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ExplorerError(
             f"the folder {folder}", "holds no run", "list_runs() gives those there are"
         ) from error
     said = _read_json(folder / STATUS)
     status, message = str(said.get("status", INTERRUPTED)), str(said.get("message", ""))
-    queued_at = float(said.get("queued_at", (folder / CONFIG).stat().st_mtime))
+    queued_at = _seconds(said, "queued_at", (folder / CONFIG).stat().st_mtime)
     if status in (WAITING, RUNNING) and not is_owned(folder):
-        starting = status == WAITING and time.time() - float(said.get("started_at", 0)) < STARTING_S
+        starting = status == WAITING and time.time() - _seconds(said, "started_at", 0.0) < STARTING_S
         if not starting:
             status, message = (
                 INTERRUPTED,
@@ -111,6 +114,10 @@ def create(
 
     ``side_by_side`` processes share the cores. The number of threads that follows is written down
     with the recipe, because it decides the last digits of every sum: a resumed run keeps it.
+    A run of this ``name`` that failed before anything was trained makes room for it.
+
+    Raises:
+        ExplorerError: the name is taken, or not plain.
     """
     root = Path(root)
     if config.threads is None:
@@ -121,6 +128,8 @@ def create(
         )
     wanted = name or f"{_slug(config.network)}-{config.dataset}-{time.strftime('%Y%m%d-%H%M%S')}"
     root.mkdir(parents=True, exist_ok=True)
+    if name is not None and _came_to_nothing(root / name):
+        shutil.rmtree(root / name)
     for number in range(1, 1000):
         folder = root / (wanted if number == 1 else f"{wanted}-{number}")
         try:
@@ -137,6 +146,16 @@ def create(
     raise ExplorerError(f"run {wanted!r}", "exists a thousand times", "choose another name")
 
 
+def _came_to_nothing(folder: Path) -> bool:
+    """Whether a run failed there before its first weights, so that its folder holds nothing that was made."""
+    try:
+        run = read_run(folder)
+        held = {path.name for path in folder.iterdir()}
+    except (ExplorerError, OSError):
+        return False
+    return run.status == FAILED and not is_owned(folder) and held <= _BEFORE_TRAINING
+
+
 def start(
     config: TrainConfig, root: str | Path = DEFAULT_ROOT, *, name: str | None = None, slots: int | None = None
 ) -> Path:
@@ -149,6 +168,25 @@ def start(
 def stop(folder: str | Path) -> None:
     """Ask a run to stop. It does so after the batches in hand; its unfinished epoch begins anew on resume."""
     (Path(folder) / STOP).touch()
+
+
+def take_back_stop(folder: Path) -> None:
+    """Nobody asks the run to stop any more."""
+    (folder / STOP).unlink(missing_ok=True)
+
+
+def stop_wished_at(folder: Path) -> float:
+    """When somebody asked the run to stop, in seconds since 1970; infinity if nobody did."""
+    try:
+        return (folder / STOP).stat().st_mtime
+    except OSError:
+        return math.inf
+
+
+def started_at(folder: Path) -> float | None:
+    """When :func:`start` or :func:`resume` set off the process that the run waits for; None without one."""
+    said = _read_json(folder / STATUS)
+    return _seconds(said, "started_at", None) if said.get("status") == WAITING else None
 
 
 def resume(folder: str | Path, *, epochs: int | None = None, slots: int | None = None) -> None:
@@ -207,17 +245,17 @@ def write_progress(folder: Path, progress: Progress) -> None:
 
 def is_next_in_line(folder: Path) -> bool:
     """Whether no living run below the same root has waited longer."""
-    mine = (float(_read_json(folder / STATUS).get("queued_at", 0)), folder.name)
+    mine = (_seconds(_read_json(folder / STATUS), "queued_at", 0.0), folder.name)
     for other in folder.parent.glob(f"*/{STATUS}"):
         said = _read_json(other)
-        ahead = (float(said.get("queued_at", 0)), other.parent.name) < mine
+        ahead = (_seconds(said, "queued_at", 0.0), other.parent.name) < mine
         if ahead and said.get("status") == WAITING and is_owned(other.parent):
             return False
     return True
 
 
 def _spawn(folder: Path, slots: int | None) -> None:
-    (folder / STOP).unlink(missing_ok=True)
+    take_back_stop(folder)
     (folder / PROGRESS).unlink(missing_ok=True)
     write_status(folder, WAITING, started_at=time.time())
     home = str(Path(__file__).resolve().parents[1])
@@ -247,6 +285,15 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+Default = TypeVar("Default", float, None)
+
+
+def _seconds(said: dict[str, Any], name: str, default: Default) -> float | Default:
+    """A time in status.json, or ``default`` where there is none that can be read."""
+    value = said.get(name)
+    return float(value) if isinstance(value, int | float) else default
 
 
 def _read_progress(folder: Path) -> Progress | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import time
@@ -23,6 +24,7 @@ from training.results import EpochResult, Progress
 from training.slots import own_folder, take_slot
 
 REPORT_S = 0.4
+_IMPORTED = time.time()
 OnEpoch = Callable[[EpochResult], None]
 OnNote = Callable[[str], None]
 
@@ -45,6 +47,7 @@ def work(
     with ExitStack() as held:
         if distributed.rank() == 0:
             held.enter_context(own_folder(folder))
+            _drop_old_stop(folder)
         # The others may be machines that don't see this folder.
         config = distributed.from_first(runs.read_run(folder).config if distributed.rank() == 0 else None)
         try:
@@ -58,6 +61,8 @@ def work(
             _train(folder, config, on_epoch, on_note)
         except (Stopped, KeyboardInterrupt):
             _tell(folder, runs.STOPPED, "on request; resume goes on after the last complete epoch")
+            if distributed.rank() == 0:
+                runs.take_back_stop(folder)  # it is answered
             raise
         except BaseException as error:
             _tell(folder, runs.FAILED, str(error) or type(error).__name__)
@@ -144,6 +149,21 @@ def _reporter(folder: Path) -> Callable[[Progress], None]:
 def _heed_stop(folder: Path) -> None:
     if (folder / runs.STOP).exists():
         raise Stopped
+
+
+def _drop_old_stop(folder: Path) -> None:
+    """Forget a wish that was meant for an earlier process; one from while this process starts is meant for it."""
+    if runs.stop_wished_at(folder) < min(_process_start(), runs.started_at(folder) or math.inf):
+        runs.take_back_stop(folder)
+
+
+def _process_start() -> float:
+    """When this process began, in seconds since 1970; where the system doesn't tell, when this module was loaded."""
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])  # proc(5): starttime
+        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError, ValueError, IndexError):
+        return _IMPORTED
 
 
 def _tell(folder: Path, status: str, message: str = "") -> None:
