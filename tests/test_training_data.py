@@ -504,9 +504,9 @@ def test_the_hash_that_cifar10s_archive_must_have_is_the_published_one() -> None
     assert CIFAR10.tgz_md5 == "c58f30108f718f92721af3b95e74349a"
 
 
-def test_mnist_digits_get_a_border_and_three_channels(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def small_mnist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Path, np.ndarray]:
+    """A folder with archives like MNIST's, of ten training and two test images, and torchvision told their hashes."""
     pixels = np.random.default_rng(2).integers(1, 256, (12, 28, 28), np.uint8)
     classes = np.arange(12, dtype=np.uint8) % 10
     resources = []
@@ -524,10 +524,42 @@ def test_mnist_digits_get_a_border_and_three_channels(
             (tmp_path / "MNIST" / "raw" / f"{name}.gz").write_bytes(packed)
             resources.append((f"{name}.gz", md5(packed)))
     monkeypatch.setattr(MNIST, "resources", resources)
-    data = load_dataset(TrainConfig(dataset="mnist", data_dir=str(tmp_path)))
+    monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/"])  # nobody listens there
+    return tmp_path, pixels
+
+
+def test_mnist_digits_get_a_border_and_three_channels(small_mnist: tuple[Path, np.ndarray]) -> None:
+    folder, pixels = small_mnist
+    data = load_dataset(TrainConfig(dataset="mnist", data_dir=str(folder)))
     assert data.train_images.shape == (10, 32, 32, 3)
     assert np.array_equal(data.train_images[:, 2:30, 2:30, 1], pixels[:10])
     border = data.train_images.copy()
     border[:, 2:30, 2:30] = 0
     assert not border.any()
     assert data.test_classes.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("left", ["nothing", "some", "no head"])
+def test_an_unpacking_of_mnist_that_was_cut_short_is_done_anew(
+    left: str, small_mnist: tuple[Path, np.ndarray]
+) -> None:
+    folder, pixels = small_mnist
+    raw = folder / "MNIST" / "raw"
+    for packed in list(raw.glob("*.gz")):
+        whole = gzip.decompress(packed.read_bytes())
+        packed.with_suffix("").write_bytes(
+            {"nothing": b"", "some": whole[:-5], "no head": b"\xff" * 99}[left]
+        )
+    data = load_dataset(TrainConfig(dataset="mnist", data_dir=str(folder)))
+    assert np.array_equal(data.train_images[:, 2:30, 2:30, 1], pixels[:10])
+
+
+def test_an_unpacking_cut_short_without_its_archive_asks_for_it(small_mnist: tuple[Path, np.ndarray]) -> None:
+    folder, _ = small_mnist
+    raw = folder / "MNIST" / "raw"
+    for packed in list(raw.glob("*.gz")):
+        packed.with_suffix("").write_bytes(b"")
+        packed.unlink()
+    with pytest.raises(ExplorerError, match=r"train-images-idx3-ubyte.gz already, put it into"):
+        load_dataset(TrainConfig(dataset="mnist", data_dir=str(folder)))
+    assert len(list(raw.iterdir())) == 4  # nothing was taken away

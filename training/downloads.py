@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from types import MappingProxyType
 from typing import Any
 
@@ -28,6 +29,19 @@ CLASSES: Mapping[str, Any] = MappingProxyType(
         "mnist": sets.MNIST,
         "fashion_mnist": sets.FashionMNIST,
     }
+)
+
+
+# What torchvision stumbles over in files that are cut short or others: missing, empty, of no or a wrong kind.
+_DAMAGE = (
+    OSError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AssertionError,
+    UnpicklingError,
 )
 
 
@@ -81,17 +95,19 @@ def load_torchvision(
     torchvision checks and unpacks the archives, which takes seconds and says nothing.
 
     Raises:
-        ExplorerError: no connection, or an archive whose MD5 is wrong.
+        ExplorerError: no connection, an archive whose MD5 is wrong, or no room to unpack it.
     """
     kind = CLASSES[name]
-    if not _is_unpacked(kind, data_dir):
-        for archive in archives(name):
-            _fetch(archive, data_dir, on_download)
+    packed = [] if _is_unpacked(kind, data_dir) else archives(name)
+    for archive in packed:
+        _fetch(archive, data_dir, on_download)
     if on_unpack:
         on_unpack()
     try:
+        for archive in packed:
+            _drop_unpacked(archive, data_dir)
         train, test = (kind(data_dir, train=part, download=True) for part in (True, False))
-    except (OSError, RuntimeError, EOFError) as error:
+    except _DAMAGE as error:
         raise ExplorerError(
             f"{name} in {data_dir}",
             f"cannot be unpacked ({error})",
@@ -129,9 +145,16 @@ def _is_unpacked(kind: Any, data_dir: Path) -> bool:
     try:
         kind(data_dir, train=True, download=False)
         kind(data_dir, train=False, download=False)
-    except (RuntimeError, OSError, EOFError):
+    except _DAMAGE:
         return False
     return True
+
+
+def _drop_unpacked(archive: Archive, data_dir: Path) -> None:
+    """Make room for what ``archive``, whose MD5 is right, unpacks to: torchvision takes any MNIST file for whole,
+    even one that an unpacking cut short left empty."""
+    if archive.path.endswith("-ubyte.gz"):
+        (data_dir / archive.path.removesuffix(".gz")).unlink(missing_ok=True)
 
 
 def _fetch(archive: Archive, data_dir: Path, on_download: OnDownload | None) -> None:
