@@ -24,6 +24,7 @@ from training.explain import Predictions, predict_test_images
 from training.inside import Scene, moment, moments, spread_out
 from training.inside_views import film, first_layer, kernel_pixels, saliency_figure
 from training.mistake_views import cell_images, confusions, draw_confusion, mistake_cards
+from training.results import Progress
 from training.run_views import class_bars, duration, run_charts, run_head
 from training.shelf import Choice, Opened, Shelf, is_here, keep_upload
 from training.tabs.lab import Lab
@@ -240,13 +241,19 @@ def test_a_run_says_where_it_is(models: TrainedModels, root: Path) -> None:
     history = runs.history(run.folder)
     assert "Finished: 3 epochs" in run_head(run, history)
     waiting = replace(run, status=runs.WAITING)
-    assert "2 wait" in run_head(
-        run, history, [run, replace(waiting, folder=root / "x"), replace(waiting, folder=root / "y")]
-    )
+    others = [replace(waiting, folder=root / "x"), replace(waiting, folder=root / "y")]
+    running = replace(run, status=runs.RUNNING, progress=Progress(3, 3, 4, 9, 0.5, 1.0, 100.0, 0.001, 5.0))
+    head = ElementTree.fromstring(run_head(running, history, [running, *others]))
+    said = ["".join(part.itertext()) for part in head.iter("p")][1:]
+    assert said[0].endswith("learning rate 0.001")
+    assert said[1:] == ["Of the other runs, 2 wait."]
     stopped = replace(run, status=runs.STOPPED, epochs_done=1, message="on request")
     assert "Stopped after 1 of 3 epochs: on request." in run_head(stopped, history)
     charts = ElementTree.fromstring(run_charts([(run, history)]))
     assert [len(list(figure.iter("polyline"))) for figure in charts] == [2, 2]
+    fresh = replace(others[0], epochs_done=0)
+    assert run_charts([(fresh, []), (run, history)]).count("<li>") == 4  # nothing of the one that waits
+    assert run_charts([(fresh, [])]).count("<li>") == 4
     bars = class_bars(history[-1], [f"class {i}" for i in range(10)])
     assert bars.count("<li>") == 10
     assert f"{history[-1].class_accuracy[4]:.0%}" in bars

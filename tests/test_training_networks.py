@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -52,6 +54,20 @@ def test_describe_counts_every_parameter_once_and_keeps_the_mode() -> None:
         assert sum(row.parameters for row in rows) == count_parameters(network)
         assert all(module.training for module in network.modules())
     assert "conv1" in {row.name for row in rows}
+
+
+def test_the_small_resnet_is_listed_layer_by_layer_with_shapes() -> None:
+    rows = {row.name: row for row in describe(build_network("resnet9", 10))}
+    convolutions = [row for row in rows.values() if row.kind == "Conv2d"]
+    # "Nine layers": eight convolutions and the linear one; widths and pools as in the paper's source.
+    widths = [3, 64, 128, 128, 128, 256, 512, 512, 512]
+    assert [row.parameters for row in convolutions] == [9 * a * b for a, b in pairwise(widths)]
+    sides = [32, 32, 16, 16, 16, 8, 4, 4]  # a unit pools after its ReLU
+    assert [row.shape for row in convolutions] == list(zip(widths[1:], sides, sides, strict=True))
+    assert list(rows)[:3] == ["0.0", "0.1", "0.2"]
+    assert rows["2.body.1.2"].kind == "ReLU"
+    assert rows["2"].shape == rows["2.body.1.2"].shape == (128, 16, 16)
+    assert rows["2"].parameters == 0
 
 
 @settings(deadline=None, max_examples=60)
@@ -112,8 +128,10 @@ def test_a_line_that_does_not_fit_is_answered_with_layer_and_size(line: str, wor
 def test_unknown_and_unfitting_networks_are_explained() -> None:
     with pytest.raises(ExplorerError, match="did you mean 'lenet'"):
         build_network("lennet", 10)
-    with pytest.raises(ExplorerError, match=r"'alexnet' at 32 px.*larger image_size"):
+    with pytest.raises(ExplorerError, match=r"'alexnet' at 32 px.*larger image_size") as caught:
         build_network("alexnet", 10, 32)
+    # The page has no such knob, but for pictures of one's own.
+    assert "choose another network, or pictures of your own, Resized to" in str(caught.value.on_page())
     assert list_networks()[0] == "lenet"
     assert LENET.count(",") == 11
 

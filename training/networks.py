@@ -15,7 +15,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from explorer.errors import ExplorerError, suggest
+from explorer.errors import ExplorerError, Suggestion, suggest
 from explorer.hooks import evaluating
 from explorer.models import build_from_zoo
 from training.layer_line import build_layers, is_layer_line
@@ -138,11 +138,12 @@ def _check_fits(network: nn.Module, name: str, image_size: int) -> None:
 
 
 def _does_not_fit(name: str, image_size: int, error: Exception) -> ExplorerError:
-    return ExplorerError(
-        f"network {name!r} at {image_size} px",
-        f"does not fit ({str(error).splitlines()[0]})",
-        "choose a larger image_size (224 is what torchvision's were made for) or another network",
-    )
+    made_for = "224 is what torchvision's were made for"
+    remedy = Suggestion(f"choose a larger image_size ({made_for}) or another network")
+    # The page has a size for these alone.
+    remedy.on_page = f"choose another network, or pictures of your own, Resized to more pixels ({made_for})"
+    rule = f"does not fit ({str(error).splitlines()[0]})"
+    return ExplorerError(f"network {name!r} at {image_size} px", rule, remedy)
 
 
 @dataclass(frozen=True)
@@ -161,19 +162,32 @@ class LayerRow:
 def describe(network: nn.Module, image_size: int = 32) -> list[LayerRow]:
     """One row per layer with its output shape and trainable parameters, in order.
 
-    A plain ``nn.Sequential`` is listed child by child with shapes; any other network is listed by
-    its leaf modules, without shapes.
+    A ``nn.Sequential`` is listed layer by layer with shapes, with what it nests and what :class:`Residual` wraps;
+    any other network is listed by its leaf modules, without shapes.
     """
     if not isinstance(network, nn.Sequential):
         leaves = [(n, m) for n, m in network.named_modules() if n and not any(m.children())]
         return [LayerRow(n, type(m).__name__, None, count_parameters(m)) for n, m in leaves]
-    rows = []
+    rows: list[LayerRow] = []
     with evaluating(network), torch.no_grad():
         x = torch.zeros(1, 3, image_size, image_size, device=next(network.parameters()).device)
-        for name, layer in network.named_children():
-            x = layer(x)
-            rows.append(LayerRow(name, type(layer).__name__, tuple(x.shape[1:]), count_parameters(layer)))
+        _run_through(network, "", x, rows)
     return rows
+
+
+def _run_through(layer: nn.Module, name: str, x: Tensor, rows: list[LayerRow]) -> Tensor:
+    """What a layer makes of ``x``; its row, or those of the layers in it and, where it adds to them, its own."""
+    if isinstance(layer, nn.Sequential):
+        for child, inner in layer.named_children():
+            x = _run_through(inner, f"{name}.{child}".lstrip("."), x, rows)
+        return x
+    own = count_parameters(layer)
+    if isinstance(layer, Residual):
+        x, own = x + _run_through(layer.body, f"{name}.body", x, rows), 0
+    else:
+        x = layer(x)
+    rows.append(LayerRow(name, type(layer).__name__, tuple(x.shape[1:]), own))
+    return x
 
 
 def count_parameters(network: nn.Module) -> int:

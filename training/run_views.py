@@ -30,8 +30,8 @@ def run_head(run: Run, history: History, everything: Sequence[Run] = ()) -> str:
     kind = " tr-alert" if run.status in (runs.FAILED, runs.INTERRUPTED) else ""
     return (
         f'<div class="tr-head"><p class="tr-recipe">{escape(recipe_title(run.config))}</p>{bar}'
-        f'<p class="tr-status{kind}" role="status">{escape(status_words(run, history))} '
-        f"{_others(run, everything)}</p></div>"
+        f'<p class="tr-status{kind}" role="status">{escape(status_words(run, history))}</p>'
+        f"{_others(run, everything)}</div>"
     )
 
 
@@ -42,7 +42,7 @@ def _others(run: Run, everything: Sequence[Run]) -> str:
         (statuses.count(runs.WAITING), "waits", "wait"),
     ]
     said = ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in counts if count)
-    return f"Of the other runs, {said}." if said else ""
+    return f'<p class="tr-status">Of the other runs, {said}.</p>' if said else ""
 
 
 def status_words(run: Run, history: History) -> str:
@@ -90,8 +90,11 @@ def duration(seconds: float) -> str:
 def run_charts(shown: Sequence[tuple[Run, History]]) -> str:
     """Accuracy and loss of the runs beside each other, the first in the app's own colour."""
     last = max([_room(run) for run, _ in shown], default=10)
-    accuracy = [curve for number in range(len(shown)) for curve in _curves(shown, number, "accuracy")]
-    loss = [curve for number in range(len(shown)) for curve in _curves(shown, number, "loss")]
+    # A run that waits for its first epoch has no curve, and beside others no place in their legend.
+    drawn = [n for n, (run, history) in enumerate(shown) if history or run.status != runs.WAITING]
+    drawn = drawn or list(range(len(shown)))
+    accuracy = [curve for number in drawn for curve in _curves(shown, number, "accuracy")]
+    loss = [curve for number in drawn for curve in _curves(shown, number, "loss")]
     charts = (
         draw_chart(accuracy, Axes("accuracy", last, percent=True)),
         draw_chart(loss, Axes("loss", last)),

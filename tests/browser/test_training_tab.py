@@ -168,7 +168,7 @@ def test_shipped_runs_compared_and_explained(new_page):
         box.press_sequentially(name)
         page.get_by_role("option").filter(has_text=name).click()
     page.keyboard.press("Escape")
-    expect(page.locator("#tr-compare-words")).to_contain_text("Augmentation narrows the gap")
+    expect(page.locator("#tr-compare-words")).to_contain_text("Augmentation closes the gap")
     expect(page.locator("#tr-compare-table tbody tr")).to_have_count(2)
     expect(page.locator("#tr-compare-chart")).to_contain_text("plain, test")
     page.get_by_role("radio", name="Gap between training and test").check()
@@ -235,9 +235,12 @@ def test_what_cannot_be_trained_is_said_and_entries_stay(new_page):
     page = lab(new_page("?tab=training"), "2 · Train")
     open_part(page, "More of the recipe", role="button")
     for name, usual, typed, said in (
-        ("Batch size", "16", "0", "batch_size 0 is not a whole number"),
-        ("Batch size", "16", "9000", "larger than the 8000 training images"),
-        ("Learning rate", "0.001", "1000000", "learning_rate 1000000"),
+        ("Batch size", "16", "0", "batch size 0 is not a whole number"),
+        ("Batch size", "16", "", r"batch size \(empty\) is not a whole number"),
+        ("Epochs", "10", "2.5", "epochs 2.5 is not a whole number"),
+        ("Training images, 0 for all", "0", "-5", "training images -5 .* or 0 for all"),
+        ("Batch size", "16", "9000", "batch size 9000 is larger than the 8000 training images"),
+        ("Learning rate", "0.001", "1000000", "learning rate 1000000"),
         ("Seeds", "0", "one", "seed 'one' is not a whole number"),
     ):
         field(page, name).fill(typed)

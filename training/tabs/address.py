@@ -11,6 +11,7 @@ import gradio as gr
 
 from explorer.errors import ExplorerError
 from explorer.tabs.components import QUIET, warn
+from training.tabs.labels import in_labels
 
 READ = "(...values) => [window.location.search, ...values.slice(1)]"
 """For events whose first input is to be the address from its ``?`` on."""
@@ -51,7 +52,7 @@ def restored(components: dict[str, Any], search: str) -> dict[Any, Any]:
         try:
             values[component] = read_value(component, given[name], name)
         except ExplorerError as error:
-            warn(error)
+            warn(in_labels(error))
     return values
 
 
@@ -64,12 +65,12 @@ def read_value(component: Any, text: str, name: str) -> Any:
     what, remedy = f"{name} {text[:60]!r} in the page's address", "set it on the page"
     if isinstance(component, gr.Number):
         try:
-            number = int(text) if component.precision == 0 else float(text)
+            number = float(text)
         except ValueError:
             number = math.nan
         if not abs(number) <= LARGEST:
             raise ExplorerError(what, "is not a number that can be set here", remedy)
-        return number
+        return int(number) if number.is_integer() else number
     if isinstance(component, gr.Textbox):
         return text[:MOST_LETTERS]
     known = [value for _, value in component.choices]

@@ -19,6 +19,7 @@ from training.shelf import Choice, Opened, is_here, keep_upload
 from training.tabs.address import parameters
 from training.tabs.keeping import keep_gallery
 from training.tabs.lab import NAME, Lab, with_progress
+from training.tabs.labels import LABELS, in_labels
 from training.words import DATASET_TITLES
 
 _SIZES_MB = {"cifar10": 170, "cifar100": 169, "fashion_mnist": 31, "mnist": 12}
@@ -118,7 +119,7 @@ def _build_form() -> _Form:
         elem_id="tr-data-file",
     )
     with gr.Row(visible=False) as own:
-        size = gr.Number(32, label="Resized to, in pixels", precision=0, min_width=110)
+        size = gr.Number(32, label=LABELS["image_size"], min_width=110)
         skip = gr.Checkbox(False, label="Leave broken files out", min_width=150)
     open_it = gr.Button("Open", variant="primary", visible=False, elem_id="tr-data-open")
     return _Form(dataset, about, path, upload, own, size, skip, open_it)
@@ -248,9 +249,9 @@ class _Opening:
             found = yield from with_progress(
                 lambda report: opening(wanted, lambda share, what: report((share, what))), data.working
             )
-        except ExplorerError:
+        except ExplorerError as error:
             yield {data.chosen: before, data.working: ""}
-            raise
+            raise in_labels(error) from error
         yield {
             # An archive is unpacked into our own folder; from then on it isn't needed.
             data.chosen: wanted if wanted.dataset == "folder" else Choice(wanted.dataset),

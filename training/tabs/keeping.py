@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -50,6 +50,7 @@ MOST_RUNS = 12
 MOST_MISTAKES = 24
 _MOST_TITLE = 80
 _PAIRS = 6
+Normalization = tuple[float, float] | Literal["measured"] | None
 
 
 def keep_gallery(opened: Opened, seed: int) -> Kept:
@@ -71,11 +72,13 @@ def keep_network(network: str, classes: int, image_size: int) -> Kept:
     return step_of("training.build_network", arguments, f"Network: {network_title(network)}", said), []
 
 
-def keep_pairs(opened: Opened, augmentation: Sequence[str], seed: int) -> Kept:
-    """Training images above what augmentation makes of them."""
+def keep_pairs(
+    opened: Opened, augmentation: Sequence[str], seed: int, normalization: Normalization = None
+) -> Kept:
+    """Training images above what augmentation makes of them; cut-out leaves what ``normalization`` makes 0."""
     if not augmentation:
         raise ExplorerError("without augmentation", "every image stays as it is", "choose one, such as flip")
-    config = replace(opened.choice.config(), augmentation=tuple(augmentation))
+    config = replace(opened.choice.config(), augmentation=tuple(augmentation), normalization=normalization)
     knobs, files = knobs_with(config, opened.data)
     arguments = {"config": knobs, "count": _PAIRS, "seed": seed}
     pairs = augmentation_pairs(opened.data, config, _PAIRS, seed)

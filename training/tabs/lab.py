@@ -84,13 +84,32 @@ def with_progress(work: Callable[[Report], T], place: int | gr.HTML) -> Generato
     """Run ``work(report)`` beside the page, where ``report`` takes (share done, words).
 
     Yields progress bars for the component ``place``, or behind so many untouched outputs; returns the work's result.
+
+    Raises:
+        ExplorerError: as ``work``; the caller takes the bar away, and says it where it belongs.
+        gr.Error: ``work`` failed in a way that nobody foresaw. The bar is gone; the program's log has all of it.
     """
     steps = stepwise(work)
+
+    def told(bar: str) -> Any:
+        return {place: bar} if isinstance(place, gr.HTML) else (*(gr.skip(),) * place, bar)
+
     while True:
         try:
             share, words = next(steps)
         except StopIteration as done:
             result: T = done.value
             return result
-        bar = progress_bar(share, words)
-        yield {place: bar} if isinstance(place, gr.HTML) else (*(gr.skip(),) * place, bar)
+        except ExplorerError:
+            raise
+        except Exception as error:
+            yield told("")
+            raise unforeseen(error) from error
+        yield told(progress_bar(share, words))
+
+
+def unforeseen(error: Exception) -> gr.Error:
+    """A failure that nobody thought of, in words; raised from ``error``, gradio prints both into the log."""
+    what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    said = f"{what}. The program's log has the details; what was here before stays."
+    return gr.Error(escape(said, quote=False), title="This failed unexpectedly", duration=20)

@@ -21,6 +21,7 @@ from training.config import (
 from training.entries import read_seeds
 from training.networks import LENET, list_networks
 from training.shelf import Choice
+from training.tabs.labels import LABELS
 from training.words import AUGMENTATION_TITLES
 
 BUILDER = "layers"
@@ -93,16 +94,22 @@ class RecipeForm:
             *("epochs", "batch_size", "learning_rate", "optimizer", "schedule", "weight_decay", "momentum"),
             *("label_smoothing", "mixup", "precision", "device"),
         )
-        normalizations: dict[str, Any] = {"none": None, "half": (0.5, 0.5), "measured": "measured"}
         return replace(
-            choice.config(),
+            self.preparation(data, choice),
             network=self.network_text(data),
-            augmentation=tuple(name for name in AUGMENTATIONS if name in data[self.augmentation]),
-            normalization=normalizations[data[self.normalization]],
             seed=self.seed_list(data)[0],
             max_train_images=data[self.max_train_images] or None,
             max_test_images=data[self.max_test_images] or None,
             **{name: data[getattr(self, name)] for name in plain},
+        )
+
+    def preparation(self, data: Data, choice: Choice) -> TrainConfig:
+        """What of the recipe decides how each training image is changed; all else as usual."""
+        normalizations: dict[str, Any] = {"none": None, "half": (0.5, 0.5), "measured": "measured"}
+        return replace(
+            choice.config(),
+            augmentation=tuple(name for name in AUGMENTATIONS if name in data[self.augmentation]),
+            normalization=normalizations[data[self.normalization]],
         )
 
     def seed_list(self, data: Data) -> list[int]:
@@ -127,12 +134,14 @@ class RecipeForm:
 
 def build_first() -> tuple[dict[str, Any], gr.HTML]:
     """The knobs that everybody sets, and the place for what they make of the network."""
-    recipe = gr.Dropdown(RECIPE_TITLES, value="sheet", label="Recipe", elem_id="tr-recipe", filterable=False)
-    network = gr.Dropdown(NETWORKS, value="lenet", label="Network to train", elem_id="tr-network")
+    recipe = gr.Dropdown(
+        RECIPE_TITLES, value="sheet", label=LABELS["recipe"], elem_id="tr-recipe", filterable=False
+    )
+    network = gr.Dropdown(NETWORKS, value="lenet", label=LABELS["network"], elem_id="tr-network")
     parameters = gr.HTML(padding=False, elem_id="tr-parameters")
     layers = gr.Textbox(
         LENET.replace(", ", "\n"),
-        label="Layers, one a line",
+        label=LABELS["layers"],
         info="conv CHANNELS KERNEL [stride= padding= dilation=] · maxpool or avgpool SIZE · globalpool · flatten · "
         "linear FEATURES · relu gelu tanh sigmoid · batchnorm · dropout SHARE. The last linear needs no number.",
         lines=12,
@@ -141,9 +150,9 @@ def build_first() -> tuple[dict[str, Any], gr.HTML]:
         elem_id="tr-layers",
     )
     with gr.Row():
-        epochs = _number("Epochs", SHEET.epochs, precision=0)
-        batch_size = _number("Batch size", SHEET.batch_size, precision=0)
-        learning_rate = _number("Learning rate", SHEET.learning_rate)
+        epochs = _number("epochs", SHEET.epochs)
+        batch_size = _number("batch_size", SHEET.batch_size)
+        learning_rate = _number("learning_rate", SHEET.learning_rate)
     knobs = {
         "recipe": recipe,
         "network": network,
@@ -159,33 +168,37 @@ def build_preparation() -> dict[str, Any]:
     """What happens to the images on their way into the network."""
     augmentation = gr.CheckboxGroup(
         [(title, name) for name, title in AUGMENTATION_TITLES.items()],
-        label="Augmentation of the training images",
+        label=LABELS["augmentation"],
         elem_id="tr-augmentation",
     )
-    normalization = gr.Radio(NORMALIZATIONS, value="none", label="Normalisation of the channels")
+    normalization = gr.Radio(NORMALIZATIONS, value="none", label=LABELS["normalization"])
     return {"augmentation": augmentation, "normalization": normalization}
 
 
 def build_rest(device: str) -> dict[str, Any]:
     """The other knobs."""
     with gr.Row():
-        optimizer = gr.Dropdown(list(OPTIMIZERS), value=SHEET.optimizer, label="Optimiser", min_width=110)
-        schedule = gr.Dropdown(
-            list(SCHEDULES), value=SHEET.schedule, label="Learning-rate schedule", min_width=110
+        optimizer = gr.Dropdown(
+            list(OPTIMIZERS), value=SHEET.optimizer, label=LABELS["optimizer"], min_width=110
         )
+        schedule = gr.Dropdown(list(SCHEDULES), value=SHEET.schedule, label=LABELS["schedule"], min_width=110)
     with gr.Row():
-        weight_decay = _number("Weight decay", SHEET.weight_decay)
-        momentum = _number("Momentum (sgd)", SHEET.momentum)
+        weight_decay = _number("weight_decay", SHEET.weight_decay)
+        momentum = _number("momentum", SHEET.momentum)
     with gr.Row():
-        label_smoothing = _number("Label smoothing", SHEET.label_smoothing)
-        mixup = _number("Mixup alpha", SHEET.mixup)
+        label_smoothing = _number("label_smoothing", SHEET.label_smoothing)
+        mixup = _number("mixup", SHEET.mixup)
     with gr.Row():
-        max_train = _number("Training images, 0 for all", 0, precision=0)
-        max_test = _number("Test images, 0 for all", 0, precision=0)
+        max_train = _number("max_train_images", 0)
+        max_test = _number("max_test_images", 0)
     with gr.Row():
-        precision = gr.Dropdown(list(PRECISIONS), value=SHEET.precision, label="Precision", min_width=110)
-        chosen = gr.Dropdown(list(DEVICES), value=device, label="Device", min_width=110)
-    seeds = gr.Textbox("0", label="Seeds", info="Several, such as 0, 1, 2: one run each", elem_id="tr-seeds")
+        precision = gr.Dropdown(
+            list(PRECISIONS), value=SHEET.precision, label=LABELS["precision"], min_width=110
+        )
+        chosen = gr.Dropdown(list(DEVICES), value=device, label=LABELS["device"], min_width=110)
+    seeds = gr.Textbox(
+        "0", label=LABELS["seeds"], info="Several, such as 0, 1, 2: one run each", elem_id="tr-seeds"
+    )
     return {
         "optimizer": optimizer,
         "schedule": schedule,
@@ -201,5 +214,6 @@ def build_rest(device: str) -> dict[str, Any]:
     }
 
 
-def _number(label: str, value: float, **options: Any) -> gr.Number:
-    return gr.Number(value, label=label, min_width=90, **options)
+def _number(knob: str, value: float) -> gr.Number:
+    # Without a precision of 0, which would make 2.5 epochs 2 without a word: the recipe refuses them.
+    return gr.Number(value, label=LABELS[knob], min_width=90)

@@ -20,9 +20,11 @@ from training.tabs import address, recipe_form, watch
 from training.tabs.data_step import DataStep, first_choice
 from training.tabs.keeping import keep_network, keep_pairs
 from training.tabs.lab import NAME, Lab, alert
+from training.tabs.labels import in_labels
 from training.tabs.recipe_form import BUILDER, Data, RecipeForm
 from training.words import dataset_title
 
+_MIXUP = "Mixup then blends each image, and its class, with another of its batch; that isn't shown here."
 _AT_ONCE: dict[str, Any] = QUIET | {"queue": False, "trigger_mode": "always_last"}
 
 
@@ -103,15 +105,17 @@ def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Previ
             words, table = network_views(form.network_text(given), classes, choice.image_size)
             return note(words), table
         except ExplorerError as error:
-            return alert(error), ""
+            return alert(in_labels(error)), ""
 
     def show_pairs(given: Data) -> dict[Any, Any]:
-        choice, changes = given[data.chosen], tuple(given[form.augmentation])
+        choice = given[data.chosen]
         if choice is None:
             return {}
-        wanted = replace(choice.config(), augmentation=changes)
+        # With the normalisation: cut-out fills with what it makes 0.
+        wanted = form.preparation(given, choice)
         figure = pairs_figure(lab.shelf.open(choice), wanted, given[preview.draw])
-        shown = gr.update(visible=bool(changes))
+        figure += note(_MIXUP) if given[form.mixup] else ""
+        shown = gr.update(visible=bool(wanted.augmentation))
         return {preview.pairs: figure, preview.another: shown, preview.pin_pairs: shown}
 
     def draw_again(given: Data) -> dict[Any, Any]:
@@ -140,7 +144,8 @@ def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Previ
     )
     network = [preview.parameters, preview.layers]
     gr.on([form.network.select, form.layers.change], show_network, inputs, network, **_AT_ONCE)
-    form.augmentation.input(on_screen(show_pairs), inputs, pairs, trigger_mode="always_last", **QUIET)
+    prepared = [form.augmentation.input, form.normalization.input, form.mixup.change]
+    gr.on(prepared, on_screen(show_pairs), inputs, pairs, trigger_mode="always_last", **QUIET)
     preview.another.click(on_screen(draw_again), inputs, [preview.draw, *pairs], **QUIET)
     filled = form.recipe.select(form.fill, form.recipe, list(form.all), **_AT_ONCE)
     filled.then(on_screen(meet), inputs, met, **QUIET)
@@ -153,20 +158,24 @@ def _connect_keeping(
         text = form.network_text({form.network: name, form.layers: layers})
         return keep_network(text, len(lab.shelf.open(choice).data.labels), choice.image_size)
 
-    def pairs(choice: Choice, changes: list[str], draw: int) -> Any:
-        return keep_pairs(lab.shelf.open(choice), changes, draw)
+    def pairs(choice: Choice, changes: list[str], normalization: str, draw: int) -> Any:
+        given = {form.augmentation: changes, form.normalization: normalization}
+        wanted = form.preparation(given, choice)
+        return keep_pairs(lab.shelf.open(choice), changes, draw, wanted.normalization)
 
     connect(preview.pin_network, session, network, [data.chosen, form.network, form.layers])
-    connect(preview.pin_pairs, session, pairs, [data.chosen, form.augmentation, preview.draw])
+    prepared = [data.chosen, form.augmentation, form.normalization, preview.draw]
+    connect(preview.pin_pairs, session, pairs, prepared)
 
 
 def _connect_start(
     lab: Lab, data: DataStep, form: RecipeForm, start: gr.Button, both: gr.Button, watching: watch.Watch
 ) -> None:
-    inputs = form.all | {data.chosen}
+    inputs = form.all | {data.chosen, watching.chosen}
 
     def begin(given: Data) -> tuple[Any, ...]:
-        return watching.show(lab, _start(lab, [_read(given)], form.seed_list(given))[0])
+        begun = _start(lab, [_read(given)], form.seed_list(given))
+        return watching.show(lab, given[watching.chosen], begun[0])
 
     def begin_both(given: Data) -> tuple[Any, ...]:
         config = _read(given)
@@ -176,14 +185,18 @@ def _connect_start(
             augmentation=config.augmentation or ("flip", "crop"),
             normalization=config.normalization or (0.5, 0.5),
         )
-        return watching.show(lab, _start(lab, [plain, variant], form.seed_list(given))[0])
+        begun = _start(lab, [plain, variant], form.seed_list(given))
+        return watching.show(lab, given[watching.chosen], begun[0])
 
     def _read(given: Data) -> TrainConfig:
         choice = given[data.chosen]
         if choice is None:
             raise ExplorerError("no images", "are chosen yet", "choose a data set under 1 · Data")
-        config = form.config(given, choice)
-        lab.check(config, choice)
+        try:
+            config = form.config(given, choice)
+            lab.check(config, choice)
+        except ExplorerError as error:
+            raise in_labels(error) from error
         return config
 
     start.click(on_screen(begin), inputs, watching.outputs, **QUIET)

@@ -25,6 +25,22 @@ POLL_S = 1.0
 _MOST_SHOWN = 4
 
 
+@dataclass
+class Chosen:
+    """Which run a page shows: one object a page. Who chooses another says so here first, so that a look at the old
+    one that is still under way finds out, and is dropped."""
+
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is on screen: the run that is watched, then those that are drawn beside it; and the list of all."""
+
+    runs: list[tuple[Any, ...]]
+    listed: list[tuple[str, str]]
+
+
 @dataclass(frozen=True)
 class Watch:
     """The components; ``seen`` is what they show, so that a look at an unchanged run changes nothing."""
@@ -41,45 +57,58 @@ class Watch:
     delete: gr.Button
     timer: gr.Timer
     seen: gr.State
+    chosen: gr.State
 
     @property
     def outputs(self) -> list[Any]:
-        return [getattr(self, f.name) for f in fields(self)]
+        return [getattr(self, f.name) for f in fields(self) if f.name != "chosen"]
 
-    def show(self, lab: Lab, name: str | None, seen: Any = None) -> tuple[Any, ...]:
-        """Updates for :attr:`outputs` with the run called ``name``, or the newest."""
+    @property
+    def _nothing(self) -> tuple[Any, ...]:
+        return (gr.skip(),) * len(self.outputs)
+
+    def show(self, lab: Lab, chosen: Chosen, name: str | None) -> tuple[Any, ...]:
+        """Updates for :attr:`outputs` with the run called ``name``, or the newest; it is the chosen one from now on."""
         everything = lab.models.runs()
         if not everything:
-            return (gr.skip(),) * len(self.outputs)
+            return self._nothing
         run = next((run for run in everything if run.name == name), everything[0])
-        shown = [run, *(other for other in everything if other.is_alive and other.name != run.name)][
-            :_MOST_SHOWN
-        ]
-        state = [_state(other) for other in shown]
-        if state == seen:
-            return (gr.skip(),) * len(self.outputs)
-        return self._updates(lab, everything, shown, state, seen)
+        chosen.name = run.name
+        _, *rest = self._updates(lab, run, everything, None)
+        return (gr.update(choices=_listed(everything), value=run.name), *rest)
 
-    def _updates(
-        self, lab: Lab, everything: list[Run], shown: list[Run], state: list[Any], seen: Any
-    ) -> tuple[Any, ...]:
-        run, skip = shown[0], gr.skip()
+    def look_again(self, lab: Lab, chosen: Chosen, name: str | None, seen: _Seen | None) -> tuple[Any, ...]:
+        """Updates with what has changed since ``seen``. None says which run is chosen, and there are none if another
+        has been chosen meanwhile: its name may be on its way to the page."""
+        everything = lab.models.runs()
+        run = next((run for run in everything if run.name == name), None)
+        if chosen.name is None:  # the program was restarted under an open page
+            chosen.name = name
+        if run is None or chosen.name != name:
+            return self._nothing
+        updates = self._updates(lab, run, everything, seen)
+        return updates if chosen.name == name else self._nothing
+
+    def _updates(self, lab: Lab, run: Run, everything: list[Run], seen: _Seen | None) -> tuple[Any, ...]:
+        shown, skip = _beside(run, everything), gr.skip()
+        state, listed = [_state(other) for other in shown], _listed(everything)
+        if seen == _Seen(state, listed):
+            return self._nothing
         histories = [runs.history(other.folder) for other in shown]
         history = histories[0]
         # What changes only with an epoch or a command is sent only then: the page stays light.
-        same = bool(seen) and [entry[:-1] for entry in seen] == [entry[:-1] for entry in state]
-        mine = bool(seen) and seen[0][:-1] == state[0][:-1]
+        same = seen is not None and seen.listed == listed
+        mine = seen is not None and seen.runs[0][:-1] == state[0][:-1]
         facts = facts_of(run)
         own = run.folder.parent == lab.root
         left = run.epochs_done < run.config.epochs
         until = run.config.epochs if left else run.config.epochs + 5
-        choices = [(run_line(other), other.name) for other in everything]
         return (
-            skip if same else gr.update(choices=choices, value=run.name),
+            skip if same else gr.update(choices=listed),
             run_head(run, history, everything),
             skip if mine else gr.update(interactive=run.is_alive and not is_stopping(run)),
             skip
-            if same
+            if mine
             else gr.update(
                 interactive=own and not run.is_alive,
                 value="Resume, up to epoch" if left else "Train on, up to epoch",
@@ -91,8 +120,20 @@ class Watch:
             skip if mine else runs.read_log(run.folder),
             skip if mine else gr.update(interactive=own and not run.is_alive),
             skip if same else gr.Timer(active=any(other.is_alive for other in everything)),
-            state,
+            _Seen(state, listed),
         )
+
+
+def _listed(everything: list[Run]) -> list[tuple[str, str]]:
+    return [(run_line(run), run.name) for run in everything]
+
+
+def _beside(run: Run, everything: list[Run]) -> list[Run]:
+    """The run and, up to _MOST_SHOWN, others that train; then those that wait and have epochs to show."""
+    others = [other for other in everything if other.name != run.name]
+    trains = [other for other in others if other.status == runs.RUNNING]
+    waits = [other for other in others if other.status == runs.WAITING and other.epochs_done]
+    return [run, *trains, *waits][:_MOST_SHOWN]
 
 
 def _state(run: Run) -> tuple[Any, ...]:
@@ -120,7 +161,6 @@ def build(lab: Lab, doorway: Doorway, active: gr.Textbox, steps: gr.Tabs) -> Wat
         until = gr.Number(
             10,
             label="Up to epoch",
-            precision=0,
             interactive=False,
             container=False,
             min_width=90,
@@ -148,50 +188,54 @@ def build(lab: Lab, doorway: Doorway, active: gr.Textbox, steps: gr.Tabs) -> Wat
         delete,
         gr.Timer(POLL_S, active=False),
         gr.State(None),
+        gr.State(Chosen()),
     )
     _connect(lab, watch, sure)
     _connect_page(lab, watch, doorway, active, steps)
     connect(pin, doorway.session, lambda name: keep_curves(lab.models.run(name)), [run])
 
-    def classes_shown(seen: list[Any]) -> Any:
+    def classes_shown(seen: _Seen) -> Any:
         """Of the epoch on screen: meanwhile the run may have done another."""
-        return keep_classes(lab.models.run(seen[0][0]), seen[0][3])
+        return keep_classes(lab.models.run(seen.runs[0][0]), seen.runs[0][3])
 
     connect(pin_classes, doorway.session, classes_shown, [watch.seen])
     return watch
 
 
 def _connect(lab: Lab, watch: Watch, sure: gr.Button) -> None:
-    def stop(name: str) -> tuple[Any, ...]:
-        runs.stop(lab.models.run(name).folder)
-        return watch.show(lab, name)
+    def choose(name: str, chosen: Chosen) -> tuple[Any, ...]:
+        return watch.show(lab, chosen, name)
 
-    def resume(name: str, until: Any) -> tuple[Any, ...]:
+    def stop(name: str, chosen: Chosen) -> tuple[Any, ...]:
+        runs.stop(lab.models.run(name).folder)
+        return watch.show(lab, chosen, name)
+
+    def resume(name: str, chosen: Chosen, until: Any) -> tuple[Any, ...]:
         run = lab.models.run(name)
         if not isinstance(until, int) or until < 1:
-            raise ExplorerError(
-                f"epoch {until!r}", "is no number of epochs", f"give one over {run.epochs_done}"
-            )
+            what = "an empty field" if until is None else f"epoch {until}"
+            raise ExplorerError(what, "is no number of epochs", f"give a whole number over {run.epochs_done}")
         runs.resume(run.folder, epochs=until)
-        return watch.show(lab, name)
+        return watch.show(lab, chosen, name)
 
-    def delete(name: str) -> tuple[Any, ...]:
+    def delete(name: str, chosen: Chosen) -> tuple[Any, ...]:
         runs.delete(lab.models.run(name).folder)
-        return (*watch.show(lab, None), gr.update(visible=False))
+        return (*watch.show(lab, chosen, None), gr.update(visible=False))
 
     options: dict[str, Any] = QUIET | {"queue": False}
-    watch.run.input(lambda name: watch.show(lab, name), watch.run, watch.outputs, **options)
-    watch.stop.click(on_screen(stop), watch.run, watch.outputs, **QUIET)
-    watch.resume.click(on_screen(resume), [watch.run, watch.until], watch.outputs, **QUIET)
+    which = [watch.run, watch.chosen]
+    watch.run.input(choose, which, watch.outputs, **options)
+    watch.stop.click(on_screen(stop), which, watch.outputs, **QUIET)
+    watch.resume.click(on_screen(resume), [*which, watch.until], watch.outputs, **QUIET)
     watch.delete.click(lambda: gr.update(visible=True), None, sure, **options)
-    sure.click(on_screen(delete), watch.run, [*watch.outputs, sure], **QUIET)
+    sure.click(on_screen(delete), which, [*watch.outputs, sure], **QUIET)
 
 
 def _connect_page(lab: Lab, watch: Watch, doorway: Doorway, active: gr.Textbox, steps: gr.Tabs) -> None:
     """Look again every second while the screen is open and something trains."""
     entered = gr.State(False)
 
-    def enter(where: str, name: str | None, before: bool) -> tuple[Any, ...]:
+    def enter(where: str, name: str | None, chosen: Chosen, before: bool) -> tuple[Any, ...]:
         if where != NAME:
             return (
                 *(gr.skip(),) * (len(watch.outputs) - 2),
@@ -202,14 +246,21 @@ def _connect_page(lab: Lab, watch: Watch, doorway: Doorway, active: gr.Textbox, 
             )
         # Who comes back to a page while something trains wants to see that.
         busy = not before and any(run.is_alive for run in lab.models.runs())
-        return (*watch.show(lab, name), gr.update(selected=STEP) if busy else gr.skip(), True)
+        shown = watch.show(lab, chosen, name)
+        return (*shown, gr.update(selected=STEP) if busy else gr.skip(), True)
 
-    def tick(name: str, seen: Any, look: Look) -> tuple[Any, ...]:
-        shown = watch.show(lab, name, seen)
-        done = [entry[3] for entry in shown[-1]] if isinstance(shown[-1], list) else None
-        grown = done is not None and done != [entry[3] for entry in seen or []]
-        return (*shown, doorway.list_networks(look) if grown else gr.skip())
+    def tick(name: str | None, chosen: Chosen, seen: _Seen | None, look: Look) -> tuple[Any, ...]:
+        shown = watch.look_again(lab, chosen, name, seen)
+        return (*shown, doorway.list_networks(look) if _has_grown(shown[-1], seen) else gr.skip())
 
     options: dict[str, Any] = QUIET | {"queue": False}
-    active.change(enter, [active, watch.run, entered], [*watch.outputs, steps, entered], **options)
-    watch.timer.tick(tick, [watch.run, watch.seen, doorway.look], [*watch.outputs, doorway.model], **options)
+    which = [watch.run, watch.chosen]
+    active.change(enter, [active, *which, entered], [*watch.outputs, steps, entered], **options)
+    watch.timer.tick(tick, [*which, watch.seen, doorway.look], [*watch.outputs, doorway.model], **options)
+
+
+def _has_grown(now: Any, before: _Seen | None) -> bool:
+    """Whether there are epochs, networks therefore, that weren't there before."""
+    if not isinstance(now, _Seen):
+        return False
+    return before is None or [entry[3] for entry in now.runs] != [entry[3] for entry in before.runs]
