@@ -99,6 +99,22 @@ def test_axes_are_labelled_and_the_legend_has_the_last_values() -> None:
     assert "test, epoch 2: 55.0 %" in titles
 
 
+def test_differences_of_shares_are_points_with_minus_signs() -> None:
+    gaps = Curve("plain", ((1, -0.0213), (2, 0.05), (3, -0.0001)))
+    figure = drawn([gaps], Axes("training minus test accuracy", 3, points=True))
+    assert "".join(next(figure.iter("li")).itertext()) == "plain 0.0 points"
+    texts = [element.text for element in figure.iter("text")]
+    assert "training minus test accuracy (points)" in texts
+    assert "−2" in texts or "−4" in texts
+    assert "plain, epoch 1: −2.1 points" in [element.text for element in figure.iter("title")]
+    everything = [
+        *texts,
+        *(e.text for e in figure.iter("title")),
+        next(figure.iter("svg")).attrib["aria-label"],
+    ]
+    assert not [text for text in everything if re.search(r"-\d", text)]
+
+
 def test_a_running_epoch_is_hollow_and_named_so() -> None:
     figure = drawn([Curve("train", ((1, 2.0), (1.25, 1.5)), growing=True)], Axes("loss", 4))
     last = list(figure.iter("circle"))[-1]

@@ -32,17 +32,37 @@ class Curve:
 
 @dataclass(frozen=True)
 class Axes:
-    """What is drawn against what: the last epoch to make room for, the unit, and fixed ends of the scale."""
+    """What is drawn against what: the last epoch to make room for, the unit, and fixed ends of the scale.
+
+    ``percent``: values are shares. ``points``: they are differences of shares, in percentage points.
+    """
 
     title: str
     last_epoch: int
     percent: bool = False
+    points: bool = False
     low: float | None = None
     high: float | None = None
 
+    @property
+    def times(self) -> int:
+        """What the axis multiplies a value by."""
+        return 100 if self.percent or self.points else 1
+
+    @property
+    def unit(self) -> str:
+        """With a blank before it; empty for plain numbers."""
+        return " points" if self.points else " %" if self.percent else ""
+
     def text(self, value: float) -> str:
-        """A value with its unit: shares in percent, everything else to three digits."""
-        return f"{100 * value:.1f} %" if self.percent else f"{value:.3g}".replace("-", "−")
+        """A value with its unit: shares and their differences in hundredths, everything else to three digits."""
+        text = f"{100 * value:.1f}" if self.unit else f"{value:.3g}"
+        return f"{_signed(text)}{self.unit}"
+
+
+def _signed(text: str) -> str:
+    """A number with a minus sign, not a hyphen; nothing is less than 0 by being rounded to it."""
+    return text.replace("-", "−") if float(text) else text.removeprefix("-")
 
 
 @dataclass(frozen=True)
@@ -106,7 +126,7 @@ def _span(curves: Sequence[Curve], axes: Axes) -> tuple[float, float]:
         if math.isfinite(value)
     ]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    if axes.percent:  # no room above 100 % or below 0
+    if axes.percent and not axes.points:  # no room above 100 % or below 0
         low, high = max(0.0, low), min(1.0, high)
     return (axes.low if axes.low is not None else low), (axes.high if axes.high is not None else high)
 
@@ -117,12 +137,12 @@ def _starts_early(curves: Sequence[Curve]) -> bool:
 
 def _draw_axes(scale: _Scale, ticks: Sequence[float], axes: Axes) -> str:
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
-    digits = max(0, -math.floor(math.log10((ticks[1] - ticks[0]) * (100 if axes.percent else 1)) + 1e-9))
+    digits = max(0, -math.floor(math.log10((ticks[1] - ticks[0]) * axes.times) + 1e-9))
     parts = []
     for tick in ticks:
         y = scale.y(tick)
-        text = f"{100 * tick:.{digits}f}" if axes.percent else f"{tick:.{digits}f}"
-        text = f"{tick:.0e}".replace("e+", "e") if len(text) > 6 else text
+        text = f"{axes.times * tick:.{digits}f}"
+        text = _signed(f"{tick:.0e}".replace("e+", "e") if len(text) > 6 else text)
         parts.append(f'<line class="tr-grid" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text class="tr-tick" x="{LEFT - 6}" y="{y:.1f}" text-anchor="end">{text}</text>')
     for epoch in epoch_ticks(int(scale.epochs[0]), int(scale.epochs[1])):
@@ -133,7 +153,7 @@ def _draw_axes(scale: _Scale, ticks: Sequence[float], axes: Axes) -> str:
         )
     parts.append(f'<path class="tr-axis" d="M{LEFT} {TOP}V{bottom}H{right}"/>')
     middle = (TOP + bottom) / 2
-    unit = f"{axes.title} (%)" if axes.percent else axes.title
+    unit = f"{axes.title} ({axes.unit.strip()})" if axes.unit else axes.title
     parts.append(f'<text x="{(LEFT + right) / 2:g}" y="{HEIGHT - 6}" text-anchor="middle">epoch</text>')
     parts.append(
         f'<text transform="translate(11 {middle:g}) rotate(-90)" text-anchor="middle">{escape(unit)}</text>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from explorer.errors import ExplorerError
 from explorer.tabs.components import QUIET, note
 from explorer.tabs.doorway import Doorway
 from explorer.tabs.keeping import connect, keep_button
-from training.comparison import comparison_chart, comparison_table, comparison_words, group_runs
+from training.comparison import Group, comparison_chart, comparison_table, comparison_words, group_runs
 from training.tabs import mistakes
 from training.tabs.data_step import DataStep
 from training.tabs.keeping import keep_comparison
@@ -83,7 +84,8 @@ def _connect(lab: Lab, overlay: _Overlay, wrong: mistakes.Mistakes, tab: gr.Tab)
         except ExplorerError as error:
             return "", alert(error), ""
         words = "".join(note(said) for said in comparison_words(groups))
-        return comparison_chart(groups, quantity), words, comparison_table(groups)
+        chart = f"{comparison_chart(groups, quantity)}{_lines_note(groups, quantity)}"
+        return chart, words, comparison_table(groups)
 
     def epochs_update(name: str | None) -> Any:
         epochs = lab.models.epochs(name) if name else []
@@ -105,3 +107,13 @@ def _connect(lab: Lab, overlay: _Overlay, wrong: mistakes.Mistakes, tab: gr.Tab)
         **options,
     )
     wrong.run.input(epochs_update, wrong.run, wrong.epoch, **options)
+
+
+def _lines_note(groups: Sequence[Group], quantity: str) -> str:
+    """What the lines of the chart are, and what spread a band and the table's ± stand for."""
+    gap = quantity == "gap"
+    said = "" if gap else "Dashed: training; solid: test. "
+    if all(len(group.runs) == 1 for group in groups):
+        return note(said) if said else ""
+    band = "the numbers" if gap else "the band and the numbers"
+    return note(f"{said}Lines are means over seeds, {band} after ± one standard deviation over them.")
