@@ -167,10 +167,18 @@ def test_pictures_come_back_as_they_were_under_any_class_name(tmp_path: Path) ->
 
 def test_the_order_is_that_of_the_classes_however_a_folder_is_packed(tmp_path: Path) -> None:
     """A blank sorts before the slash behind a folder's name; two names for training would follow one another."""
-    names = {"train/a": 3, "train/a b": 2, "training/a": 2, "test/a b": 1, "val/a": 2, "val/c": 1}
+    names = {
+        "train/a": 3,
+        "train/a b": 2,
+        "training/a": 2,
+        "test/a b": 1,
+        "val/a": 2,
+        "train/c": 1,
+        "val/c": 1,
+    }
     folder = draw(tmp_path / "pets", names)
     of_folder, of_zip = data_of(folder), data_of(zipped(folder, tmp_path / "pets.zip"))
-    assert of_folder.train_classes.tolist() == [0, 0, 0, 0, 0, 1, 1]
+    assert of_folder.train_classes.tolist() == [0, 0, 0, 0, 0, 1, 1, 2]
     assert of_folder.test_classes.tolist() == [0, 0, 1, 2]
     assert_same_data(of_folder, of_zip)
     (tmp_path / "again.zip").write_bytes(packed(of_zip))

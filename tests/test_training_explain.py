@@ -99,7 +99,7 @@ def test_the_words_carry_the_numbers() -> None:
 
 def test_plain_and_augmented_are_compared_with_chance_in_mind() -> None:
     words = compare_gaps(OVERFIT, HELD, 10_000)
-    assert "closes the gap of 10.0 points: test is ahead by 3.5 points" in words
+    assert "narrows the gap, from 10.0 points to none: test is ahead by 3.5 points" in words
     assert "hardly changes the gap" in compare_gaps(OVERFIT, HELD, 100)  # ±14 points by chance
     assert "70.0% → 58.0%" in words
     noise = 100 * math.hypot(2 * math.sqrt(0.6 * 0.4 / 1e4), 2 * math.sqrt(0.615 * 0.385 / 1e4))
@@ -114,7 +114,7 @@ def test_plain_and_augmented_are_compared_with_chance_in_mind() -> None:
     [
         (0.10, 0.05, "narrows the gap, from 10.0 points to 5.0 points"),
         (0.05, 0.10, "widens the gap, from 5.0 points to 10.0 points"),
-        (0.008, -0.053, "closes the gap of 0.8 points: test is ahead by 5.3 points"),
+        (0.008, -0.053, "narrows the gap, from 0.8 points to none: test is ahead by 5.3 points"),
         (-0.053, 0.02, "opens a gap of 2.0 points, where test was ahead by 5.3 points"),
         (-0.02, -0.053, "test is further ahead, by 5.3 points after 2.0 points"),
         (-0.053, -0.02, "test is less far ahead, by 2.0 points after 5.3 points"),

@@ -173,7 +173,7 @@ def _gap_change(before: float, after: float, noise: float) -> str:
         moved = "narrows" if after < before else "widens"
         return f"{moved} the gap, from {_points(before)} to {_points(after)}"
     if before >= 0:
-        return f"closes the gap of {_points(before)}: test is ahead by {_points(-after)}"
+        return f"narrows the gap, from {_points(before)} to none: test is ahead by {_points(-after)}"
     if after >= 0:
         return f"opens a gap of {_points(after)}, where test was ahead by {_points(-before)}"
     moved = "further ahead" if after < before else "less far ahead"
