@@ -24,15 +24,16 @@ def network_views(network: str, classes: int, image_size: int) -> tuple[str, str
         f"{image_size}×{image_size} px."
     )
     body = "".join(
-        f"<tr><td>{escape(row.name)}</td><td>{escape(row.kind)}</td><td>{_shape(row.shape)}</td>"
-        f'<td class="number">{row.parameters:,}</td></tr>'
+        f"<tr><td>{escape(row.name)}</td><td>{escape(row.kind)}</td>"
+        f'<td class="number">{_shape(row.shape)}</td><td class="number">{row.parameters:,}</td></tr>'
         for row in rows
     )
     return words, (
-        '<div class="tr-table tr-layers"><table class="facts"><thead><tr><th>layer</th><th>kind</th><th>output</th>'
-        f'<th class="number">parameters</th></tr></thead><tbody>{body}</tbody></table></div>'
+        '<div class="tr-table tr-layers"><table class="facts"><thead><tr><th>layer</th><th>kind</th>'
+        '<th class="number">output</th><th class="number">parameters</th></tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
     )
 
 
 def _shape(shape: tuple[int, ...] | None) -> str:
-    return " × ".join(map(str, shape)) if shape else "–"
+    return "×".join(map(str, shape)) if shape else "–"

@@ -168,7 +168,7 @@ def test_shipped_runs_compared_and_explained(new_page):
         box.press_sequentially(name)
         page.get_by_role("option").filter(has_text=name).click()
     page.keyboard.press("Escape")
-    expect(page.locator("#tr-compare-words")).to_contain_text("Augmentation closes the gap")
+    expect(page.locator("#tr-compare-words")).to_contain_text("Augmentation narrows the gap")
     expect(page.locator("#tr-compare-table tbody tr")).to_have_count(2)
     expect(page.locator("#tr-compare-chart")).to_contain_text("plain, test")
     page.get_by_role("radio", name="Gap between training and test").check()
@@ -229,6 +229,19 @@ def test_own_network_layer_by_layer(new_page):
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_test_id("toast-body").filter(has_text="Layer 3")).to_be_visible()
     expect(layers).to_have_value(re.compile("conv 8 33"))
+
+
+def test_every_layer_of_the_small_resnet_has_a_line(new_page):
+    page = lab(new_page("?tab=training&network=resnet9"), "2 · Train")
+    open_part(page, "Layers and parameters", role="button")
+    rows = page.locator("#tr-layer-table tbody tr")
+    # Eight units of convolution, normalisation and ReLU, three of them with a pool; two sums; four layers at the end.
+    expect(rows).to_have_count(8 * 3 + 3 + 2 + 4)
+    expect(rows.filter(has_text="Conv2d").first).to_contain_text("64×32×32")
+    table = page.locator(".tr-layers")
+    assert table.evaluate("e => e.scrollWidth <= e.clientWidth")
+    heights = rows.evaluate_all("rows => rows.map(row => row.offsetHeight)")
+    assert max(heights) < 30  # one line each
 
 
 def test_what_cannot_be_trained_is_said_and_entries_stay(new_page):
@@ -357,3 +370,15 @@ def test_the_shipped_network_is_looked_into_without_its_images(new_page):
     # It is of no class of the run's.
     expect(page.locator("#tr-inside-label")).to_be_hidden()
     expect(page.locator("#tr-inside-another")).to_be_hidden()
+    # A run that kept three epochs: the slider stands at the one that is shown.
+    page.locator("#tr-inside-run input").click()
+    page.get_by_role("option").filter(has_text="lenet-cifar10-augmented").click()
+    expect(page.locator("#tr-inside-epoch")).to_contain_text("After epoch (0, 1, 10)", timeout=60_000)
+    slider = page.locator("#tr-inside-epoch input[type=range]")
+    for asked, shown in (("5", "1"), ("7", "10")):
+        slider.fill(asked)
+        expect(page.locator("#tr-inside-first")).to_contain_text(
+            f"conv1 after epoch {shown},", timeout=60_000
+        )
+        expect(slider).to_have_value(shown)
+        expect(page.locator("#tr-inside-epoch input[type=number]")).to_have_value(shown)

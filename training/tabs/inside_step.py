@@ -26,6 +26,9 @@ from training.tabs.lab import Lab, alert, with_progress
 from training.words import recipe_title
 
 _TEST, _MINE = "test", "explorer"
+# In the browser itself: an answer of the server's might move the slider under a hand that has gone on.
+_SNAP = """(epoch, kept) => kept.split(",").map(Number).reduce(
+  (best, other) => Math.abs(other - epoch) < Math.abs(best - epoch) ? other : best)"""
 _PICTURES = [("One of its test images", _TEST), ("The picture of the explorer", _MINE)]
 
 
@@ -61,6 +64,7 @@ class _Inside:
     pin_saliency: gr.Button
     strip: gr.State
     pin_film: gr.Button
+    kept: gr.Textbox
 
 
 def build(lab: Lab, data: DataStep, doorway: Doorway, tab: gr.Tab) -> None:
@@ -98,7 +102,7 @@ def build(lab: Lab, data: DataStep, doorway: Doorway, tab: gr.Tab) -> None:
     parts = _Inside(
         *(run, epoch, source, label, another, open_it, picture, says, message, stop),
         *(first, saliency, strip, gr.State(None), gr.State(0), pin_first, pin_saliency),
-        *(gr.State(None), pin_film),
+        *(gr.State(None), pin_film, gr.Textbox(visible=False)),
     )
     _connect(lab, data, doorway, parts, tab)
     _connect_keeping(lab, doorway.session, parts)
@@ -133,7 +137,7 @@ def _connect(lab: Lab, data: DataStep, doorway: Doorway, parts: _Inside, tab: gr
         "outputs": [parts.film, parts.strip, parts.message],
         **QUIET,
     }
-    asked, met = [parts.run, parts.source, data.chosen], [parts.epoch, parts.label, parts.source]
+    asked, met = [parts.run, parts.source, data.chosen], [parts.epoch, parts.kept, parts.label, parts.source]
     next_one: dict[str, Any] = {
         "fn": lambda number: number + 1,
         "inputs": parts.number,
@@ -149,6 +153,7 @@ def _connect(lab: Lab, data: DataStep, doorway: Doorway, parts: _Inside, tab: gr
     ]
     parts.stop.click(lambda: "", None, parts.message, cancels=running, **QUIET)
     turning = [parts.run, parts.epoch, parts.scene]
+    parts.epoch.input(None, [parts.epoch, parts.kept], parts.epoch, js=_SNAP, **QUIET)
     parts.epoch.input(on_screen(looking.turn), turning, big, trigger_mode="always_last", **QUIET)
     parts.open.click(on_screen(looking.take_along), turning, list(doorway.outputs), **QUIET)
 
@@ -170,11 +175,11 @@ class _Looking:
         name = name if name in listed else next(iter([*several, *listed]), None)
         return (gr.update(choices=choices, value=name), *self.meet(name, source, chosen))
 
-    def meet(self, name: str | None, source: str, chosen: Choice | None) -> tuple[Any, Any, Any]:
+    def meet(self, name: str | None, source: str, chosen: Choice | None) -> tuple[Any, ...]:
         """A run's epochs and classes; without its test images, the explorer's picture is looked at."""
         epochs = self.lab.models.epochs(name) if name else []
         if name is None or not epochs:
-            return gr.skip(), gr.skip(), gr.skip()
+            return (gr.skip(),) * 4
         kept = ", ".join(map(str, epochs)) if len(epochs) <= 8 else f"{epochs[0]} to {epochs[-1]}"
         labels = self.lab.bench.model(name_of(self.lab.models.run(name), epochs[-1])).labels
         return (
@@ -185,6 +190,7 @@ class _Looking:
                 value=epochs[-1],
                 label=f"After epoch ({kept})",
             ),
+            ",".join(map(str, epochs)),
             gr.update(choices=[(text, index) for index, text in enumerate(labels)], value=0),
             _MINE if _no_images(self.lab, name, chosen) else source,
         )
