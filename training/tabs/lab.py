@@ -111,5 +111,8 @@ def with_progress(work: Callable[[Report], T], place: int | gr.HTML) -> Generato
 def unforeseen(error: Exception) -> gr.Error:
     """A failure that nobody thought of, in words; raised from ``error``, gradio prints both into the log."""
     what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-    said = f"{what}. The program's log has the details; what was here before stays."
-    return gr.Error(escape(said, quote=False), title="This failed unexpectedly", duration=20)
+    # In the text, because gradio forgets the title of an error that comes after an update.
+    said = (
+        f"This failed unexpectedly ({what}). The program's log has the details; what was here before stays."
+    )
+    return gr.Error(escape(said, quote=False), duration=20)
