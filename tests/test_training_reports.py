@@ -15,10 +15,11 @@ from explorer.errors import ExplorerError
 from explorer.images import identity_placement
 from training.config import TrainConfig
 from training.data import Dataset
-from training.explain import Mistake
+from training.explain import Mistake, compare_seeds
 from training.figures import accuracy_figure, confusion_figure
 from training.reports import (
     classes_figure,
+    compare_histories,
     describe_first_layer,
     first_layer_figure,
     gallery_figure,
@@ -42,6 +43,24 @@ def test_curves_of_one_run() -> None:
     assert (train.get_linestyle(), test.get_linestyle()) == ("--", "-")
     assert [text.get_text() for text in accuracy.get_legend().get_texts()] == ["train", "test"]
     assert [list(line.get_ydata()) for line in loss.lines] == [[0.2, 0.2], [0.4, 0.4]]
+
+
+def test_seeds_are_judged_together_on_paper_as_on_screen() -> None:
+    """The same run twice, and another number of threads, set nothing apart."""
+    plain = {f"plain, seed {n}": replace(CONFIG, seed=n, threads=n + 1) for n in (0, 1)}
+    augmented = {f"flip, seed {n}": replace(CONFIG, seed=n, augmentation=("flip",)) for n in (0, 1)}
+    configs = plain | {"plain again": replace(CONFIG, threads=3)} | augmented
+    histories = {title: history(0.5, 0.4 + 0.1 * configs[title].seed) for title in configs}
+    said = [
+        compare_histories(
+            configs, {title: histories[title] for title in titles}, dict.fromkeys(configs, 1000)
+        )
+        for titles in (configs, [*reversed(list(plain)), *list(configs)[2:]])
+    ]
+    for text in said:
+        assert "plain (2 seeds)" in text
+        assert text.count("means over 2 seeds") == 1
+        assert compare_seeds(*[[histories[t] for t in runs] for runs in (plain, augmented)], 1000) in text
 
 
 def test_seeds_make_one_curve_with_a_band() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from typing import Literal
@@ -15,7 +15,7 @@ from training import runs
 from training.catalogue import facts_of
 from training.chart_drawing import COLORS, Axes, Curve, draw_chart
 from training.config import TrainConfig
-from training.explain import by_recipe, compare_seeds, explain_gap, spread
+from training.explain import by_recipe, compare_seeds, explain_gap, plain_and_augmented, spread
 from training.results import EpochResult
 from training.runs import Run
 from training.words import legend_titles
@@ -151,41 +151,14 @@ def comparison_words(groups: Sequence[Group]) -> list[str]:
             words = explain_gap(history, facts.test_images, augmented=bool(run.config.augmentation))
             seed = f" (seed {run.config.seed})" if len(group.runs) > 1 else ""
             said.append(f"{_capital(group.title)}{seed}. {words}" if len(groups) > 1 else words)
-    pairs = _plain_and_augmented(groups)
-    for plain, augmented in pairs:
+    pairs = plain_and_augmented([group.config for group in groups])
+    for plain, augmented in ((groups[one], groups[other]) for one, other in pairs):
         facts = facts_of(plain.by_seed[0][0])
         if facts:
             words = compare_seeds(plain.distinct, augmented.distinct, facts.test_images)
             both = f"{_capital(augmented.title)}, against {plain.title}. "
             said.append(f"{both if len(pairs) > 1 else ''}{words}")
     return said
-
-
-def _plain_and_augmented(groups: Sequence[Group]) -> list[tuple[Group, Group]]:
-    """Each augmented group with the plain one that differs in nothing but augmentation and normalisation.
-
-    Of several plain ones it is the likest, so that it doesn't matter in which order the runs were chosen.
-    """
-    pairs = []
-    for augmented in groups:
-        wanted = augmented.config
-        if not wanted.augmentation:
-            continue
-        plain = [g for g in groups if not g.config.augmentation and _bare(g.config) == _bare(wanted)]
-        # False comes before True.
-        plain.sort(
-            key=lambda g: (
-                g.config.normalization != wanted.normalization,
-                g.config.mixup != wanted.mixup,
-                repr(g.config),
-            )
-        )
-        pairs += [(found, augmented) for found in plain[:1]]
-    return pairs
-
-
-def _bare(config: TrainConfig) -> TrainConfig:
-    return replace(config, augmentation=(), normalization=None, mixup=0.0)
 
 
 def _capital(title: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -123,6 +123,32 @@ def compare_seeds(plain: Sequence[History], augmented: Sequence[History], test_i
     )
     more = f"; {best}" if after.best_last else ""
     return f"{gap_words} {verdict}{more}. An image doesn't look the same each time, so there is less to learn by heart."
+
+
+def plain_and_augmented(recipes: Sequence[TrainConfig]) -> list[tuple[int, int]]:
+    """Positions of each augmented recipe's plain counterpart, and of itself.
+
+    They differ in nothing but augmentation and normalisation. Of several plain ones it is the likest, so that it
+    doesn't matter in which order the runs were chosen.
+    """
+    pairs = []
+    for place, wanted in enumerate(recipes):
+        plain = [
+            n
+            for n, recipe in enumerate(recipes)
+            if not recipe.augmentation and _bare(recipe) == _bare(wanted)
+        ]
+        if wanted.augmentation and plain:
+            pairs.append((min(plain, key=lambda n: _unlikeness(recipes[n], wanted)), place))
+    return pairs
+
+
+def _bare(config: TrainConfig) -> TrainConfig:
+    return replace(comparable(config), augmentation=(), normalization=None, mixup=0.0)
+
+
+def _unlikeness(one: TrainConfig, other: TrainConfig) -> tuple[bool, bool, str]:
+    return one.normalization != other.normalization, one.mixup != other.mixup, repr(one)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,10 +18,17 @@ from explorer.errors import ExplorerError
 from explorer.models import LoadedModel
 from explorer.overlay import DIVERGING
 from training.batches import Split, make_normalization
-from training.config import TrainConfig
+from training.config import TrainConfig, comparable
 from training.data import Dataset
 from training.evaluation import predict_split
-from training.explain import Mistake, Predictions, compare_gaps, explain_gap, spread
+from training.explain import (
+    Mistake,
+    Predictions,
+    compare_seeds,
+    explain_gap,
+    plain_and_augmented,
+    spread,
+)
 from training.figures import COLORS, first_kernels, tile
 from training.inside import spread_out
 from training.mistake_views import confusions
@@ -286,11 +292,13 @@ def _first_weights(network: nn.Module) -> NDArray[np.float32] | None:
 
 
 def _by_recipe(configs: Mapping[str, TrainConfig], histories: Histories) -> dict[str, list[str]]:
-    """Title of a recipe → titles of its runs, which differ in nothing but the seed."""
-    together: dict[TrainConfig, list[str]] = {}
-    for title in histories:
-        together.setdefault(replace(configs[title], seed=0), []).append(title)
-    return {_common(members): members for members in together.values()}
+    """Title of a recipe → titles of its runs, which differ in nothing but the seed: the longest of each seed."""
+    together: dict[TrainConfig, dict[int, str]] = {}
+    for title in sorted(histories, key=lambda title: -len(histories[title])):
+        together.setdefault(comparable(configs[title]), {}).setdefault(configs[title].seed, title)
+    order = list(dict.fromkeys(comparable(configs[title]) for title in histories))
+    groups = [[together[recipe][seed] for seed in sorted(together[recipe])] for recipe in order]
+    return {_common(members): members for members in groups}
 
 
 def _common(titles: Sequence[str]) -> str:
@@ -330,21 +338,13 @@ def _explained(
         augmented = bool(configs[title].augmentation)
         words = explain_gap(histories[title], test_images[title], augmented=augmented)
         said.append(f"{title}: {words}" if len(first) > 1 else words)
-    for plain in first:
-        for other in first:
-            bare = [
-                replace(configs[t], seed=0, augmentation=(), normalization=None, mixup=0.0)
-                for t in (plain, other)
-            ]
-            if (
-                plain in test_images
-                and not configs[plain].augmentation
-                and configs[other].augmentation
-                and bare[0] == bare[1]
-            ):
-                shortest = min(len(histories[plain]), len(histories[other]))
-                pair = (histories[plain][:shortest], histories[other][:shortest])
-                return [*said, compare_gaps(*pair, test_images[plain])]
+    names, members = list(groups), list(groups.values())
+    pairs = plain_and_augmented([configs[title] for title in first])
+    for plain, other in pairs:
+        if first[plain] in test_images:
+            one, two = ([histories[title] for title in members[place]] for place in (plain, other))
+            words = compare_seeds(one, two, test_images[first[plain]])
+            said.append(f"{names[other]}, against {names[plain]}: {words}" if len(pairs) > 1 else words)
     return said
 
 
