@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,10 +27,9 @@ from notebooks_export.networks import (
 )
 from notebooks_export.own_data import check_own_data, own_data_files, placed
 from notebooks_export.running import HOW, POINTER
+from notebooks_export.words import plain, with_formulas
 from training.runs import DEFAULT_ROOT
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#$~^|&@!])")
-_LINE_START = re.compile(r"^(\s*)([-+=:]|\d+(?=[.)]))", re.MULTILINE)
 _SUFFIX = {
     "JPEG": "jpg",
     "PNG": "png",
@@ -170,14 +168,6 @@ def notebook_files(session: Session, *, runs: str | Path = DEFAULT_ROOT) -> dict
     }
 
 
-def plain(text: str) -> str:
-    """Markdown that shows ``text`` as it is: markup in it does nothing."""
-    escaped = _MARKDOWN.sub(r"\\\1", "\n".join(line.strip() for line in text.splitlines()))
-    return _LINE_START.sub(
-        lambda found: f"{found[1]}{found[2]}\\" if found[2].isdigit() else f"{found[1]}\\{found[2]}", escaped
-    )
-
-
 def picture_size(content: bytes) -> tuple[int, int]:
     """(width, height) in pixels."""
     with Image.open(io.BytesIO(content)) as opened:
@@ -185,22 +175,55 @@ def picture_size(content: bytes) -> tuple[int, int]:
 
 
 def _heading(session: Session, pointer: str) -> str:
-    made = versions()
-    listed = ", ".join(f"{package} {number}" for package, number in made.items())
-    title = plain(session.title.replace("\n", " ")) or "Session"
-    return f"# {title}\n\nMade with CNN Explorer; {plain(listed)}. {pointer}".rstrip()
+    title = plain(_one_line(session.title)) or "Session"
+    return f"# {title}\n\nMade with CNN Explorer; {_made_with(session)}. {pointer}".rstrip()
+
+
+def _made_with(session: Session) -> str:
+    """The versions that the steps' results were computed with; of a session without results, this computer's."""
+    made: dict[frozenset[tuple[str, str]], list[int]] = {}
+    for number, step in enumerate(session.steps, start=1):
+        if step.versions:
+            made.setdefault(frozenset(step.versions.items()), []).append(number)
+    if not made:
+        return _listed(versions())
+    listed = [
+        (_numbers(numbers), _listed(session.steps[numbers[0] - 1].versions)) for numbers in made.values()
+    ]
+    return listed[0][1] if len(listed) == 1 else "; ".join(f"{which}: {what}" for which, what in listed)
+
+
+def _listed(packages: Mapping[str, str]) -> str:
+    return plain(_one_line(", ".join(f"{package} {number}" for package, number in packages.items())))
+
+
+def _numbers(numbers: list[int]) -> str:
+    """Steps as read: ``steps 1 to 3 and 7``."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    told = [f"{run[0]} to {run[-1]}" if len(run) > 2 else " and ".join(map(str, run)) for run in runs]
+    listed = ", ".join(told[:-1]) + (" and " if len(told) > 1 else "") + told[-1]
+    return f"step{'s' if len(numbers) > 1 else ''} {listed}"
 
 
 def _words(step: Step, number: int) -> str:
-    title = plain(step.title.replace("\n", " ")) or plain(step.function)
+    title = plain(_one_line(step.title)) or plain(step.function)
     # A title with a number of its own, such as a task's, needs none of ours.
     parts = [f"## {title}" if title[0].isdigit() else f"## {number}. {title}"]
     if step.function == TEXT:
-        parts += [plain(step.text)] if step.text else []
-        parts.append(plain(step.comment) if step.comment else f"*{OWN_WORDS}*")
+        parts += [with_formulas(step.text)] if step.text else []
+        parts.append(with_formulas(step.comment) or f"*{OWN_WORDS}*")
     elif step.comment:
-        parts.append(plain(step.comment))
+        parts.append(with_formulas(step.comment))
     return "\n\n".join(parts)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(filter(None, map(str.strip, text.splitlines())))
 
 
 def _code_cell(step: Step, code: str, number: int) -> nbformat.NotebookNode:

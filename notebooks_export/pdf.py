@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,16 +19,25 @@ from PIL import Image
 from explorer.errors import ExplorerError
 
 _TEMPLATE = Path(__file__).with_name("report.typ")
-_READER = "ipynb-raw_html-raw_tex-smart"
+_READER = "ipynb-raw_html-raw_tex-smart-autolink_bare_uris+escaped_line_breaks"
 _WIDEST_CM, _HIGHEST_CM, _PX_PER_CM = 16.0, 19.0, 45.0
 _RAW = ("RawBlock", "RawInline")
+_SECOND = ("Link", "Image", "Span", "Code", "Math", "Quoted", "Cite")
+"""Kinds of pandoc's inlines whose words come after something else, such as attributes."""
+_WEB = re.compile(r"https?://", re.IGNORECASE)
+_OPERATORS = {"cap": "∩", "bigcap": "⋂", "odot": "⊙", "otimes": "⊗"}
+"""TeX's names for which pandoc writes names that typst has given up."""
+_OPERATOR = re.compile(rf"\\({'|'.join(_OPERATORS)})(?![A-Za-z])")
+_FONTS = ("manimgx_fonts", "manimgx_fonts_cjk")
+"""Packages of fonts and nothing else: Noto for the scripts that DejaVu lacks, and for emoji."""
 
 
 def to_pdf(notebook: nbformat.NotebookNode, author: str = "") -> bytes:
     """The notebook as an A4 document: title page, words, highlighted code, results, figures with captions.
 
     Equal notebooks give equal bytes. Markup for other programs (HTML, TeX, typst) in the notebook's words is
-    left out, and no file is read but the pictures inside the notebook.
+    left out, and no file is read but the pictures inside the notebook. Links lead to the web or nowhere. Mathematics
+    that can't be set is shown as it was typed.
 
     Raises:
         ExplorerError: a notebook that can't be set, with what the program that sets it says.
@@ -35,26 +47,37 @@ def to_pdf(notebook: nbformat.NotebookNode, author: str = "") -> bytes:
         document = json.loads(
             _pandoc(nbformat.writes(notebook), "json", _READER, f"--extract-media={root / 'media'}")
         )
-        title, made, blocks = _title(_cleaned(document["blocks"], root))
-        parts = [_typst(document, part) for part in (blocks, made)]
-        head = (
-            f"#let title = {_quoted(title)}\n#let author = {_quoted(author)}\n#let made = [\n{parts[1]}\n]\n"
-        )
-        source = root / "report.typ"
-        source.write_text(head + _TEMPLATE.read_text(encoding="utf-8") + parts[0], encoding="utf-8")
+        blocks = _cleaned(document["blocks"], root)
         try:
-            return typst.compile(
-                str(source),
-                root=str(root),
-                font_paths=[str(_more_fonts())],
-                package_path=str(root),  # no package is there, and none is fetched
-                package_cache_path=str(root),
-                timestamp=0,
-            )
+            return _set(document, blocks, author, root)
         except typst.TypstError as error:
-            raise ExplorerError(
-                "the notebook", f"can't be set ({error})", "look for what is odd in it"
-            ) from error
+            typed = _as_typed(blocks)
+            if typed == blocks:
+                raise _cant_be_set(error) from error
+        try:
+            return _set(document, typed, author, root)
+        except typst.TypstError as error:
+            raise _cant_be_set(error) from error
+
+
+def _set(document: dict[str, Any], blocks: list[Any], author: str, root: Path) -> bytes:
+    title, made, rest = _title(blocks)
+    parts = [_typst(document, part) for part in (rest, made)]
+    head = f"#let title = {_quoted(title)}\n#let author = {_quoted(author)}\n#let made = [\n{parts[1]}\n]\n"
+    source = root / "report.typ"
+    source.write_text(head + _TEMPLATE.read_text(encoding="utf-8") + parts[0], encoding="utf-8")
+    return typst.compile(
+        str(source),
+        root=str(root),
+        font_paths=_fonts(),
+        package_path=str(root),  # no package is there, and none is fetched
+        package_cache_path=str(root),
+        timestamp=0,
+    )
+
+
+def _cant_be_set(error: typst.TypstError) -> ExplorerError:
+    return ExplorerError("the notebook", f"can't be set ({error})", "look for what is odd in it")
 
 
 def _pandoc(text: str, to: str, source: str, *options: str) -> str:
@@ -68,7 +91,36 @@ def _pandoc(text: str, to: str, source: str, *options: str) -> str:
 
 
 def _typst(document: dict[str, Any], blocks: list[Any]) -> str:
-    return _pandoc(json.dumps({**document, "blocks": blocks, "meta": {}}), "typst", "json")
+    document = {**document, "blocks": _literal(blocks), "meta": {}}
+    return _pandoc(json.dumps(document), "typst", "json")
+
+
+def _literal(node: Any) -> Any:
+    """Words as typst's strings: in its markup dots, dashes and quotation marks would turn into others."""
+    if isinstance(node, list):
+        return [_literal(part) for part in node]
+    if not isinstance(node, dict) or node.get("t") == "Image":
+        return node
+    if node.get("t") == "Str":
+        return {"t": "RawInline", "c": ["typst", f"#{_quoted(node['c'])};"]}
+    if node.get("t") == "Math":
+        kind, tex = node["c"]
+        named = _OPERATOR.sub(lambda found: rf"{{\operatorname{{{_OPERATORS[found[1]]}}}}}", tex)
+        return {"t": "Math", "c": [kind, named]}
+    return {key: _literal(value) for key, value in node.items()}
+
+
+def _as_typed(node: Any) -> Any:
+    """Mathematics as the words that it was typed as."""
+    if isinstance(node, list):
+        return [_as_typed(part) for part in node]
+    if not isinstance(node, dict):
+        return node
+    if node.get("t") == "Math":
+        kind, tex = node["c"]
+        mark = "$$" if kind["t"] == "DisplayMath" else "$"
+        return {"t": "Str", "c": f"{mark}{tex}{mark}"}
+    return {key: _as_typed(value) for key, value in node.items()}
 
 
 def _cleaned(blocks: list[Any], root: Path) -> list[Any]:
@@ -112,6 +164,10 @@ def _clean(node: Any, media: dict[str, Path], root: Path) -> Any:
     if node.get("t") == "Header":
         level, _, words = node["c"]
         return {"t": "Header", "c": [level, ["", [], []], _clean(words, media, root)]}
+    if node.get("t") == "Link" and _WEB.match(node["c"][2][0]):
+        return {"t": "Link", "c": [["", [], []], _clean(node["c"][1], media, root), [node["c"][2][0], ""]]}
+    if node.get("t") == "Link":
+        return {"t": "Span", "c": [["", [], []], _clean(node["c"][1], media, root)]}
     if node.get("t") in ("Div", "Span"):
         return {"t": node["t"], "c": [["", [], []], _clean(node["c"][1], media, root)]}
     return {key: _clean(value, media, root) for key, value in node.items()}
@@ -141,9 +197,12 @@ def _title(blocks: list[Any]) -> tuple[str, list[Any], list[Any]]:
 def _words(node: Any) -> str:
     if isinstance(node, list):
         return "".join(_words(part) for part in node)
-    if isinstance(node, dict):
-        return " " if node["t"] in ("Space", "SoftBreak") else _words(node.get("c", ""))
-    return node if isinstance(node, str) else ""
+    if not isinstance(node, dict):
+        return node if isinstance(node, str) else ""
+    if node["t"] in ("Space", "SoftBreak", "LineBreak"):
+        return " "
+    content = node.get("c", "")
+    return _words(content[1] if node["t"] in _SECOND else content)
 
 
 def _quoted(text: str) -> str:
@@ -151,8 +210,14 @@ def _quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _more_fonts() -> Path:
-    """DejaVu, which matplotlib brings along: Greek, Cyrillic, Arabic, Hebrew and more."""
+@cache
+def _fonts() -> typst.Fonts:
+    """What typst brings along, DejaVu from matplotlib, Noto, and after them what this computer has.
+
+    matplotlib's other fonts stay out: its LastResort has a box for every letter that there is.
+    """
     import matplotlib
 
-    return Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    dejavu = sorted((Path(matplotlib.get_data_path()) / "fonts" / "ttf").glob("DejaVu*.ttf"))
+    packages = [files(package) for package in _FONTS]
+    return typst.Fonts(font_paths=[*map(str, dejavu), *map(str, packages)])

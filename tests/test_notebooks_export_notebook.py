@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,11 @@ from hypothesis import strategies as st
 
 import explorer
 from explorer.errors import ExplorerError
-from explorer.session import Session, Step, content_hash, read_session, save_session
+from explorer.session import Session, Step, content_hash, read_session, save_session, versions
 from notebooks_export import build_notebook, notebook_files, perform
 from notebooks_export.calls import CALLS
 from notebooks_export.cells import WIDTH
-from notebooks_export.notebook import OWN_WORDS, plain
+from notebooks_export.notebook import OWN_WORDS
 from tests.export_samples import NEEDS_A_RUN, TINY, every_kind, own_picture, performed
 from tests.fresh_kernel import assert_shows_the_same, pixels
 
@@ -264,43 +263,36 @@ def test_a_step_that_fails_is_named() -> None:
         perform(Session(steps=(step,)))
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "<script>alert(1)</script>",
-        "![x](file:///etc/passwd)",
-        "[x](javascript:alert(1))",
-        '`#read("/etc/passwd")`{=typst}',
-        "$\\href{javascript:alert(1)}{x}$",
-        "<!-- -->",
-        "***",
-        "1. one",
-        "# heading",
-        "    code",
-        "| a | b |\n|---|---|",
-    ],
-)
-def test_words_are_words(text: str) -> None:
-    """As pandoc, an independent reader of Markdown, understands them: text and breaks, nothing else."""
-    import pypandoc
-
-    tree = json.loads(pypandoc.convert_text(plain(text), "json", format="markdown-smart"))
-    kinds: set[str] = set()
-
-    def collect(node: Any) -> None:
-        if isinstance(node, dict):
-            kinds.add(node.get("t", ""))
-            for part in node.values():
-                collect(part)
-        elif isinstance(node, list):
-            for part in node:
-                collect(part)
-
-    collect(tree["blocks"])
-    assert kinds <= {"Para", "Str", "Space", "SoftBreak"}
-
-
 def test_titles_stay_on_their_line() -> None:
     step = Step("text", title="a\n\n# b")
     [_, cell] = build_notebook(Session(steps=(step,))).cells
-    assert cell.source.splitlines()[0].startswith("## 1. a  \\# b")
+    assert cell.source.splitlines()[0].startswith("## 1. a \\# b")
+
+
+def made_with(*steps: Step) -> str:
+    """What the heading says of versions."""
+    source: str = build_notebook(Session(steps=steps)).cells[0].source
+    return source.split("CNN Explorer; ")[1].split(". How to")[0]
+
+
+def test_the_versions_are_those_that_the_steps_were_computed_with() -> None:
+    old, new = {"torch": "1.0", "numpy": "2.0"}, {"torch": "9.9", "numpy": "2.0"}
+    step = Step("explorer.derive_size", {"size": 6, "kernel": 2}, text="5")
+    then, now, words = replace(step, versions=old), replace(step, versions=new), Step("text", title="t")
+    assert made_with(then, words, then) == "torch 1.0, numpy 2.0"
+    assert made_with(then, replace(then, versions=dict(reversed(old.items())))) == "torch 1.0, numpy 2.0"
+    assert (
+        made_with(then, now, then, then, then, words, now)
+        == "steps 1 and 3 to 5: torch 1.0, numpy 2.0; steps 2 and 7: torch 9.9, numpy 2.0"
+    )
+    # A step without results was computed nowhere yet; a session of such steps says what it would run with.
+    assert made_with(step, now) == "torch 9.9, numpy 2.0"
+    running = ", ".join(f"{package} {number}" for package, number in versions().items())
+    assert made_with(step) == running
+    assert running in build_notebook(Session(steps=(words,))).cells[0].source
+
+
+def test_the_same_session_gives_the_same_notebook_after_an_upgrade(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = nbformat.writes(build_notebook(performed()))
+    monkeypatch.setattr("notebooks_export.notebook.versions", lambda: {"torch": "99"})
+    assert nbformat.writes(build_notebook(performed())) == before

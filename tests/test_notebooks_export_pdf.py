@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pypdf import PdfReader
 from explorer.errors import ExplorerError
 from explorer.session import Session, Step
 from notebooks_export import build_notebook, to_pdf
+from notebooks_export.formulas import _FENCES, _ONE, _PLAIN, _SPACES, _SYMBOLS, _TABLES, _TWO, _WORDS
 from tests.export_samples import as_png, performed
 
 POINTS_PER_CM = 72 / 2.54
@@ -23,10 +25,34 @@ MARGIN_CM = 2.3
 
 
 def words(pdf: bytes) -> str:
-    """All text, spaces and breaks made one space; the marks of soft breaks and the pages' numbers left out."""
+    """All text, spaces and breaks made one space; the pages' numbers left out."""
+    return " ".join(" ".join(lines(pdf)).split())
+
+
+def lines(pdf: bytes) -> list[str]:
+    """All text, line by line, without the pages' numbers; spaces that don't break are spaces."""
     pages = [page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages]
-    text = " ".join(pages[:1] + [page.rstrip().removesuffix(str(n)) for n, page in enumerate(pages[1:], 1)])
-    return " ".join(text.replace("\u200b", "").split())
+    told = pages[:1] + [page.rstrip().removesuffix(str(n)) for n, page in enumerate(pages[1:], 1)]
+    return "\n".join(told).replace("\u00a0", " ").splitlines()
+
+
+def fonts(pdf: bytes) -> set[str]:
+    """The names of the fonts inside, without the marks of subsets."""
+    found = (page["/Resources"]["/Font"].values() for page in PdfReader(io.BytesIO(pdf)).pages)
+    return {str(font.get_object()["/BaseFont"]).partition("+")[2] for page in found for font in page}
+
+
+def addresses(pdf: bytes) -> list[str]:
+    """Where the links of all pages lead."""
+    marks = (
+        mark.get_object() for page in PdfReader(io.BytesIO(pdf)).pages for mark in page.get("/Annots", ())
+    )
+    return [str(mark["/A"]["/URI"]) for mark in marks if "/A" in mark]
+
+
+def of_words(text: str, title: str = "T") -> Any:
+    """The notebook of a session with one comment."""
+    return build_notebook(Session(title, (Step("text", title=title, comment=text),)))
 
 
 def pages_as_pixels(notebook: Any, monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
@@ -97,11 +123,109 @@ def test_the_same_notebook_gives_the_same_bytes(report: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Grüße aus Łódź, naïve", "Ελληνικά", "Кириллица", "α ≤ β → ∑ × −1", "“quoted” — dash--dash"]
+    "text",
+    [
+        "Grüße aus Łódź, naïve",
+        "Ελληνικά",
+        "Кириллица",
+        "α ≤ β → ∑ × −1",
+        "“quoted” — dash--dash",
+        "it's ’n’ 'q' \"q\" - -- --- – — ... … .... ‘a’",
+        "卷积神经网络。畳み込みです。합성곱",
+        "ภาษา",  # no marks above letters: pypdf can't put these back in order
+        "😀 🐕",
+    ],
 )
 def test_other_writing_is_intact(text: str) -> None:
     session = Session(text, (Step("text", title=text, text=text, comment=text),))
-    assert words(to_pdf(build_notebook(session))).count(text) == 4
+    pdf = to_pdf(build_notebook(session), text)
+    assert words(pdf).count(text) == 5
+    assert not any("LastResort" in font for font in fonts(pdf))
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "中国",
+        "한국",
+        "あい",
+        "กข",
+        "अआ",
+        "اب",
+        "אב",
+        "ԱԲ",
+        "აბ",
+        "កខ",
+        "ກຂ",
+        "ሀለ",
+        "😀🐕",
+        "𝔽ℝ",
+        "ЖЯ",
+        "⌊⊗",
+        "தம",
+    ],
+)
+@pytest.mark.parametrize("code", [False, True])
+def test_letters_of_all_scripts_are_drawn(pair: str, code: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two letters of a script look different from each other: placeholders would not."""
+    first, second = (
+        pages_as_pixels(
+            new_notebook(
+                cells=[(new_code_cell if code else new_markdown_cell)(f"x {letter} x " * 9, id="a")]
+            ),
+            monkeypatch,
+        )
+        for letter in pair
+    )
+    assert any(not np.array_equal(*pages) for pages in zip(first, second, strict=True))
+
+
+def test_lines_and_lists_stay_as_typed() -> None:
+    typed = (
+        "First I looked at three things:\n- one\n- two\n    - deeper\n1. a number\n2) another\n(3) a third\n"
+        "a) a letter\nA. Student said ... no -- 'x'\n* star   and three  spaces\n\nA paragraph\nof two lines"
+    )
+    told = lines(to_pdf(of_words(typed)))
+    start = told.index("First I looked at three things:")
+    assert told[start : start + 13] == [line for line in typed.split("\n") if line]
+
+
+LONG_ADDRESS = "https://en.wikipedia.org/wiki/Convolutional_neural_network#Pooling_layers?y=1&z=~k"
+
+
+def test_addresses_are_printed_as_typed_and_lead_nowhere() -> None:
+    text = (
+        f"See {LONG_ADDRESS}, www.a_b.org/c_d and a_b@c_d.org. javascript:alert(1) file:///etc/passwd <x:y>"
+    )
+    title = "T https://t.org/a_b"
+    pdf = to_pdf(of_words(text, title), "a_b https://x.org/c_d")
+    assert words(pdf).startswith(f"{title} a_b https://x.org/c_d Made with")
+    assert text.replace(" ", "") in words(pdf).replace(" ", "")
+    assert f"1. {title}" in words(pdf)
+    assert addresses(pdf) == []
+
+
+def test_links_of_a_notebook_lead_to_the_web_or_nowhere() -> None:
+    """In a notebook that somebody has edited."""
+    text = (
+        '# [Title](https://t.org/a_b)\n\nfirst\n\n## Links\n\n[web](https://a.org/b_c?d=1#e "hint") '
+        "[script](javascript:alert(1)) [file](file:///etc/passwd) [mail](mailto:a@b.c) [here](#links) [none]() "
+        "<javascript:alert(2)> <https://d.org/e_f> javascript:alert(3) https://bare.org file:///x\n"
+    )
+    pdf = to_pdf(new_notebook(cells=[new_markdown_cell(text, id="a")]))
+    assert addresses(pdf) == ["https://a.org/b_c?d=1#e", "https://d.org/e_f"]
+    assert words(pdf).startswith("Title first")
+    assert "web script file mail here none" in words(pdf)
+    assert "https://d.org/e_f javascript:alert(3) https://bare.org file:///x" in words(pdf)
+
+
+def test_long_words_are_copied_whole() -> None:
+    long = "0123456789abcdef" * 20
+    notebook = of_words(f"{long} {'a/' * 100}")
+    notebook.cells.append(new_code_cell(f"x = '{long}'", id="long"))
+    read = "".join(lines(to_pdf(notebook)))
+    assert read.count(long) == 2
+    assert "a/" * 100 in read
 
 
 def test_code_keeps_its_lines_and_quotes() -> None:
@@ -118,6 +242,51 @@ def test_mathematics_is_set() -> None:
     assert "frac" not in text
     assert "⌊" in text
     assert "⌋" in text
+
+
+def test_formulas_of_a_user_are_set() -> None:
+    """Each command that a formula may have is one that pandoc and typst know."""
+    names = sorted(_SYMBOLS | _SPACES | _PLAIN)
+    every = [f"x {name} y" for name in names] + [f"x^{name}" for name in _SYMBOLS]
+    every += [rf"{name}{{x}}" for name in _ONE | _WORDS] + [rf"{name}{{x}}{{y}}" for name in _TWO]
+    every += [rf"\left{start} x \right{end}" for start, ends in _FENCES.items() for end in ends]
+    every += [rf"\begin{{{name}}} a & b \\ c & d \end{{{name}}}" for name in _TABLES]
+    pdf = to_pdf(of_words("\n".join(f"${tex}$ and $${tex}$$" for tex in sorted(every)) + "\n\n$5 and $6."))
+    assert words(pdf).endswith("$5 and $6.")
+    # None of them is shown as typed.
+    assert words(pdf).count("$") == 2
+    assert not re.search(r"\\[a-z{]", words(pdf))
+    assert "⊙" in words(pdf)
+
+
+@pytest.mark.parametrize(
+    "tex",
+    [
+        r"\undefinedmacro{x}",
+        r"\begin{vmatrix} a & b \\ c & d \end{vmatrix}",  # pandoc takes it, typst doesn't
+        r"\left( x \right\{",
+        r"\circledast \cap \bigcap \otimes",
+        r"\text{#panic()} \text{\"}",
+        r"\href{javascript:alert(1)}{x}",
+        r"\color{red}{x} \hspace{10cm} \rule{1cm}{1cm}",
+        r"\def\x{\x\x}\x",
+        r"{" * 30 + "x" + "}" * 30,
+        "#panic()",
+        "}{",
+    ],
+)
+@pytest.mark.parametrize("mark", ["$", "$$"])
+@pytest.mark.parametrize("edited", [False, True])
+def test_no_formula_breaks_the_pdf(tex: str, mark: str, edited: bool) -> None:
+    """In a session's words, and in a notebook that somebody else has edited."""
+    text = f"Before {mark}{tex}{mark} after"
+    pdf = to_pdf(new_notebook(cells=[new_markdown_cell(text, id="a")]) if edited else of_words(text))
+    if edited:
+        assert "Before" in words(pdf)
+        assert words(pdf).endswith("after")
+    else:
+        assert text in words(pdf)
+    assert addresses(pdf) == []
 
 
 @pytest.mark.parametrize("size", [(4000, 500), (500, 4000), (1, 1), (64, 64)])
