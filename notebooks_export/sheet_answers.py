@@ -155,8 +155,9 @@ def _downsampling() -> str:
 def _size() -> str:
     return (
         "With padding p on either side the input is n + 2p long. A kernel of k has n + 2p − k pixels of room to slide, "
-        "in which ⌊(n + 2p − k) / s⌋ whole steps of s fit; with the first position that makes "
-        f"⌊(n + 2p − k) / s⌋ + 1. For n = 6, k = 2, p = 0: {output_size(6, 2)} with s = 1, "
+        "in which as many whole steps of s fit as s goes into it; with the first position that makes\n\n"
+        r"$$\left\lfloor \frac{n + 2p - k}{s} \right\rfloor + 1$$"
+        f"\n\npositions. For n = 6, k = 2, p = 0: {output_size(6, 2)} with s = 1, "
         f"{output_size(6, 2, stride=2)} with s = 2."
     )
 

@@ -110,7 +110,13 @@ def lay_out_chosen() -> ChosenStep:
     name = gr.Textbox(
         label="Title of the step", max_lines=1, max_length=MAX_TITLE, elem_id="export-step-title"
     )
-    comment = gr.Textbox(label="Your words", lines=3, max_length=MAX_TEXT, elem_id="export-comment")
+    comment = gr.Textbox(
+        label="Your words",
+        info="Formulas as in TeX, between dollar signs: $k^2$",
+        lines=3,
+        max_length=MAX_TEXT,
+        elem_id="export-comment",
+    )
     refused = gr.HTML("", padding=False, elem_id="export-refused")
     picture = gr.Image(
         label="Result",
