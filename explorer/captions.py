@@ -79,25 +79,23 @@ def describe_comparison(comparison: ClassComparison) -> str:
     a, b, difference = comparison.a, comparison.b, comparison.difference
     objective = f"{_OBJECTIVES[a.objective]} of class {named(a)} and of class {named(b)}"
     said = _METHODS[a.method].format(objective=objective, layer=a.layer, patch=a.patch_px)
-    said += f". {_colours(a)} In the difference, {_separating(a, b)}, blue the other way round; "
-    said += (
-        f"it lies between {number(float(difference.map.min()))} and {number(float(difference.map.max()))}. "
-    )
+    low, high = float(difference.map.min()), float(difference.map.max())
+    said += f". {_colours(a)} In the difference ({number(low)} to {number(high)}), {_separating(a, b)}, "
+    said += "blue the other way round. "
     reach = comparison.limits[0][1]
     strengths = [float(np.abs(view.map).max()) for view in (a, b, difference)]
     largest = max(strengths)
     if largest == 0:
         return said + "Every value is 0: nothing on this picture moves either."
-    said += f"All three maps are on one scale from −{number(reach)} to {number(reach)}"
+    said += f"One scale for all three, −{number(reach)} to {number(reach)}"
     if largest > reach:
         said += (
-            f", which at least {PIXEL_QUANTILE:.1%} of each map's pixels stay within; "
-            f"the largest value is {number(largest)}"
+            f", which {PIXEL_QUANTILE:.1%} of the pixels stay within; the largest value is {number(largest)}"
         )
     said += "."
-    (low, weaker), (high, stronger) = sorted(zip(strengths, (a.label, b.label), strict=False))
-    if low > 0 and high / low >= 1.5:
-        said += f" The map of {stronger} is {high / low:.1f} times as strong as that of {weaker}."
+    (weak, weaker), (strong, stronger) = sorted(zip(strengths, (a.label, b.label), strict=False))
+    if weak > 0 and strong / weak >= 1.5:
+        said += f" The map of {stronger} is {strong / weak:.1f} times as strong as that of {weaker}."
     return said
 
 
@@ -127,7 +125,7 @@ def _separating(a: Attribution, b: Attribution) -> str:
     """What red says in the map of a less that of b."""
     if not a.signed:
         return f"red matters more for {named(a)} than for {named(b)}"
-    red = "red: a brighter pixel would speak" if a.method in ("gradient", "smooth_grad") else "red speaks"
+    red = "red: brighter speaks" if a.method in ("gradient", "smooth_grad") else "red speaks"
     # More loss for the one than for the other is what speaks for the other.
     gains, loses = (b, a) if a.objective == "loss" else (a, b)
     return f"{red} for {named(gains)} rather than {named(loses)}"

@@ -40,7 +40,7 @@ def compared(
 def red_speaks_for(said: str) -> str:
     """The class that red speaks for in the difference, as the caption says it."""
     for_, than = re.search(
-        r"In the difference, red.* speaks? for \d+ \((.+?)\) rather than \d+ \((.+?)\)", said
+        r"In the difference .*?, red.*? speaks for \d+ \((.+?)\) rather than \d+ \((.+?)\)", said
     ).groups()
     assert {for_, than} == {A, B}
     return for_
@@ -87,13 +87,13 @@ def test_a_comparison_is_named_as_completely_as_a_single_map(
     assert ("at layer " + pair.a.layer in said) == (method in ("grad_cam", "hires_cam"))
     assert (f"{pair.a.patch_px} × {pair.a.patch_px} input pixels" in said) == (method == "occlusion")
     reach = pair.limits[0][1]
-    assert f"one scale from −{number(reach)} to {number(reach)}" in said
+    assert f"One scale for all three, −{number(reach)} to {number(reach)}" in said
     magnitudes = [np.abs(view.map) for view in (pair.a, pair.b, pair.difference)]
     largest = max(float(m.max()) for m in magnitudes)
     assert ("the largest value is" in said) == (largest > reach)
     if largest > reach:
         assert f"the largest value is {number(largest)}" in said
-        assert f"at least {PIXEL_QUANTILE:.1%}" in said
+        assert f"which {PIXEL_QUANTILE:.1%} of the pixels stay within" in said
         assert all((m <= reach).mean() >= PIXEL_QUANTILE - 1 / m.size for m in magnitudes)
     else:
         assert method in ("grad_cam", "hires_cam", "occlusion")
