@@ -43,7 +43,8 @@ def suggest(name: str, known: Iterable[str], listing: str) -> str:
     near = _nearest(name, list(known))
     meant = "did you mean " + " or ".join(repr(n) for n in near) + "?" if near else ""
     remedy = Suggestion(f"{meant} {listing} lists them all".lstrip())
-    remedy.on_page = meant or "choose one from the list"
+    choice = "it" if len(near) == 1 else "one"
+    remedy.on_page = f"{meant} choose {choice} from the list".lstrip()
     return remedy
 
 

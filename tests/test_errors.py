@@ -43,7 +43,10 @@ def test_case_is_no_difference() -> None:
 
 
 def test_on_the_page_a_remedy_names_no_function() -> None:
-    for name, remedy in (("layr4", "did you mean 'layer4'?"), ("zzz", "choose one from the list")):
+    for name, remedy in (
+        ("layr4", "did you mean 'layer4'? choose it from the list"),
+        ("zzz", "choose one from the list"),
+    ):
         suggestion = suggest(name, ["conv1", "layer4"], "explorer.list_layers(model)")
         error = ExplorerError(f"layer {name!r}", "is not in resnet18", suggestion)
         assert "explorer.list_layers(model) lists them all" in str(error)
