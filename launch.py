@@ -109,16 +109,19 @@ def serve(options: argparse.Namespace, auth: tuple[str, str] | None) -> int:
     warm_up(bench, options.model)
     print(f"The explorer is at {app.local_url}", flush=True)
     if options.share:
-        print(
-            f"Public link: {app.share_url}"
-            if app.share_url
-            else "No public link could be made: there is no connection. The address above goes on working.",
-            flush=True,
-        )
+        print(public_link(app.share_url, offline=options.offline), flush=True)
     if auth:
         print(f"Login: {auth[0]}   password: {auth[1]}", flush=True)
     app.block_thread()
     return 0
+
+
+def public_link(url: str | None, *, offline: bool) -> str:
+    """What to say of the public link that was asked for."""
+    if url:
+        return f"Public link: {url}"
+    why = "it needs a connection, and --offline allows none" if offline else "there is no connection"
+    return f"No public link could be made: {why}. The address above goes on working."
 
 
 def start(options: argparse.Namespace, auth: tuple[str, str] | None) -> tuple[Any, Any]:
@@ -160,7 +163,7 @@ def start(options: argparse.Namespace, auth: tuple[str, str] | None) -> tuple[An
     app.launch(
         server_name=options.host,
         server_port=options.port,
-        share=options.share,
+        share=options.share and not options.offline,  # gradio would try to download a program for it
         auth=auth,
         inbrowser=not options.no_browser,
         prevent_thread_lock=True,

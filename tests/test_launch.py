@@ -151,6 +151,11 @@ def test_a_server_file_cannot_be_named(client):
     assert "cheetah" not in json.dumps(completed["output"])
 
 
+def test_what_is_said_of_a_public_link():
+    assert launch.public_link("https://a.gradio.live", offline=False) == "Public link: https://a.gradio.live"
+    assert "there is no connection" in launch.public_link(None, offline=False)
+
+
 def test_shared_without_a_connection_goes_on_locally_behind_a_login(tmp_path):
     with served(tmp_path, "--share", "--offline") as running:
         for _ in range(600):
@@ -158,7 +163,9 @@ def test_shared_without_a_connection_goes_on_locally_behind_a_login(tmp_path):
                 break
             time.sleep(0.1)
         said = running.printed()
-        assert "No public link could be made" in said
+        assert "No public link could be made: it needs a connection, and --offline allows none." in said
+        for trace in ("frpc", "share link", "huggingface"):  # of gradio's trying it all the same
+            assert trace not in said
         user, password = re.search(r"Login: (\S+)\s+password: (\S+)", said).groups()
         assert status(running.url + "gradio_api/info") == 401
         assert status(running.url + "gradio_api/queue/join", b"{}") == 401
