@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +12,12 @@ import gradio as gr
 from explorer.catalogue import BUNDLED
 from explorer.errors import ExplorerError
 from explorer.images import sample_images
-from explorer.layers import find_layer, list_layers
 from explorer.session import Session
 from explorer.tabs import (
     activations,
+    address,
     convolution,
     endpoints,
-    explaining,
     network,
     receptive_field,
     saliency,
@@ -27,10 +25,10 @@ from explorer.tabs import (
     sidebar,
     two_classes,
 )
-from explorer.tabs.components import QUIET, class_choices, entered, layer_choices, warn
+from explorer.tabs.components import QUIET, entered
 from explorer.tabs.doorway import Doorway, Wing
 from explorer.tabs.sidebar import Sidebar
-from explorer.workbench import Look, Workbench
+from explorer.workbench import Workbench
 
 CONVOLUTION = "convolution"
 TABS = (
@@ -42,20 +40,6 @@ TABS = (
     network.NAME,
     CONVOLUTION,
 )
-# Written by the browser itself, so that changing a control costs no round trip.
-_WRITE_ADDRESS = """(...values) => {
-  const names = ["tab", "model", "image", "framing", "layer", "view", "class", "method", "a", "b"];
-  const defaults = {tab: "activations", framing: "crop", view: "pca", method: "gradient"};
-  const address = new URL(window.location);
-  names.forEach((name, i) => {
-    const value = values[i];
-    const keep = value !== null && value !== undefined && value !== "" && defaults[name] !== value
-      && !String(value).includes(":");
-    keep ? address.searchParams.set(name, value) : address.searchParams.delete(name);
-  });
-  window.history.replaceState(null, "", address);
-  document.body.dataset.wide = WIDE.includes(values[0]);
-}"""
 
 
 def build_app(bench: Workbench, *, model: str | None = None, wings: Sequence[Wing] = ()) -> gr.Blocks:
@@ -132,8 +116,7 @@ def _open_at_the_address(
         if model:
             wanted.setdefault("model", model)
         look, title = sidebar.first_look(bench, wanted)
-        where = wanted.get("tab", "")
-        where = where if where in (*TABS, *wings) else activations.NAME
+        where = address.one_of(wanted, "tab", [*TABS, *wings]) or activations.NAME
         return (
             look,
             gr.update(choices=sidebar.model_choices(bench, look.model), value=look.model),
@@ -143,15 +126,17 @@ def _open_at_the_address(
             *sidebar.describe(bench, look),
             where,
             gr.update(selected=where),
-            *wanted_layer(bench, look, wanted),
-            *wanted_classes(bench, look, wanted),
+            *address.wanted_layer(bench, look, wanted),
+            *address.wanted_class(bench, look, wanted),
+            *address.wanted_classes(bench, look, wanted),
         )
 
     main, one, two = right.main, right.one, right.two
     outputs: list[Any] = [
         *(left.look, left.model, left.image, left.framing, left.sample, left.status, left.predictions),
         *(right.active, right.tabs, main.layer, main.view),
-        *(one.target, one.method, one.seen, two.first, two.second, two.seen),
+        *(one.target, one.method, one.objective, one.sign, one.layer, one.seen),
+        *(two.first, two.second, two.method, two.objective, two.layer, two.seen),
     ]
     app.load(start, None, outputs, **QUIET)
 
@@ -159,54 +144,23 @@ def _open_at_the_address(
 def _keep_the_address(left: Sidebar, right: _Screens, wings: list[str]) -> None:
     """Whenever something of it changes, write the view into the page's address."""
     main, one, two = right.main, right.one, right.two
-    parts: list[Any] = [
-        *(right.active, left.model, left.sample, left.framing, main.layer, main.view),
-        *(one.target, one.method, two.first, two.second),
-    ]
-    write = _WRITE_ADDRESS.replace("WIDE", json.dumps([CONVOLUTION, *wings]))
-    gr.on([part.change for part in parts], None, parts, None, js=write, **QUIET)
-
-
-def wanted_layer(bench: Workbench, look: Look, wanted: dict[str, str]) -> tuple[Any, Any]:
-    """Updates for the activation tab's (layer, view) from the address; what isn't known is said and left out."""
-    layer, view = gr.skip(), gr.skip()
-    if "layer" in wanted:
-        model = bench.model(look.model)
-        try:
-            name = find_layer(model, wanted["layer"]).name
-            layer = gr.update(choices=layer_choices(list_layers(model)), value=name)
-        except ExplorerError as error:
-            warn(error)
-    if "view" in wanted:
-        views = [value for _, value in activations.VIEWS]
-        if wanted["view"] in views:
-            view = wanted["view"]
-        else:
-            warn(ExplorerError(f"view {wanted['view']!r}", "is unknown", f"choose one of {', '.join(views)}"))
-    return layer, view
-
-
-def wanted_classes(bench: Workbench, look: Look, wanted: dict[str, str]) -> tuple[Any, ...]:
-    """Updates for (class, method, chosen for) and (class A, class B, chosen for) from the address."""
-    model = bench.model(look.model)
-    choices = class_choices(model.labels)
-
-    def chosen(name: str) -> Any:
-        try:
-            return gr.update(choices=choices, value=model.class_index(wanted[name]))
-        except ExplorerError as error:
-            warn(error)
-            return gr.skip()
-
-    one: tuple[Any, ...] = (gr.skip(), gr.skip(), gr.skip())
-    two: tuple[Any, ...] = (gr.skip(), gr.skip(), gr.skip())
-    if "class" in wanted:
-        one = (chosen("class"), gr.skip(), explaining.chosen_for(look))
-    if wanted.get("method") in [value for _, value in explaining.METHODS]:
-        one = (one[0], wanted["method"], one[2])
-    if "a" in wanted and "b" in wanted:
-        two = (chosen("a"), chosen("b"), explaining.chosen_for(look))
-    return (*one, *two)
+    components: dict[str, Any] = {
+        "tab": right.active,
+        "model": left.model,
+        "image": left.sample,
+        "framing": left.framing,
+        "layer": main.layer,
+        "view": main.view,
+        "class": one.target,
+        "method": one.method,
+        "objective": one.objective,
+        "sign": one.sign,
+        "a": two.first,
+        "b": two.second,
+        "pair-method": two.method,
+        "pair-objective": two.objective,
+    }
+    address.keep(components, wide=[CONVOLUTION, *wings])
 
 
 def warm_up(bench: Workbench, model: str | None = None) -> threading.Thread:

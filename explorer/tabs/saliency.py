@@ -45,6 +45,9 @@ class SaliencyTab:
 
     target: gr.Dropdown
     method: gr.Dropdown
+    objective: gr.Radio
+    sign: gr.Radio
+    layer: gr.Dropdown
     seen: gr.State
 
 
@@ -111,7 +114,7 @@ def build(
         return keep_attribution(bench, look, explanation(target, *asked), shown, alpha)
 
     connect(pin, session, keep, [look, *settings])
-    return SaliencyTab(target, method, seen)
+    return SaliencyTab(target, method, objective, sign, layer, seen)
 
 
 def draw(

@@ -14,11 +14,12 @@ import gradio as gr
 from explorer.catalogue import BUNDLED, catalogue, model_info
 from explorer.download import DownloadProgress
 from explorer.errors import ExplorerError
-from explorer.images import sample_images
+from explorer.images import browser_can_draw, sample_images
 from explorer.models import ensure_weights, load_model
 from explorer.overlay import enlarged
 from explorer.predictions import ranked
 from explorer.preprocessing import Framing
+from explorer.tabs.address import one_of
 from explorer.tabs.components import (
     QUIET,
     cancel_button,
@@ -129,7 +130,8 @@ def _connect(
         if not path or path == before.image_path:
             yield nothing_new
         else:
-            yield from _looking(bench, replace(before, image_path=path), before, keep_image=True)
+            drawn = browser_can_draw(Path(path))
+            yield from _looking(bench, replace(before, image_path=path), before, keep_image=drawn)
 
     def choose_sample(before: Look, event: gr.SelectData) -> Iterator[Any]:
         chosen = str(samples[event.index][1])
@@ -189,14 +191,13 @@ def first_look(bench: Workbench, wanted: dict[str, str]) -> tuple[Look, str]:
     What the address asks for and can't be had is said, and the default shown.
     """
     samples = sample_images()
-    title = wanted.get("image", next(iter(samples)))
-    if title not in samples:
-        warn(ExplorerError(f"sample {title!r}", "is unknown", f"choose one of {', '.join(samples)}"))
-        title = next(iter(samples))
+    title = one_of(wanted, "image", list(samples)) or next(iter(samples))
     name = wanted.get("model", BUNDLED)
     try:
         trained = bench.source is not None and bool(bench.source.versions(name))
-        if not trained and not model_info(name).on_disk:
+        if not trained and not (info := model_info(name)).on_disk:
+            if bench.offline:
+                ensure_weights(info, offline=True)  # raises, and says which file to put where
             # A link must not start a download by being opened: the user chooses that in the list.
             raise ExplorerError(
                 f"the weights of {name}",
@@ -205,9 +206,9 @@ def first_look(bench: Workbench, wanted: dict[str, str]) -> tuple[Look, str]:
             )
         bench.model(name)
     except ExplorerError as error:
-        warn(error)
+        warn(error.on_page())
         name = BUNDLED
-    framing: Framing = "stretch" if wanted.get("framing") == "stretch" else "crop"
+    framing: Any = one_of(wanted, "framing", [value for _, value in FRAMINGS]) or "crop"
     return bench.look(name, str(samples[title]), framing), title
 
 

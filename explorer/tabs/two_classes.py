@@ -44,6 +44,9 @@ class TwoClassesTab:
 
     first: gr.Dropdown
     second: gr.Dropdown
+    method: gr.Dropdown
+    objective: gr.Radio
+    layer: gr.Dropdown
     seen: gr.State
 
 
@@ -122,7 +125,7 @@ def build(
         return keep_comparison(bench, look, a, b, alpha)
 
     connect(pin, session, keep, [look, *settings])
-    return TwoClassesTab(first, second, seen)
+    return TwoClassesTab(first, second, method, objective, layer, seen)
 
 
 IDS = ("compare-a", "compare-b", "compare-difference")
@@ -139,6 +142,12 @@ def draw(
     alpha: float,
 ) -> Iterator[tuple[Any, ...]]:
     """Updates for the three pictures with captions, the scale, the caption and the progress."""
+    if first == second:
+        # Pictures of an earlier pair would stand under the names of this one.
+        model = bench.model(look.model)
+        name = model.labels[model.class_index(first)]
+        yield (*(None, "") * 3, "", note(f"Choose two different classes: both are {first} ({name})."), "")
+        return
     asked = [explanation(target, method, objective, "signed", layer) for target in (first, second)]
     found = yield from while_working(
         lambda report: bench.comparison(look, asked[0], asked[1], report),

@@ -169,6 +169,25 @@ def test_two_classes_three_maps(page):
     assert lost < -1
 
 
+def test_one_class_twice_takes_the_old_maps_away(new_page):
+    page = new_page("?tab=two-classes&a=1&b=1")
+    page.wait_for_selector("#compare-caption .note")
+    caption = page.locator("#compare-caption")
+    expect(caption).to_have_text("Choose two different classes: both are 1 (goldfish).")
+    expect(page.locator("#compare-a img")).to_have_count(0)
+    choose(page, "Class B", "cheetah")
+    page.wait_for_selector("#compare-difference img")
+    expect(caption).to_contain_text(
+        "Grad-CAM of the logit (score) of class 1 (goldfish) and of class 293 (cheetah)"
+    )
+    choose(page, "Class A", "cheetah")
+    expect(caption).to_have_text("Choose two different classes: both are 293 (cheetah).")
+    for place in ("a", "b", "difference"):
+        expect(page.locator(f"#compare-{place} img")).to_have_count(0)
+    expect(page.locator("#compare-scale .bars")).to_have_count(0)
+    expect(page.locator(".toast-body")).to_have_count(0)
+
+
 def test_saliency_of_a_class_chosen_by_name(page):
     open_part(page, "Saliency")
     page.wait_for_selector("#saliency img")
@@ -209,6 +228,16 @@ def test_layers_side_by_side_with_shapes(page):
     wait_for_another(page, "#several", before)
 
 
+def test_captions_of_layers_lie_below_their_maps(page):
+    open_part(page, "Side by side")
+    page.wait_for_selector("#several img")
+    for thumbnail in page.locator("#several .thumbnail-lg").all():
+        picture = thumbnail.locator("img").bounding_box()
+        assert (
+            picture["y"] + picture["height"] <= thumbnail.locator(".caption-label").bounding_box()["y"] + 0.5
+        )
+
+
 def test_network_is_listed_with_parameters(page):
     open_part(page, "Network")
     expect(page.locator("#network-summary")).to_contain_text("4,652,008")
@@ -232,12 +261,77 @@ def test_address_reproduces_the_view(new_page):
     )
 
 
+@pytest.mark.parametrize(
+    ("address", "where", "said"),
+    [
+        (
+            "?tab=saliency&class=285&method=grad_cam&objective=loss&sign=absolute",
+            "#saliency-caption",
+            ("Grad-CAM of the cross-entropy loss of class 285", "the sign is left out"),
+        ),
+        (
+            "?tab=two-classes&a=281&b=293&pair-method=hires_cam&pair-objective=probability",
+            "#compare-caption",
+            ("HiResCAM of the probability of class 281 (tabby) and of class 293 (cheetah)",),
+        ),
+    ],
+)
+def test_address_holds_how_a_class_is_explained(new_page, address, where, said):
+    page = new_page(address)
+    for words in said:
+        expect(page.locator(where)).to_contain_text(words)
+    expect(page.get_by_role("combobox", name="Layer of the map")).to_be_visible()
+    # And it is written as it was read.
+    for part in address[1:].split("&"):
+        page.wait_for_function("part => location.search.slice(1).split('&').includes(part)", arg=part)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("?method=gradcam", ("'gradcam'", "choose one of gradient, grad_cam")),
+        ("?pair-objective=los", ("'los'", "choose one of logit, loss")),
+        ("?sign=plus", ("'plus'", "choose one of signed, absolute")),
+        ("?tab=xx", ("'xx'", "choose one of activations, side-by-side")),
+        ("?framing=foo", ("'foo'", "choose one of crop, stretch")),
+        ("?a=243", ("'243'", "give b as well")),
+        ("?layer=BLOCKS.4", ("'BLOCKS.4'", "did you mean 'blocks.4'? choose it from the list")),
+        ("?layer=zzz", ("'zzz'", "choose one from the list")),
+        ("?class=cheeta", ("'cheeta'", "did you mean 'cheetah'")),
+        ("?model=squeezenet1_1", ("offline", "squeezenet1_1-b8a52dc0.pth")),
+    ],
+)
+def test_every_typo_of_an_address_is_said_in_words_for_the_page(new_page, address, words):
+    page = new_page(address)
+    toast = page.locator(".toast-body")
+    for word in words:
+        expect(toast).to_contain_text(word)
+    for call in ("explorer.", "model.labels", "?."):
+        expect(toast).not_to_contain_text(call)
+    page.wait_for_selector("#activation img")
+
+
 def test_what_an_address_gets_wrong_is_said(new_page):
     page = new_page("?layer=layr4&model=resnet81&tab=nowhere")
     page.wait_for_selector("#activation img")
     expect(page.get_by_text("layr4", exact=False).first).to_be_visible()
     expect(page.get_by_text("resnet81", exact=False).first).to_be_visible()
     expect(page.locator("#predictions")).to_contain_text("cheetah")
+
+
+@pytest.mark.parametrize("kind", ["tif", "ppm"])
+def test_a_picture_that_no_browser_draws_is_shown_all_the_same(page, tmp_path, kind):
+    grey = np.linspace(0, 65535, 240 * 320).reshape(240, 320).astype(np.uint16)
+    eight = Image.fromarray((grey // 257).astype(np.uint8))
+    (Image.fromarray(grey) if kind == "tif" else eight).save(tmp_path / f"scan.{kind}")
+    before = source(page, "#activation")
+    upload(page, tmp_path / f"scan.{kind}")
+    wait_for_another(page, "#activation", before)
+    page.wait_for_function("() => document.querySelector('#image img')?.naturalWidth === 320")
+    shown = pixels(page, "#image")
+    assert shown[0, 0].max() < 3
+    assert shown[-1, -1].min() > 252
+    expect(page.locator("#status")).to_contain_text("320×240")
 
 
 def test_bad_picture_is_refused_and_nothing_is_lost(page, tmp_path):

@@ -109,6 +109,8 @@ def test_own_weights_with_own_labels(page, checkpoint):
     expect(page.locator("#saliency-caption")).to_contain_text("class")
     page.get_by_role("combobox", name="Class", exact=True).click()
     expect(page.get_by_role("option")).to_have_count(3)
+    # An address can't name these weights; their layers and classes, in another network, would be others.
+    page.wait_for_function("() => !/[?&](model|layer|class|a|b)=/.test(location.search)")
 
 
 def test_weights_that_hold_code_or_fit_another_network_are_refused(page, checkpoint, tmp_path):
