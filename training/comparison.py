@@ -96,7 +96,8 @@ def comparison_chart(groups: Sequence[Group], quantity: Quantity) -> str:
     axes = Axes(
         titles[quantity],
         last,
-        percent=quantity != "loss",
+        percent=quantity == "accuracy",
+        points=quantity == "gap",
         low=min(0.0, signed) if signed is not None else None,
     )
     return draw_chart(curves, axes)
