@@ -346,5 +346,5 @@ def _gradient_of(colormap: str) -> str:
 
 
 def _in_words(error: ExplorerError) -> str:
-    said = f"{error}."
+    said = f"{error.on_page()}."
     return html.escape(said[:1].upper() + said[1:], quote=False)
