@@ -55,6 +55,9 @@ class ActivationsTab:
 
     layer: gr.Dropdown
     view: gr.Dropdown
+    channels: gr.Slider
+    channel: gr.Slider
+    component: gr.Slider
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,9 @@ def build(
     """Lay the tab out inside an open ``gr.Tab`` and connect it to the look."""
     controls = _lay_out()
     _connect(bench, look, active, tab, controls, session)
-    return ActivationsTab(controls.layer, controls.view)
+    return ActivationsTab(
+        controls.layer, controls.view, controls.channels, controls.channel, controls.component
+    )
 
 
 def _lay_out() -> _Controls:

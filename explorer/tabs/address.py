@@ -10,8 +10,9 @@ import gradio as gr
 
 from explorer.attribution import CAM_METHODS
 from explorer.errors import ExplorerError
-from explorer.layers import find_layer, list_layers
+from explorer.layers import find_layer, list_layers, stages
 from explorer.tabs import activations, explaining
+from explorer.tabs.activation_views import opening_layer
 from explorer.tabs.components import QUIET, class_choices, layer_choices, warn
 from explorer.workbench import Look, Workbench
 
@@ -19,6 +20,9 @@ _USUAL = {
     "tab": activations.NAME,
     "framing": "crop",
     "view": "pca",
+    "n": 10,
+    "channel": 0,
+    "component": 1,
     "method": "gradient",
     "objective": "logit",
     "sign": "signed",
@@ -34,7 +38,7 @@ _WRITE = """(...values) => {
   names.forEach((name, i) => {
     const value = values[i];
     const keep = value !== null && value !== undefined && value !== "" && usual[name] !== value
-      && !(own && ["model", "layer", "class", "a", "b"].includes(name));
+      && !(own && ["model", "layer", "class", "a", "b", "n", "channel"].includes(name));
     keep ? address.searchParams.set(name, value) : address.searchParams.delete(name);
   });
   window.history.replaceState(null, "", address);
@@ -64,17 +68,43 @@ def one_of(wanted: dict[str, str], name: str, known: Sequence[str]) -> str | Non
     return None
 
 
-def wanted_layer(bench: Workbench, look: Look, wanted: dict[str, str]) -> tuple[Any, Any]:
-    """Updates for the activation tab's (layer, view) from the address; what isn't known is said and left out."""
-    layer = gr.skip()
+def wanted_layer(bench: Workbench, look: Look, wanted: dict[str, str]) -> tuple[Any, ...]:
+    """Updates for the activation tab's (layer, view, number of channels, channel, component) from the address.
+
+    What isn't known is said and left out.
+    """
+    layer, view = gr.skip(), _or_skip(one_of(wanted, "view", _values(activations.VIEWS)))
+    if not wanted.keys() & {"layer", "n", "channel", "component"}:
+        return layer, view, gr.skip(), gr.skip(), gr.skip()
+    model = bench.model(look.model)
+    layers = list_layers(model)
+    found = opening_layer(stages(model), layers)
     if "layer" in wanted:
-        model = bench.model(look.model)
         try:
-            name = find_layer(model, wanted["layer"]).name
-            layer = gr.update(choices=layer_choices(list_layers(model)), value=name)
+            found = find_layer(model, wanted["layer"])
+            layer = gr.update(choices=layer_choices(layers), value=found.name)
         except ExplorerError as error:
             warn(error.on_page())
-    return layer, _or_skip(one_of(wanted, "view", _values(activations.VIEWS)))
+    last = found.shape[0] - 1
+    return (
+        layer,
+        view,
+        _slider(wanted, "n", 1, last + 1),
+        _slider(wanted, "channel", 0, last),
+        _slider(wanted, "component", 1, 3),
+    )
+
+
+def _slider(wanted: dict[str, str], name: str, low: int, high: int) -> Any:
+    """Update for a slider from ``low`` to ``high``, with its end: gradio refuses a value beyond the one it knows."""
+    if name not in wanted:
+        return gr.skip()
+    given = wanted[name]
+    if given.isdecimal() and low <= int(given[:9]) <= high:
+        return gr.update(maximum=max(high, low + 1), value=int(given[:9]))
+    what = f"{name} {given[:60]!r} in the page's address"
+    warn(ExplorerError(what, f"is no whole number from {low} to {high}", "choose it on the page"))
+    return gr.skip()
 
 
 def wanted_class(bench: Workbench, look: Look, wanted: dict[str, str]) -> tuple[Any, ...]:

@@ -134,7 +134,7 @@ def _open_at_the_address(
     main, one, two = right.main, right.one, right.two
     outputs: list[Any] = [
         *(left.look, left.model, left.image, left.framing, left.sample, left.status, left.predictions),
-        *(right.active, right.tabs, main.layer, main.view),
+        *(right.active, right.tabs, main.layer, main.view, main.channels, main.channel, main.component),
         *(one.target, one.method, one.objective, one.sign, one.layer, one.seen),
         *(two.first, two.second, two.method, two.objective, two.layer, two.seen),
     ]
@@ -151,6 +151,9 @@ def _keep_the_address(left: Sidebar, right: _Screens, wings: list[str]) -> None:
         "framing": left.framing,
         "layer": main.layer,
         "view": main.view,
+        "n": main.channels,
+        "channel": main.channel,
+        "component": main.component,
         "class": one.target,
         "method": one.method,
         "objective": one.objective,

@@ -261,6 +261,16 @@ def test_address_reproduces_the_view(new_page):
     )
 
 
+def test_address_holds_the_channel_and_refuses_one_that_the_layer_lacks(new_page):
+    page = new_page("?layer=blocks.4.2.add&view=channel&channel=100")
+    expect(page.locator("#activation-caption")).to_contain_text("channel 100 of 112")
+    page.wait_for_function("() => location.search.includes('channel=100')")
+    expect(page.locator("#channel input[type=number]")).to_have_value("100")
+    page = new_page("?layer=blocks.0.0.conv_pw&view=channel&channel=16")
+    expect(page.locator(".toast-body")).to_contain_text("is no whole number from 0 to 15")
+    expect(page.locator("#activation-caption")).to_contain_text("channel 0 of 16")
+
+
 @pytest.mark.parametrize(
     ("address", "where", "said"),
     [
