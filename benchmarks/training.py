@@ -119,7 +119,8 @@ def _peer(data: Dataset, asked: Connection) -> None:
     """A process of its own, as its user would have it: trains what it is asked for, answers images per second."""
     x = torch.from_numpy(np.array(data.train_images)).permute(0, 3, 1, 2).contiguous().float() / 255
     y = torch.from_numpy(np.array(data.train_classes))
-    few = cut(data, min(len(data.train_classes), 3200))  # the slow ones get fewer images, which favours none
+    # The slow ones get fewer images; only the start of workers then weighs more.
+    few = cut(data, min(len(data.train_classes), 3200))
     while (wanted := asked.recv()) is not None:
         start = time.perf_counter()
         if wanted == "bare":
