@@ -83,8 +83,8 @@ def describe_comparison(comparison: ClassComparison) -> str:
     said += f". {_colours(a)} In the difference ({number(low)} to {number(high)}), {_separating(a, b)}, "
     said += "blue the other way round. "
     reach = comparison.limits[0][1]
-    strengths = [float(np.abs(view.map).max()) for view in (a, b, difference)]
-    largest = max(strengths)
+    strengths = sorted((float(np.abs(view.map).max()), view.label) for view in (a, b))
+    largest = max(strengths[-1][0], float(np.abs(difference.map).max()))
     if largest == 0:
         return said + "Every value is 0: nothing on this picture moves either."
     said += f"One scale for all three, −{number(reach)} to {number(reach)}"
@@ -93,7 +93,7 @@ def describe_comparison(comparison: ClassComparison) -> str:
             f", which {PIXEL_QUANTILE:.1%} of the pixels stay within; the largest value is {number(largest)}"
         )
     said += "."
-    (weak, weaker), (strong, stronger) = sorted(zip(strengths, (a.label, b.label), strict=False))
+    (weak, weaker), (strong, stronger) = strengths
     if weak > 0 and strong / weak >= 1.5:
         said += f" The map of {stronger} is {strong / weak:.1f} times as strong as that of {weaker}."
     return said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,21 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def app_url(app: Running) -> str:
     """Where the program is served."""
     return app.url
+
+
+@pytest.fixture
+def root(app: Running) -> Iterator[Path]:
+    """Where the served program keeps its runs; at the end nothing trains there any more."""
+    from training import runs
+
+    folder = app.log.parent / "data" / "runs"
+    yield folder
+    end = time.monotonic() + 60
+    while alive := [run for run in runs.list_runs(folder) if run.is_alive]:
+        assert time.monotonic() < end, alive
+        for run in alive:
+            runs.stop(run.folder)
+        time.sleep(0.2)
 
 
 @pytest.fixture(scope="session")

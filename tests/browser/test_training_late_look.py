@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.parts import open_part
@@ -16,19 +13,6 @@ from training import runs
 
 WAIT_MS = 90_000
 ADDRESS = "?tab=training&epochs=4000&max_train_images=400&max_test_images=100"
-
-
-@pytest.fixture
-def root(app) -> Iterator[Path]:
-    """Where the served program keeps its runs; at the end nothing trains there any more."""
-    folder = app.log.parent / "data" / "runs"
-    yield folder
-    end = time.monotonic() + 60
-    while alive := [run for run in runs.list_runs(folder) if run.is_alive]:
-        assert time.monotonic() < end, alive
-        for run in alive:
-            runs.stop(run.folder)
-        time.sleep(0.2)
 
 
 def ends_with(name: str) -> re.Pattern[str]:

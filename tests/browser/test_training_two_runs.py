@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.parts import open_part
@@ -19,19 +15,6 @@ POINTS = """n => {
   const curves = [...document.querySelectorAll('#tr-charts figure:first-child svg g')];
   return curves.filter(g => g.querySelectorAll('circle').length >= n).length === 4;
 }"""
-
-
-@pytest.fixture
-def root(app) -> Iterator[Path]:
-    """Where the served program keeps its runs; at the end nothing trains there any more."""
-    folder = app.log.parent / "data" / "runs"
-    yield folder
-    end = time.monotonic() + 60
-    while alive := [run for run in runs.list_runs(folder) if run.is_alive]:
-        assert time.monotonic() < end, alive
-        for run in alive:
-            runs.stop(run.folder)
-        time.sleep(0.2)
 
 
 def legend(page) -> set[str]:
