@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import nbformat
 import pytest
 
@@ -25,6 +26,7 @@ from tests.training_samples import TINY, tiny_data
 from training import shipped_runs, train
 from training.catalogue import TrainedModels
 from training.runs import create
+from training.tabs.lab import with_progress
 
 WORDS = Session("Words", tuple(Step("text", title=f"step {letter}") for letter in "abc"))
 
@@ -158,14 +160,14 @@ def test_refused_words_are_said_and_the_others_taken() -> None:
 
 
 def test_a_fault_of_the_programs_own_takes_the_progress_away_too() -> None:
-    def work() -> Any:
-        yield "some", "bar"
+    def work(report: Any) -> None:
+        report((0.5, "Half"))
         raise ZeroDivisionError
 
-    told = downloads.settled(work(), 1)
-    assert next(told) == ("some", "bar")
+    told = downloads.settled(with_progress(work, 1), 1)
+    assert "progressbar" in next(told)[1]
     assert next(told)[1] == ""
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(gr.Error, match="ZeroDivisionError"):
         next(told)
 
 

@@ -84,7 +84,7 @@ def wanted_layer(bench: Workbench, look: Look, wanted: dict[str, str]) -> tuple[
             found = find_layer(model, wanted["layer"])
             layer = gr.update(choices=layer_choices(layers), value=found.name)
         except ExplorerError as error:
-            warn(error.on_page())
+            warn(error)
     last = found.shape[0] - 1
     return (
         layer,
@@ -143,7 +143,7 @@ def _class(bench: Workbench, look: Look, given: str) -> Any:
     try:
         return gr.update(choices=class_choices(model.labels), value=model.class_index(given))
     except ExplorerError as error:
-        warn(error.on_page())
+        warn(error)
         return gr.skip()
 
 

@@ -206,7 +206,7 @@ def first_look(bench: Workbench, wanted: dict[str, str]) -> tuple[Look, str]:
             )
         bench.model(name)
     except ExplorerError as error:
-        warn(error.on_page())
+        warn(error)
         name = BUNDLED
     framing: Any = one_of(wanted, "framing", [value for _, value in FRAMINGS]) or "crop"
     return bench.look(name, str(samples[title]), framing), title

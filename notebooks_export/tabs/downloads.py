@@ -35,7 +35,7 @@ def file_for_page(name: str, content: bytes) -> str:
 def settled(work: Generator[Any, None, Any], outputs: int) -> Generator[Any, None, Any]:
     """What ``work`` yields and returns; where it can't be done, say so, take the progress away, return None.
 
-    The progress is behind ``outputs`` others, which stay as they are. A fault of the program's own goes on up.
+    The progress is behind ``outputs`` others, which stay as they are.
     """
     try:
         return (yield from work)
@@ -43,6 +43,3 @@ def settled(work: Generator[Any, None, Any], outputs: int) -> Generator[Any, Non
         warn(error)
         yield (*(gr.skip(),) * outputs, "")
         return None
-    except Exception:
-        yield (*(gr.skip(),) * outputs, "")
-        raise
