@@ -1,4 +1,5 @@
-"""A recorded step is the step itself: the same weights, bit for bit, as PyTorch's ordinary loop."""
+"""A recorded step is the step itself: the same weights as PyTorch's ordinary loop, bit for bit where PyTorch
+computes all of it, and within float32's rounding where the first blocks are compiled."""
 
 from __future__ import annotations
 
@@ -15,7 +16,10 @@ from training import setup
 from training.networks import LENET, build_network
 from training.recorded import RecordedStep, is_recordable
 
+WITHOUT_BLOCKS = LENET.replace("maxpool 2, conv", "maxpool 2 stride=2 padding=1, conv")
+"""The sheet's but for its first pooling, so that none of its layers is compiled."""
 MIXED = "conv 5 3 padding=1 stride=2, tanh, avgpool 2, conv 7 3, gelu, flatten, linear 12, sigmoid, linear"
+CLOSE = {"rtol": 1e-3, "atol": 2e-5}
 OPTIMIZERS = {
     "adam": lambda parameters: optim.Adam(parameters, 1e-2, weight_decay=1e-3, fused=True),
     "adamw": lambda parameters: optim.AdamW(parameters, 1e-2, weight_decay=1e-1, fused=True),
@@ -32,8 +36,9 @@ def one_thread():
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("line", [LENET, MIXED], ids=["sheet", "mixed"])
+@pytest.mark.parametrize("line", [WITHOUT_BLOCKS, MIXED, LENET], ids=["sheet's layers", "mixed", "sheet"])
 def test_the_weights_are_those_of_the_ordinary_loop(line: str, optimizer: str) -> None:
+    exact = line != LENET
     torch.manual_seed(1)
     network = build_network(line, 10, 32).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     ordinary = copy.deepcopy(network)
@@ -51,10 +56,12 @@ def test_the_weights_are_those_of_the_ordinary_loop(line: str, optimizer: str) -
         expected = ordinary(images[part])
         functional.cross_entropy(expected, classes[part], label_smoothing=0.1).backward()
         theirs.step()
-        assert torch.equal(logits, expected)
-    assert_same_bits(dict(network.state_dict()), dict(ordinary.state_dict()))
+        torch.testing.assert_close(logits, expected, **({"rtol": 0, "atol": 0} if exact else CLOSE))
+    if exact:
+        assert_same_bits(dict(network.state_dict()), dict(ordinary.state_dict()))
+    torch.testing.assert_close(dict(network.state_dict()), dict(ordinary.state_dict()), **CLOSE)
     for one, other in zip(ours.state.values(), theirs.state.values(), strict=True):
-        assert all(torch.equal(one[name], other[name]) for name in one)
+        torch.testing.assert_close(one, other, **({"rtol": 0, "atol": 0} if exact else CLOSE))
 
 
 def test_it_goes_on_with_weights_that_were_put_in_later() -> None:
@@ -64,7 +71,7 @@ def test_it_goes_on_with_weights_that_were_put_in_later() -> None:
     step(images, classes)
     network.load_state_dict(build_network(LENET, 10, 32).state_dict())
     expected = network(images).detach()
-    assert torch.equal(step(images, classes), expected)
+    torch.testing.assert_close(step(images, classes), expected)
 
 
 @pytest.mark.parametrize(
