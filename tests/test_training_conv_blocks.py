@@ -189,30 +189,42 @@ def test_blocks_end_where_the_first_other_layer_begins() -> None:
     assert list(rest) == list(network)[3:]
 
 
+TWO_BLOCKS_BOTH_WAYS = f"""
+import torch
+from training import kernels
+from training.conv_blocks import ConvBlocks, split_off_blocks
+from training.layer_line import build_layers
+
+convolutions, _ = split_off_blocks(build_layers({SHEET!r}, 10, 32), 4)
+blocks = ConvBlocks(convolutions, torch.Size((4, 3, 32, 32)))
+blocks.backward(torch.ones_like(blocks.forward(torch.rand(4, 3, 32, 32))))
+stats = [function.stats for function in (kernels.convolve_and_pool, kernels.pass_back)]
+print(sum(len(s.cache_hits) for s in stats), sum(len(s.cache_misses) for s in stats))
+"""
+
+
+def hits_and_misses(**environment: str) -> list[str]:
+    """How many of the two functions a fresh process found compiled, and how many it had to compile and keep."""
+    command, surroundings = [sys.executable, "-c", TWO_BLOCKS_BOTH_WAYS], {**os.environ, **environment}
+    return subprocess.run(
+        command, env=surroundings, capture_output=True, text=True, check=True
+    ).stdout.split()
+
+
 def test_compiled_once_and_kept_on_disk(tmp_path: Path) -> None:
     """A second process finds what the first one compiled: the wait of some seconds is for the first run ever."""
-    program = (
-        "import torch\n"
-        "from training.conv_blocks import ConvBlocks, split_off_blocks\n"
-        "from training import kernels\n"
-        "from training.layer_line import build_layers\n"
-        f"network = build_layers({SHEET!r}, 10, 32)\n"
-        "blocks = ConvBlocks(split_off_blocks(network, 4)[0], torch.Size((4, 3, 32, 32)))\n"
-        "blocks.backward(torch.ones_like(blocks.forward(torch.rand(4, 3, 32, 32))))\n"
-        "stats = [f.stats for f in (kernels.convolve_and_pool, kernels.pass_back)]\n"
-        "print(sum(len(s.cache_hits) for s in stats), sum(len(s.cache_misses) for s in stats))\n"
-    )
-    told = [
-        subprocess.run(
-            [sys.executable, "-c", program],
-            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.split()
-        for _ in range(2)
-    ]
-    assert told == [["0", "2"], ["2", "0"]]
+    assert hits_and_misses(NUMBA_CACHE_DIR=str(tmp_path)) == ["0", "2"]
+    assert hits_and_misses(NUMBA_CACHE_DIR=str(tmp_path)) == ["2", "0"]
+
+
+def test_where_nothing_can_be_kept_it_is_compiled_anew(tmp_path: Path) -> None:
+    nowhere = tmp_path / "a file"
+    nowhere.touch()
+    only = {
+        "NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator",
+        "NUMBA_CACHE_DIR": str(nowhere / "below"),
+    }
+    assert hits_and_misses(**only) == ["0", "2"]
 
 
 def test_written_out_in_loops_small_whole_numbers_come_out_to_the_last_bit() -> None:

@@ -12,13 +12,25 @@ numba compiles each function when it is first called, and keeps what it made on 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numba.cpython.unsafe.tuple import tuple_setitem
 
-# Sums may be taken in another order, as vector units need it. NaN and infinity stay what they are: a run whose
-# loss is no number must stop.
-_compiled = njit(fastmath={"contract", "reassoc", "nsz"}, nogil=True, cache=True)
+
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    # Sums may be taken in another order, as vector units need it. NaN and infinity stay what they are: a run
+    # whose loss is no number must stop.
+    compiled = partial(njit, fastmath={"contract", "reassoc", "nsz"}, nogil=True)
+    try:
+        return compiled(cache=True)(function)
+    except RuntimeError:  # no folder to keep it in can be written: each process compiles anew
+        return compiled()(function)
+
+
 _ZERO = np.float32(0)
 _BLOCKED = np.uint8(4)
 """In ``origin``, where the ReLU let nothing through. 0 to 3 are the places of a 2×2 window, row by row."""

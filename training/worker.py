@@ -109,7 +109,7 @@ def _load(folder: Path, config: TrainConfig, on_note: OnNote) -> Dataset:
 
 def describe_environment(config: TrainConfig) -> dict[str, object]:
     """Versions and machine: what else, beside the recipe, decides the last digits."""
-    packages = ("torch", "torchvision", "numpy", "pillow", "safetensors")
+    packages = ("torch", "torchvision", "numba", "numpy", "pillow", "safetensors")
     device = (
         torch.cuda.get_device_name()
         if torch.cuda.is_available()
