@@ -20,6 +20,16 @@ from training import distributed, load_dataset, runs, train
 ROOT = Path(__file__).parents[1]
 
 
+def by_two_processes(*options: str) -> subprocess.CompletedProcess[str]:
+    """``torchrun --nproc-per-node 2 -m training`` with ``options``, to its end."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*launcher, "--no-python", sys.executable, "-m", "training", *options]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False
+    )
+
+
 @given(start=st.integers(0, 1000), count=st.integers(0, 100), world=st.integers(1, 9))
 def test_the_slices_of_all_processes_make_up_the_batch(start: int, count: int, world: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -47,20 +57,7 @@ def test_two_processes_equal_one_within_float_tolerance(
     )  # fmt: skip
     load_dataset(config)
     folder = runs.create(config, tmp_path, "two")
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "--no-python",
-    ]
-    command += [sys.executable, "-m", "training", "--folder", str(folder)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False
-    )
+    done = by_two_processes("--folder", str(folder))
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("epoch ") == 2  # the first process alone speaks
 
@@ -74,3 +71,13 @@ def test_two_processes_equal_one_within_float_tolerance(
         assert ours.test_loss == pytest.approx(theirs.test_loss, rel=1e-4)
         assert ours.train_accuracy == pytest.approx(theirs.train_accuracy, abs=0.011)
     assert runs.read_run(folder).status == runs.FINISHED
+
+
+@pytest.mark.skipif(not dist.is_gloo_available(), reason="this torch has no gloo")
+def test_a_mistake_is_told_once_and_ends_all_processes(tmp_path: Path) -> None:
+    done = by_two_processes("--dataset", "shapes10", "--epochs", "0", "--runs-dir", str(tmp_path))
+    assert done.returncode != 0
+    assert done.stderr.count("error: epochs 0 is not a whole number from 1") == 1
+    # torchrun's own report names its processes; none of ours died of another's silence.
+    assert "gloo" not in done.stderr.lower()
+    assert "training/" not in done.stderr

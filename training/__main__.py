@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("stopped; --folder goes on after the last complete epoch", file=sys.stderr)
         return 130
     except ExplorerError as error:
-        print(f"error: {error}", file=sys.stderr)
+        if distributed.rank() == 0:
+            print(f"error: {error}", file=sys.stderr)
         return 1
     finally:
         distributed.leave()
@@ -51,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
         be_polite()
     if distributed.is_launched():
         distributed.join(choose_device(options.device or "auto").type)
-    folder = distributed.from_first(_folder(options) if distributed.rank() == 0 else None)
+    folder = distributed.from_first(lambda: _folder(options))
     if distributed.rank() == 0:
         print(f"{folder}", flush=True)
     work(folder, slots=options.slots, on_epoch=_print if distributed.rank() == 0 else _ignore, on_note=_print)

@@ -7,12 +7,17 @@ and takes its slice of each batch. Without ``torchrun`` there is one process, an
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+
+from explorer.errors import ExplorerError
+
+T = TypeVar("T")
 
 
 def is_launched() -> bool:
@@ -68,10 +73,20 @@ def add_up(tensor: Tensor) -> Tensor:
     return tensor
 
 
-def from_first(value: Any) -> Any:
-    """What process 0 has, in every process."""
+def from_first(decide: Callable[[], T]) -> T:
+    """What ``decide`` returns in process 0, in every process; the others don't call it.
+
+    An ExplorerError in process 0 is raised in all of them, so that they end together and in order.
+    """
     if world_size() == 1:
-        return value
-    box = [value]
+        return decide()
+    box: list[Any] = [None, None]
+    if rank() == 0:
+        try:
+            box[0] = decide()
+        except ExplorerError as error:
+            box[1] = error
     dist.broadcast_object_list(box, src=0)
-    return box[0]
+    if box[1] is not None:
+        raise box[1]
+    return cast(T, box[0])

@@ -151,13 +151,13 @@ def _recorded(
 def _open_folder(trainee: Trainee, folder: Path, resume: bool) -> int:
     """Epochs already in ``folder``, the last one's weights put into ``trainee``; a fresh folder gets epoch 0."""
     first = distributed.rank() == 0
-    last = distributed.from_first(checkpoint.last_complete_epoch(folder))
+    last = distributed.from_first(lambda: checkpoint.last_complete_epoch(folder))
     if last is not None and not resume:
         raise ExplorerError(
             f"the folder {folder}", "already holds a run", "resume it or choose another folder"
         )
     if last is not None:
-        saved, tensors = distributed.from_first(_read(folder, last) if first else None)
+        saved, tensors = distributed.from_first(lambda: _read(folder, last))
         _check_unchanged(trainee, saved)
         trainee.network.load_state_dict(saved.weights)
         checkpoint.restore_optimizer(trainee.optimizer, trainee.network, tensors)

@@ -45,11 +45,8 @@ def work(
         ExplorerError: as ``train``; Stopped: by request. Either way status.json says so.
     """
     with ExitStack() as held:
-        if distributed.rank() == 0:
-            held.enter_context(own_folder(folder))
-            _drop_old_stop(folder)
         # The others may be machines that don't see this folder.
-        config = distributed.from_first(runs.read_run(folder).config if distributed.rank() == 0 else None)
+        config = distributed.from_first(lambda: _take(folder, held))
         try:
             if slots is not None:
                 held.enter_context(
@@ -68,6 +65,13 @@ def work(
             _tell(folder, runs.FAILED, str(error) or type(error).__name__)
             raise
         _tell(folder, runs.FINISHED)
+
+
+def _take(folder: Path, held: ExitStack) -> TrainConfig:
+    """Hold the folder as long as ``held`` is open; the recipe in it."""
+    held.enter_context(own_folder(folder))
+    _drop_old_stop(folder)
+    return runs.read_run(folder).config
 
 
 def _train(folder: Path, config: TrainConfig, on_epoch: OnEpoch, on_note: OnNote) -> None:
