@@ -14,19 +14,34 @@ import torch.distributed as dist
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.training_samples import TINY, read_weights
+from tests.training_samples import TINY, read_weights, zip_of_pictures
 from training import distributed, load_dataset, runs, train
+from training.__main__ import main
 
 ROOT = Path(__file__).parents[1]
 
 
-def by_two_processes(*options: str) -> subprocess.CompletedProcess[str]:
-    """``torchrun --nproc-per-node 2 -m training`` with ``options``, to its end."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = [*launcher, "--no-python", sys.executable, "-m", "training", *options]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+LAUNCHER = [
+    sys.executable,
+    "-m",
+    "torch.distributed.run",
+    "--standalone",
+    "--nproc-per-node",
+    "2",
+    "--no-python",
+]
+
+
+def by_two_processes(*command: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Two processes of ``command`` by ``torchrun`` in ``folder``, to their end."""
     return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False
+        [*LAUNCHER, sys.executable, *command],
+        cwd=folder,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
     )
 
 
@@ -57,7 +72,7 @@ def test_two_processes_equal_one_within_float_tolerance(
     )  # fmt: skip
     load_dataset(config)
     folder = runs.create(config, tmp_path, "two")
-    done = by_two_processes("--folder", str(folder))
+    done = by_two_processes("-m", "training", "--folder", str(folder))
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("epoch ") == 2  # the first process alone speaks
 
@@ -75,9 +90,44 @@ def test_two_processes_equal_one_within_float_tolerance(
 
 @pytest.mark.skipif(not dist.is_gloo_available(), reason="this torch has no gloo")
 def test_a_mistake_is_told_once_and_ends_all_processes(tmp_path: Path) -> None:
-    done = by_two_processes("--dataset", "shapes10", "--epochs", "0", "--runs-dir", str(tmp_path))
+    done = by_two_processes(
+        *("-m", "training", "--dataset", "shapes10", "--epochs", "0", "--runs-dir", str(tmp_path))
+    )
     assert done.returncode != 0
     assert done.stderr.count("error: epochs 0 is not a whole number from 1") == 1
     # torchrun's own report names its processes; none of ours died of another's silence.
     assert "gloo" not in done.stderr.lower()
     assert "training/" not in done.stderr
+
+
+def test_before_the_processes_are_joined_the_first_one_tells_what_all_of_them_find(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    missing = "mps" if torch.cuda.is_available() else "cuda"
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        assert main(["--device", missing, "--runs-dir", str(tmp_path)]) == 1
+        told = capsys.readouterr().err
+        assert (
+            told.startswith(f"error: device '{missing}' is not on this machine") if rank == "0" else not told
+        )
+
+
+@pytest.mark.skipif(not dist.is_gloo_available(), reason="this torch has no gloo")
+def test_what_only_the_second_process_finds_it_tells_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another machine may lack the pictures; here the second process looks for them elsewhere."""
+    monkeypatch.setenv("CNN_EXPLORER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+    pictures = zip_of_pictures(tmp_path / "pets.zip", ("cat", "dog"), 32, 32)
+    other = tmp_path / "other machine"
+    other.mkdir()
+    by_rank = f"import os, runpy; os.environ['RANK'] == '1' and os.chdir({str(other)!r}); "
+    program = by_rank + "runpy.run_module('training', run_name='__main__', alter_sys=True)"
+    options = ["--dataset", "folder", "--data-dir", pictures.name, "--runs-dir", str(tmp_path / "runs")]
+    done = by_two_processes("-c", program, *options, "--batch-size", "4", folder=tmp_path)
+    assert done.returncode != 0
+    assert "error: " in done.stderr
+    assert "pets.zip" in done.stderr

@@ -74,6 +74,31 @@ def test_it_goes_on_with_weights_that_were_put_in_later() -> None:
     torch.testing.assert_close(step(images, classes), expected)
 
 
+def test_the_logits_of_a_step_stay_what_they_were_when_the_next_one_runs() -> None:
+    """A chunk's logits are counted when all its steps are done; these are the block's own maps."""
+    network = build_network("conv 10 7, relu, maxpool 2, flatten", 10, 8)
+    step = RecordedStep(network, optim.SGD(network.parameters(), 0.1))
+    images, classes = torch.rand(2, 4, 3, 8, 8), torch.arange(4)
+    expected = network(images[0]).detach()
+    first = step(images[0], classes)
+    step(images[1], classes)
+    torch.testing.assert_close(first, expected)
+
+
+def test_the_sheets_step_gives_the_same_bits_whatever_the_threads() -> None:
+    """Its convolutions run on one; the matrices of its linear layers are too small to be divided."""
+    ends = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        torch.manual_seed(0)
+        network = build_network(LENET, 10, 32)
+        step = RecordedStep(network, optim.Adam(network.parameters(), fused=True))
+        for _ in range(5):
+            step(torch.rand(16, 3, 32, 32), torch.randint(0, 10, (16,)))
+        ends.append(dict(network.state_dict()))
+    assert_same_bits(*ends)
+
+
 @pytest.mark.parametrize(
     "layer", [nn.Dropout(0.5), nn.BatchNorm2d(3), nn.ReLU(inplace=True)], ids=lambda layer: repr(layer)
 )

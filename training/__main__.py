@@ -38,8 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Stopped, KeyboardInterrupt):
         print("stopped; --folder goes on after the last complete epoch", file=sys.stderr)
         return 130
+    except distributed.FirstFailed:
+        return 1
     except ExplorerError as error:
-        if distributed.rank() == 0:
+        if distributed.speaks():
             print(f"error: {error}", file=sys.stderr)
         return 1
     finally:

@@ -1,6 +1,6 @@
 """The convolution blocks that a small network begins with, computed by :mod:`training.kernels`.
 
-A block is a convolution, a ReLU and a 2×2 max-pooling. Where it has few channels it takes a half to a third of
+A block is a convolution, a ReLU and a 2×2 max-pooling. With few input channels it takes a half to a third of
 PyTorch's time; from 16 channels on PyTorch fills a processor's vector units itself.
 """
 
@@ -16,22 +16,27 @@ from training import kernels
 
 FEW_CHANNELS = 15
 """Most input channels of a block. With 16 PyTorch was as fast, with 32 faster."""
-FEW_IMAGES = 64
-"""Most images of a batch: one core computes a block, PyTorch divides larger batches among all."""
+FEW_MULTIPLICATIONS = 2**25
+"""Most multiplications of a block and batch, forward: one core computes them, PyTorch shares more out to all."""
 LARGEST_KERNEL = 9
 """In pixels. From 11 on the compiler doesn't unroll it any more, and is a hundred times as slow."""
 
 
-def split_off_blocks(network: nn.Module, images: int) -> tuple[list[nn.Conv2d], nn.Module]:
+def split_off_blocks(network: nn.Module, shape: torch.Size) -> tuple[list[nn.Conv2d], nn.Module]:
     """The convolutions of the blocks that ``network`` begins with, and the layers after them.
 
-    None where batches of ``images`` pictures or the channels leave nothing to gain.
+    ``shape``: (n, C, S, S) of a batch of images. Only blocks that are faster by the kernels are split off.
     """
-    layers = list(network.children()) if type(network) is nn.Sequential else []
+    layers = list(network) if type(network) is nn.Sequential else []
     found: list[nn.Conv2d] = []
-    while images <= FEW_IMAGES and len(layers) >= 3 and _is_block(*layers[:3]):
-        found.append(layers[0])  # type: ignore[arg-type]
-        layers = layers[3:]
+    count, _, side, _ = shape
+    while len(layers) >= 3 and _is_block(*layers[:3]):
+        convolution = cast(nn.Conv2d, layers[0])
+        convolved = side + 2 * int(convolution.padding[0]) - convolution.kernel_size[0] + 1
+        if convolved < 2 or count * convolution.weight.numel() * convolved**2 > FEW_MULTIPLICATIONS:
+            break
+        found.append(convolution)
+        layers, side = layers[3:], convolved // 2
     return found, nn.Sequential(*layers) if found else network
 
 
@@ -71,6 +76,9 @@ class ConvBlocks:
         padded = first.x.view(shape[1], first.side, first.side, count)
         self._images = padded[:, edge : first.side - edge, edge : first.side - edge]
         self._shape = (channels, side, side, count)
+        with kernels.compiling():
+            for block in self._blocks:
+                block.compile()
 
     def forward(self, images: Tensor) -> Tensor:
         """The last block's maps (O, S, S, n), batch last, valid until the next call; ``images`` (n, C, S, S)."""
@@ -112,6 +120,12 @@ class _Block:
         self._unpooled = torch.zeros((kernel - 1 + 2 * self.pooled_side * self.side) * count).numpy()
         pooled = (len(weight), self.pooled_side, self.pooled_side * count)
         self._origin = torch.empty(pooled, dtype=torch.uint8).numpy()
+
+    def compile(self) -> None:
+        """Both ways once, on zeros."""
+        pooled = torch.zeros(self._origin.shape)
+        kernels.first_call(lambda: self.forward(pooled, 0))
+        kernels.first_call(lambda: self.backward(pooled, 0))
 
     def forward(self, out: Tensor, border: int) -> None:
         """Write the pooled maps into ``out``, ``border`` pixels from its edges."""

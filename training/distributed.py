@@ -15,14 +15,17 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from explorer.errors import ExplorerError
-
 T = TypeVar("T")
 
 
 def is_launched() -> bool:
     """Whether ``torchrun`` started this process."""
     return "WORLD_SIZE" in os.environ and "RANK" in os.environ
+
+
+def speaks() -> bool:
+    """Whether this process tells its mistakes: each its own, but before they are joined all make the same."""
+    return dist.is_initialized() or os.environ.get("RANK", "0") == "0"
 
 
 def processes_here() -> int:
@@ -73,20 +76,27 @@ def add_up(tensor: Tensor) -> Tensor:
     return tensor
 
 
+class FirstFailed(RuntimeError):
+    """Raised in the other processes for an error in the first one, which tells it."""
+
+
 def from_first(decide: Callable[[], T]) -> T:
     """What ``decide`` returns in process 0, in every process; the others don't call it.
 
-    An ExplorerError in process 0 is raised in all of them, so that they end together and in order.
+    An error ends all of them, the others by :class:`FirstFailed`: they would wait for an answer for ever.
     """
     if world_size() == 1:
         return decide()
     box: list[Any] = [None, None]
+    failed: Exception | None = None
     if rank() == 0:
         try:
             box[0] = decide()
-        except ExplorerError as error:
-            box[1] = error
+        except Exception as error:
+            failed, box[1] = error, str(error)
     dist.broadcast_object_list(box, src=0)
+    if failed is not None:
+        raise failed
     if box[1] is not None:
-        raise box[1]
+        raise FirstFailed(box[1])
     return cast(T, box[0])

@@ -7,33 +7,67 @@ images of a batch lie innermost in memory, and 16 of them fill a unit whatever t
 ``N``, and rows, even whole maps, are one long run of numbers. Convolved rows never leave the cache: they are
 pooled at once, and only where each maximum came from is kept for the way back.
 
-numba compiles each function when it is first called, and keeps what it made on disk.
+numba compiles the functions when they are first called, for each size of kernel and number of images, which
+takes some seconds, and keeps what it made on disk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from hashlib import sha256
+from importlib.util import cache_from_source
+from pathlib import Path
 
+import numba
 import numpy as np
-from numba import njit
+from filelock import FileLock
 from numba.cpython.unsafe.tuple import tuple_setitem
 
+# In $NUMBA_CACHE_DIR or beside Python's own compiled files. Each version of this file has a folder of its own:
+# numba numbers what it keeps, and after a write that failed, a number of the new version could lead to the old.
+_FOLDER = (
+    Path(numba.config.CACHE_DIR or Path(cache_from_source(__file__)).parent)
+    / (  # type: ignore[attr-defined]
+        "kernels-" + sha256(Path(__file__).read_bytes()).hexdigest()[:16]
+    )
+)
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    # Sums may be taken in another order, as vector units need it. NaN and infinity stay what they are: a run
-    # whose loss is no number must stop.
-    compiled = partial(njit, fastmath={"contract", "reassoc", "nsz"}, nogil=True)
+
+def _can_keep() -> bool:
     try:
-        return compiled(cache=True)(function)
-    except RuntimeError:  # no folder to keep it in can be written: each process compiles anew
-        return compiled()(function)
+        _FOLDER.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(_FOLDER, os.W_OK)
 
 
+_KEEPS = _can_keep()
+numba.config.CACHE_DIR = str(_FOLDER)  # type: ignore[attr-defined]
+# Sums may be taken in another order, as vector units need it. NaN and infinity stay what they are: a run whose
+# loss is no number must stop.
+_part = numba.njit(fastmath={"contract", "reassoc", "nsz"})
+_whole = numba.njit(fastmath={"contract", "reassoc", "nsz"}, nogil=True, cache=_KEEPS)
 _ZERO = np.float32(0)
 _BLOCKED = np.uint8(4)
 """In ``origin``, where the ReLU let nothing through. 0 to 3 are the places of a 2×2 window, row by row."""
+
+
+@contextmanager
+def compiling() -> Iterator[None]:
+    """For first calls: one process at a time, as numba's list of what it has kept is not made for several."""
+    with FileLock(_FOLDER / "lock") if _KEEPS else nullcontext():
+        yield
+
+
+def first_call(function: Callable[[], None]) -> None:
+    """``function``, once more if what it compiled could not be kept, on a full disk, say: compiled it is."""
+    try:
+        function()
+    except OSError:
+        function()
+
 
 Taps = tuple[np.float32, ...]
 Batch = tuple[None, ...]
@@ -51,7 +85,7 @@ def constants(kernel: int, images: int) -> tuple[Taps, Batch]:
 # Indices are unsigned: for signed ones numba asks at each access whether to count from the end.
 
 
-@_compiled
+@_whole
 def convolve_and_pool(x, weight, bias, taps, batch, rows, out, border, origin):  # type: ignore[no-untyped-def]
     """A block forward.
 
@@ -69,15 +103,15 @@ def convolve_and_pool(x, weight, bias, taps, batch, rows, out, border, origin): 
             _pool(rows[0], rows[1], batch, target, origin[o, py])
 
 
-@_compiled
+@_whole
 def pass_back(  # type: ignore[no-untyped-def]
     x, weight, taps, batch, gradient, border, origin, unpooled, weight_gradient, bias_gradient, x_gradient
 ):
     """A block backward: overwrites the last three; an ``x_gradient`` (C, 0, …) is not asked for.
 
     ``gradient`` is that of ``out``, ``border`` pixels wider on each side than what counts. ``unpooled``
-    ((K − 1)·N + 2·PH·W·N,): zeros, of which each call overwrites the same. The rest as in
-    :func:`convolve_and_pool`.
+    ((K − 1)·N + 2·PH·W·N,): zeros at first; each call writes to the same places, so the others stay zero. The
+    rest as in :func:`convolve_and_pool`.
     """
     begin, margin, width = border * len(batch), (len(taps) - 1) * len(batch), x.shape[2]
     weight_gradient[:] = _ZERO
@@ -94,7 +128,7 @@ def pass_back(  # type: ignore[no-untyped-def]
             _spread(unpooled, weight[o], taps, batch, x_gradient)
 
 
-@_compiled
+@_part
 def _convolve_row(x, weight, y, taps, batch, row):  # type: ignore[no-untyped-def]
     """Add to ``row`` row ``y`` of the convolution of ``x`` with one output channel's ``weight``."""
     kernel, count = np.uint64(len(taps)), np.uint64(len(batch))
@@ -108,7 +142,7 @@ def _convolve_row(x, weight, y, taps, batch, row):  # type: ignore[no-untyped-de
                 row[i] = total
 
 
-@_compiled
+@_part
 def _pool(row0, row1, batch, out, origin):  # type: ignore[no-untyped-def]
     """The first largest of each 2×2 pixels, NaN before all, as PyTorch has it; then ReLU."""
     count = np.uint64(len(batch))
@@ -125,7 +159,7 @@ def _pool(row0, row1, batch, out, origin):  # type: ignore[no-untyped-def]
             origin[i] = _BLOCKED if blocked else place
 
 
-@_compiled
+@_part
 def _unpool(gradient, origin, batch, row0, row1):  # type: ignore[no-untyped-def]
     """Gradients back to the pixels that the maxima came from, zero elsewhere; returns their sum."""
     count, total = np.uint64(len(batch)), _ZERO
@@ -146,7 +180,7 @@ def _unpool(gradient, origin, batch, row0, row1):  # type: ignore[no-untyped-def
 # what would lie beyond a row's end counts nothing.
 
 
-@_compiled
+@_part
 def _weigh(x, unpooled, taps, batch, weight_gradient):  # type: ignore[no-untyped-def]
     """Add up one output channel's ``weight_gradient``."""
     kernel, count = np.uint64(len(taps)), np.uint64(len(batch))
@@ -164,7 +198,7 @@ def _weigh(x, unpooled, taps, batch, weight_gradient):  # type: ignore[no-untype
                 weight_gradient[c, ky, kx] += sums[kx]
 
 
-@_compiled
+@_part
 def _spread(unpooled, weight, taps, batch, x_gradient):  # type: ignore[no-untyped-def]
     """Add to ``x_gradient`` what one output channel passes back; ``unpooled`` begins with K − 1 pixels of zeros."""
     kernel, count = np.uint64(len(taps)), np.uint64(len(batch))

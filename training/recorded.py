@@ -1,19 +1,18 @@
 """A training step recorded once and replayed for every batch, for networks so small that bookkeeping counts.
 
-With the exercise sheet's network at batch 16, a fifth of a step's time goes into finding out what to compute:
-modules call modules, autograd builds its graph and walks it backwards. All that comes out the same for each
-batch. Here the first batch of a shape is traced to the flat list of tensor operations, forward and backward,
-that it consists of; later batches only run that list. They are the same kernels on the same numbers in the
-same order, but that a ReLU before a max-pooling is taken behind it, where there is a quarter as much to do:
-the weights are equal bit for bit.
+With few channels and small batches, a fifth of a step's time goes into finding out what to compute: modules
+call modules, autograd builds its graph and walks it backwards. All that comes out the same for each batch. Here
+the first batch of a shape is traced to the flat list of tensor operations, forward and backward, that it
+consists of; later batches only run that list. They are the same kernels on the same numbers in the same order,
+but that a ReLU before a max-pooling is taken behind it, where there is a quarter as much to do: the weights are
+equal bit for bit.
 
-Convolution blocks with few channels, as the sheet's two are, stand before that list: :mod:`training.conv_blocks`
-computes them in a third of the time, equal within the rounding of float32.
+Convolution blocks with few channels, as the exercise sheet's network begins with, are computed before that list
+by :mod:`training.conv_blocks`, in a third of the time and equal within the rounding of float32.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, cast
@@ -79,9 +78,10 @@ class RecordedStep:
         # Here and not above, for it brings in numba, which takes a while and which nothing but training needs.
         from training.conv_blocks import ConvBlocks, split_off_blocks
 
-        convolutions, rest = split_off_blocks(self._network, len(images))
-        if not convolutions:
-            return _Replay(rest, self._smoothing, images, classes)
+        convolutions, rest = split_off_blocks(self._network, images.shape)
+        # An epoch's last and smaller batch comes later: a step an epoch is not worth compiling.
+        if not convolutions or self._passes:
+            return _Replay(self._network, self._smoothing, images, classes)
         blocks = ConvBlocks(convolutions, images.shape)
         maps = blocks.forward(images)
         replay = _Replay(nn.Sequential(_BatchFirst(), rest), self._smoothing, maps, classes, passes_back=True)
@@ -161,7 +161,8 @@ class _BatchFirst(nn.Module):
     """(C, H, W, n) → (n, C, H, W)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.permute(3, 0, 1, 2)
+        # Never a view: what follows may be one, and the blocks overwrite their maps at the next step.
+        return x.permute(3, 0, 1, 2).clone(memory_format=torch.contiguous_format)
 
 
 def _pooled_first(network: nn.Module) -> nn.Module:
@@ -169,11 +170,13 @@ def _pooled_first(network: nn.Module) -> nn.Module:
 
     The largest of some numbers is positive where it was before, and passes the same gradients back.
     """
-    layers = list(network.named_children())
-    for place, ((_, first), (_, second)) in enumerate(pairwise(tuple(layers))):
+    if type(network) is not nn.Sequential:
+        return network
+    layers = list(network)
+    for place, (first, second) in enumerate(pairwise(tuple(layers))):
         if isinstance(first, nn.ReLU) and isinstance(second, nn.MaxPool2d):
-            layers[place], layers[place + 1] = layers[place + 1], layers[place]
-    return nn.Sequential(OrderedDict(layers)) if type(network) is nn.Sequential else network
+            layers[place], layers[place + 1] = second, first
+    return nn.Sequential(*layers)
 
 
 def _laid_out_as(weight: Tensor, gradient: Tensor) -> Tensor:

@@ -150,7 +150,6 @@ def _recorded(
 
 def _open_folder(trainee: Trainee, folder: Path, resume: bool) -> int:
     """Epochs already in ``folder``, the last one's weights put into ``trainee``; a fresh folder gets epoch 0."""
-    first = distributed.rank() == 0
     last = distributed.from_first(lambda: checkpoint.last_complete_epoch(folder))
     if last is not None and not resume:
         raise ExplorerError(
@@ -161,11 +160,14 @@ def _open_folder(trainee: Trainee, folder: Path, resume: bool) -> int:
         _check_unchanged(trainee, saved)
         trainee.network.load_state_dict(saved.weights)
         checkpoint.restore_optimizer(trainee.optimizer, trainee.network, tensors)
-    if first:
-        checkpoint.prepare_folder(folder, trainee.config, last)
-        if last is None:
-            save_epoch(trainee, folder, None)
+    distributed.from_first(lambda: _begin(trainee, folder, last))
     return last or 0
+
+
+def _begin(trainee: Trainee, folder: Path, last: int | None) -> None:
+    checkpoint.prepare_folder(folder, trainee.config, last)
+    if last is None:
+        save_epoch(trainee, folder, None)
 
 
 def _read(folder: Path, epoch: int) -> tuple[Checkpoint, dict[str, Tensor]]:
