@@ -27,12 +27,8 @@ from numba.cpython.unsafe.tuple import tuple_setitem
 
 # In $NUMBA_CACHE_DIR or beside Python's own compiled files. Each version of this file has a folder of its own:
 # numba numbers what it keeps, and after a write that failed, a number of the new version could lead to the old.
-_FOLDER = (
-    Path(numba.config.CACHE_DIR or Path(cache_from_source(__file__)).parent)
-    / (  # type: ignore[attr-defined]
-        "kernels-" + sha256(Path(__file__).read_bytes()).hexdigest()[:16]
-    )
-)
+_HOME = numba.config.CACHE_DIR or Path(cache_from_source(__file__)).parent  # type: ignore[attr-defined]
+_FOLDER = Path(_HOME, "kernels-" + sha256(Path(__file__).read_bytes()).hexdigest()[:16])
 
 
 def _can_keep() -> bool:
