@@ -2,9 +2,9 @@
 
 python -m benchmarks.small_resnet                  CIFAR-10, downloaded if it isn't there
 python -m benchmarks.small_resnet --data FOLDER    your CIFAR-10 as a folder with train/ and test/
-    [--epochs N] [--device cuda]                   24 epochs are what it takes to 94 % (Page, 2018)
+    [--epochs N] [--device cuda]                   on a GPU, Page (2018) came to 94 % with 24
 
-Not among the benchmarks of ``python -m benchmarks``: without a GPU it takes the better part of an hour.
+Not among the benchmarks of ``python -m benchmarks``: without a GPU it takes more than an hour.
 The seconds are those of training and evaluation, without imports and the decoding of images.
 """
 

@@ -67,7 +67,10 @@ def _conv_unit(channels_in: int, channels_out: int, pool: bool = False) -> nn.Se
 
 
 def resnet9(classes: int) -> nn.Sequential:
-    """The nine-layer ResNet of D. Page, "How to train your ResNet" (2018), 6.6 million parameters."""
+    """The nine-layer ResNet of D. Page, "How to train your ResNet" (2018), 6.6 million parameters.
+
+    90.85 % of CIFAR-10's test images (as JPEG of quality 75) with the recipe "small resnet", seed 0.
+    """
     return nn.Sequential(
         _conv_unit(3, 64),
         _conv_unit(64, 128, pool=True),

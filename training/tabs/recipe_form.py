@@ -38,7 +38,7 @@ NETWORKS = [
 RECIPE_TITLES = [
     ("The exercise sheet's, plain", "sheet"),
     ("The exercise sheet's, augmented and normalised", "sheet, augmented"),
-    ("Small ResNet, 24 epochs (for a GPU)", "small resnet"),
+    ("Small ResNet: over 90 % of CIFAR-10, an hour on two cores", "small resnet"),
 ]
 NORMALIZATIONS = [
     ("None: inputs in [0, 1]", "none"),
