@@ -85,20 +85,6 @@ def test_the_logits_of_a_step_stay_what_they_were_when_the_next_one_runs() -> No
     torch.testing.assert_close(first, expected)
 
 
-def test_the_sheets_step_gives_the_same_bits_whatever_the_threads() -> None:
-    """Its convolutions run on one; the matrices of its linear layers are too small to be divided."""
-    ends = []
-    for threads in (1, 2):
-        torch.set_num_threads(threads)
-        torch.manual_seed(0)
-        network = build_network(LENET, 10, 32)
-        step = RecordedStep(network, optim.Adam(network.parameters(), fused=True))
-        for _ in range(5):
-            step(torch.rand(16, 3, 32, 32), torch.randint(0, 10, (16,)))
-        ends.append(dict(network.state_dict()))
-    assert_same_bits(*ends)
-
-
 @pytest.mark.parametrize(
     "layer", [nn.Dropout(0.5), nn.BatchNorm2d(3), nn.ReLU(inplace=True)], ids=lambda layer: repr(layer)
 )

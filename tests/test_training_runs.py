@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,12 +21,12 @@ from tests.training_samples import TINY, assert_same_bits, read_weights
 from training import TrainConfig, load_dataset, runs, train, worker
 from training.__main__ import main
 from training.checkpoint import HISTORY, list_epochs, read_history
-from training.results import Progress
+from training.results import EpochResult, Progress
 from training.slots import is_owned, own_folder, take_slot
 from training.worker import Stopped, work
 
-# Long enough an epoch (some 0.6 s) to be caught in its middle.
-SLOW = replace(TINY, max_train_images=4000, epochs=3)
+# Long enough (an epoch is some 0.4 s) to be caught in the middle of one.
+SLOW = replace(TINY, max_train_images=8000, epochs=5)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -75,7 +76,7 @@ def test_a_day_in_the_life_of_two_runs(tmp_path: Path) -> None:
     wait_for(lambda: runs.read_run(first).progress is not None, "progress of first")
     progress = runs.read_run(first).progress
     assert progress is not None
-    assert 0 < progress.step <= progress.steps == 250
+    assert 0 < progress.step <= progress.steps == 500
     assert progress.images_per_second > 0
     wait_for(lambda: is_owned(second), "second's process in line")
     assert (status(first), status(second)) == (runs.RUNNING, runs.WAITING)
@@ -94,13 +95,13 @@ def test_a_day_in_the_life_of_two_runs(tmp_path: Path) -> None:
     runs.resume(second, slots=2)
     wait_for(lambda: {status(first), status(second)} == {runs.FINISHED}, "both finished")
     assert [result.epoch for result in runs.history(first)] == list(range(1, done + 2))
-    assert [result.epoch for result in runs.history(second)] == [1, 2, 3]
+    assert [result.epoch for result in runs.history(second)] == [1, 2, 3, 4, 5]
     list(train(replace(SLOW, seed=1), tmp_path / "else" / "where"))
-    assert_same_bits(read_weights(second, 3), read_weights(tmp_path / "else" / "where", 3))
-    assert "epoch   3" in runs.read_log(second)
+    assert_same_bits(read_weights(second, 5), read_weights(tmp_path / "else" / "where", 5))
+    assert "epoch   5" in runs.read_log(second)
     environment = json.loads((first / "environment.json").read_text())
     assert environment["torch"] == torch.__version__.split("+")[0]
-    with pytest.raises(ExplorerError, match="has all its 3 epochs; resume it with epochs over 3"):
+    with pytest.raises(ExplorerError, match="has all its 5 epochs; resume it with epochs over 5"):
         runs.resume(second)
     runs.delete(first)
     assert [run.name for run in runs.list_runs(tmp_path)] == ["second"]
@@ -311,3 +312,26 @@ def test_the_librarys_train_and_a_run_are_the_same(tmp_path: Path) -> None:
     work(folder, on_epoch=lambda result: None)
     list(train(TINY, tmp_path / "library"))
     assert_same_bits(read_weights(folder, 3), read_weights(tmp_path / "library", 3))
+
+
+def test_until_its_first_step_a_run_says_that_it_is_being_prepared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first training on a computer compiles for some seconds; without a word they would look like a fault."""
+    folder = runs.create(TINY, tmp_path)
+    said = []
+
+    def attended(*given: Any, on_progress: Callable[[Progress], None], **more: Any) -> Iterator[EpochResult]:
+        said.append(runs.read_run(folder).message)
+
+        def report(progress: Progress) -> None:
+            on_progress(progress)
+            said.append(runs.read_run(folder).message)
+
+        return train(*given, on_progress=report, **more)
+
+    monkeypatch.setattr(worker, "train", attended)
+    work(folder, on_epoch=lambda result: None)
+    assert said[0] == "preparing the first step"
+    assert said[1:]
+    assert not any(said[1:])

@@ -107,7 +107,8 @@ def _load(folder: Path, config: TrainConfig, on_note: OnNote) -> Dataset:
         on_unpack=lambda: note("checking and unpacking the archive", 0, 1),
         on_decode=lambda done, total: note(f"preparing {total:,} images", done, total),
     )
-    _tell(folder, runs.RUNNING)
+    # On a computer's first training some seconds go into compiling.
+    _tell(folder, runs.RUNNING, "preparing the first step")
     return data
 
 
@@ -143,6 +144,8 @@ def _reporter(folder: Path) -> Callable[[Progress], None]:
         nonlocal last
         now = time.monotonic()
         if now - last >= REPORT_S:
+            if not last:
+                _tell(folder, runs.RUNNING)  # nothing is prepared any more
             last = now
             _heed_stop(folder)
             runs.write_progress(folder, progress)
