@@ -109,8 +109,8 @@ def bare_epoch(x: torch.Tensor, y: torch.Tensor) -> None:
 
 
 def our_epoch(config: TrainConfig, data: Dataset) -> float:
-    """Images per second of the training part of the second epoch: the rivals don't evaluate, and a run of ten
-    epochs records its step in the first one only."""
+    """Images per second of the training part of the second epoch: the rivals don't evaluate, and theirs is not their
+    first either."""
     _, result = train(replace(config, epochs=2), data=data)
     return result.images_per_second
 

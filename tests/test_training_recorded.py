@@ -85,6 +85,21 @@ def test_the_logits_of_a_step_stay_what_they_were_when_the_next_one_runs() -> No
     torch.testing.assert_close(first, expected)
 
 
+def test_preparing_changes_neither_weights_nor_what_the_first_step_does() -> None:
+    images, classes, ends = torch.rand(4, 3, 32, 32), torch.arange(4), []
+    for prepared in (True, False):
+        torch.manual_seed(0)
+        network = build_network(LENET, 10, 32)
+        step = RecordedStep(network, optim.Adam(network.parameters(), fused=True))
+        if prepared:
+            before = copy.deepcopy(dict(network.state_dict()))
+            step.prepare(4, 32)
+            assert_same_bits(dict(network.state_dict()), before)
+        step(images, classes)
+        ends.append(dict(network.state_dict()))
+    assert_same_bits(*ends)
+
+
 @pytest.mark.parametrize(
     "layer", [nn.Dropout(0.5), nn.BatchNorm2d(3), nn.ReLU(inplace=True)], ids=lambda layer: repr(layer)
 )

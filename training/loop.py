@@ -48,6 +48,8 @@ def train(
     """
     place = Path(folder) if folder is not None else None
     trainee = prepare(config, data if data is not None else load_dataset(config), place, resume)
+    if trainee.recorded and trainee.epochs_done < config.epochs:
+        trainee.recorded.prepare(config.batch_size, config.image_size)  # no part of an epoch's time
     for epoch in range(trainee.epochs_done + 1, config.epochs + 1):
         with _threads(config.threads):
             result = _one_epoch(trainee, epoch, on_progress)

@@ -61,6 +61,11 @@ class RecordedStep:
         self._weights = [parameter.detach() for parameter in self._parameters]
         self._passes: dict[torch.Size, Pass] = {}
 
+    def prepare(self, count: int, size: int) -> None:
+        """Record for batches of ``count`` pictures of ``size`` × ``size`` ahead of the first: it can take seconds."""
+        images = torch.zeros(count, size, size, 3).permute(0, 3, 1, 2)
+        self._passes[images.shape] = self._record(images, torch.zeros(count, dtype=torch.int64))
+
     def __call__(self, images: Tensor, classes: Tensor) -> Tensor:
         """Change the weights by one step; returns the logits ``(n, classes)`` from before it.
 
