@@ -18,6 +18,7 @@ from torch.nn import functional
 from tests.training_samples import mounted_disk
 from training.conv_blocks import (
     FEW_CHANNELS,
+    FEW_IMAGES,
     FEW_MULTIPLICATIONS,
     LARGEST_KERNEL,
     ConvBlocks,
@@ -76,7 +77,7 @@ def exactly(network: nn.Sequential, images: Tensor, upstream: Tensor | None = No
 
 
 @pytest.mark.parametrize(
-    ("line", "count"), [*((line, 3) for line in LINES), *(("the sheet's", n) for n in (1, 16, 64))]
+    ("line", "count"), [*((line, 3) for line in LINES), *(("the sheet's", n) for n in (1, 16, FEW_IMAGES))]
 )
 def test_maps_and_gradients_are_those_of_convolution_relu_and_pooling(line: str, count: int) -> None:
     text, side = LINES[line]
@@ -172,11 +173,18 @@ def test_other_layers_stay_with_pytorch(layers: list[nn.Module]) -> None:
     assert split_off_blocks(network, IMAGES) == ([], network)
 
 
-def test_large_batches_stay_with_pytorch_which_shares_them_out_to_all_cores() -> None:
-    network = build_layers(SHEET, 10, 32)
-    most = FEW_MULTIPLICATIONS // (28 * 28 * 6 * 3 * 5 * 5)
-    assert split_off_blocks(network, torch.Size((most, 3, 32, 32)))[0] == [network[0], network[3]]
-    assert split_off_blocks(network, torch.Size((most + 1, 3, 32, 32))) == ([], network)
+def test_much_work_stays_with_pytorch_which_shares_it_out_to_all_cores() -> None:
+    network = build_layers("conv 16 5, relu, maxpool 2, flatten, linear", 10, 64)
+    most = FEW_MULTIPLICATIONS // (60 * 60 * 16 * 3 * 5 * 5)
+    assert 1 < most < FEW_IMAGES
+    assert split_off_blocks(network, torch.Size((most, 3, 64, 64)))[0] == [network[0]]
+    assert split_off_blocks(network, torch.Size((most + 1, 3, 64, 64))) == ([], network)
+
+
+def test_so_do_large_batches_however_small_the_work() -> None:
+    network = build_layers("conv 4 3, relu, maxpool 2, flatten, linear", 10, 8)
+    assert split_off_blocks(network, torch.Size((FEW_IMAGES, 3, 8, 8)))[0] == [network[0]]
+    assert split_off_blocks(network, torch.Size((FEW_IMAGES + 1, 3, 8, 8))) == ([], network)
 
 
 def test_blocks_end_where_the_first_other_layer_begins() -> None:

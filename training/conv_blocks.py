@@ -18,6 +18,8 @@ FEW_CHANNELS = 15
 """Most input channels of a block. With 16 PyTorch was as fast, with 32 faster."""
 FEW_MULTIPLICATIONS = 2**25
 """Most multiplications of a block and batch, forward: one core computes them, PyTorch shares more out to all."""
+FEW_IMAGES = 64
+"""Most images of a batch: each is an argument to the compiler, see :func:`training.kernels.constants`."""
 LARGEST_KERNEL = 9
 """In pixels. From 11 on the compiler doesn't unroll it any more, and is a hundred times as slow."""
 
@@ -30,7 +32,7 @@ def split_off_blocks(network: nn.Module, shape: torch.Size) -> tuple[list[nn.Con
     layers = list(network) if type(network) is nn.Sequential else []
     found: list[nn.Conv2d] = []
     count, _, side, _ = shape
-    while len(layers) >= 3 and _is_block(*layers[:3]):
+    while count <= FEW_IMAGES and len(layers) >= 3 and _is_block(*layers[:3]):
         convolution = cast(nn.Conv2d, layers[0])
         convolved = side + 2 * int(convolution.padding[0]) - convolution.kernel_size[0] + 1
         if convolved < 2 or count * convolution.weight.numel() * convolved**2 > FEW_MULTIPLICATIONS:
