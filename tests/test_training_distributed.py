@@ -21,6 +21,13 @@ from training.__main__ import main
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.fixture
+def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data and metrics of the test's own, in its processes too."""
+    monkeypatch.setenv("CNN_EXPLORER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+
+
 LAUNCHER = [
     sys.executable,
     "-m",
@@ -59,11 +66,7 @@ def test_the_slices_of_all_processes_make_up_the_batch(start: int, count: int, w
 
 
 @pytest.mark.skipif(not dist.is_gloo_available(), reason="this torch has no gloo")
-def test_two_processes_equal_one_within_float_tolerance(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CNN_EXPLORER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+def test_two_processes_equal_one_within_float_tolerance(tmp_path: Path, caches: None) -> None:
     # 203 images: batches of 15 are cut unevenly, and the last one has 8. Plain SGD, for Adam would
     # blow up the last digits of gradients near zero.
     config = replace(
@@ -115,12 +118,8 @@ def test_before_the_processes_are_joined_the_first_one_tells_what_all_of_them_fi
 
 
 @pytest.mark.skipif(not dist.is_gloo_available(), reason="this torch has no gloo")
-def test_what_only_the_second_process_finds_it_tells_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_only_the_second_process_finds_it_tells_itself(tmp_path: Path, caches: None) -> None:
     """Another machine may lack the pictures; here the second process looks for them elsewhere."""
-    monkeypatch.setenv("CNN_EXPLORER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
     pictures = zip_of_pictures(tmp_path / "pets.zip", ("cat", "dog"), 32, 32)
     other = tmp_path / "other machine"
     other.mkdir()

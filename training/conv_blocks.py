@@ -34,12 +34,16 @@ def split_off_blocks(network: nn.Module, shape: torch.Size) -> tuple[list[nn.Con
     count, _, side, _ = shape
     while count <= FEW_IMAGES and len(layers) >= 3 and _is_block(*layers[:3]):
         convolution = cast(nn.Conv2d, layers[0])
-        convolved = side + 2 * int(convolution.padding[0]) - convolution.kernel_size[0] + 1
+        convolved = _convolved_side(convolution, side)
         if convolved < 2 or count * convolution.weight.numel() * convolved**2 > FEW_MULTIPLICATIONS:
             break
         found.append(convolution)
         layers, side = layers[3:], convolved // 2
     return found, nn.Sequential(*layers) if found else network
+
+
+def _convolved_side(convolution: nn.Conv2d, side: int) -> int:
+    return side + 2 * int(convolution.padding[0]) - convolution.kernel_size[0] + 1
 
 
 def _is_block(first: nn.Module, second: nn.Module, third: nn.Module) -> bool:
@@ -111,7 +115,7 @@ class _Block:
         kernel, self.border = convolution.kernel_size[0], int(convolution.padding[0])
         weight, bias = convolution.weight.detach(), cast(Tensor, convolution.bias).detach()
         self.side = side + 2 * self.border
-        convolved = self.side - kernel + 1
+        convolved = _convolved_side(convolution, side)
         self.pooled_side = convolved // 2
         self.x = torch.zeros(channels, self.side, self.side * count)
         self.x_gradient = torch.empty(channels, self.side if passes_back else 0, self.side * count)
