@@ -7,7 +7,7 @@ from dataclasses import replace
 from benchmarks.timing import HEAD, medians_ms, row
 from explorer.session import Session, Step, read_session, save_session
 from notebooks_export import build_notebook, build_submission, perform, to_pdf
-from notebooks_export.calls import CALLS
+from notebooks_export.kinds.registry import NAMES
 
 RUNS = 5
 STEPS = 20
@@ -16,7 +16,7 @@ STEPS = 20
 def session_of_20_steps() -> Session:
     """Twenty pictures with their code: activations of the bundled network."""
     look = {"model": "efficientnet_lite0", "image": "sample:Cheetah", "layer": "blocks.2"}
-    step = Step("explorer.reduce", look, title="Activations")
+    step = Step("activation.map", look, title="Activations")
     [done] = perform(Session(steps=(step,))).steps
     return Session("Twenty steps", tuple(replace(done, title=f"Step {i}") for i in range(STEPS)))
 
@@ -30,7 +30,7 @@ def main() -> None:
             "notebook": lambda: build_notebook(session),
             "pdf": lambda: to_pdf(notebook),
             "zip": lambda: build_submission(session, surname="Ada", matriculation_number="1234567"),
-            "open": lambda: read_session(saved, CALLS),
+            "open": lambda: read_session(saved, NAMES),
         },
         RUNS,
         warm_up=1,

@@ -31,7 +31,7 @@ def describe_network(model: LoadedModel, rows: Sequence[LayerSummary]) -> str:
     )
 
 
-def table_text(rows: Sequence[LayerSummary], longest: int = LONGEST) -> str:
+def architecture_table(rows: Sequence[LayerSummary], longest: int = LONGEST) -> str:
     """A line for each layer in execution order: output shape, parameters, name, kind and settings; then the total.
 
     Settings are PyTorch's own words, but for pairs of equal numbers: ``kernel_size=3`` says what

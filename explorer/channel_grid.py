@@ -57,7 +57,7 @@ def channel_grid(activation: Any, count: int = COUNT) -> ChannelGrid:
     return ChannelGrid(activation.layer, tuple(strongest), activation.shape[0], values, limits, low < 0)
 
 
-def describe_grid(grid: ChannelGrid) -> str:
+def describe_channel_grid(grid: ChannelGrid) -> str:
     """Which channels are shown, and how."""
     return (
         f"{grid.layer}: the {len(grid.channels)} of {grid.total} channels with the largest mean of "
@@ -77,7 +77,7 @@ def tiles(grid: ChannelGrid, colormap: str | None = None) -> list[tuple[np.ndarr
     ]
 
 
-def grid_picture(grid: ChannelGrid, colormap: str | None = None) -> np.ndarray:
+def channel_grid_picture(grid: ChannelGrid, colormap: str | None = None) -> np.ndarray:
     """All tiles with their captions as one picture, RGB ``uint8`` ``(H, W, 3)``."""
     pictures, captions = zip(*tiles(grid, colormap), strict=True)
     return contact_sheet(pictures, captions, COLUMNS)

@@ -70,13 +70,13 @@ def tiles(image: np.ndarray, compared: LayerComparison) -> list[tuple[np.ndarray
     ]
 
 
-def layers_picture(image: np.ndarray, compared: LayerComparison) -> np.ndarray:
+def layer_comparison_picture(image: np.ndarray, compared: LayerComparison) -> np.ndarray:
     """All layers over the image with their names, as one picture, RGB ``uint8`` ``(H, W, 3)``."""
     pictures, captions = zip(*tiles(image, compared), strict=True)
     return contact_sheet(pictures, captions, COLUMNS)
 
 
-def describe_layers(compared: LayerComparison) -> str:
+def describe_layer_comparison(compared: LayerComparison) -> str:
     """A line for each layer, and the scale that they share."""
     lines = [
         describe_activation(activation, view)

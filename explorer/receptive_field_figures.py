@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def stack_figure(layers: Sequence[StackLayer]) -> Figure:
+def stack_fields_figure(layers: Sequence[StackLayer]) -> Figure:
     """A bar for each layer: what its units' input saw already, and what the layer adds; height where axes differ."""
     from matplotlib.figure import Figure
 
@@ -43,7 +43,7 @@ def stack_figure(layers: Sequence[StackLayer]) -> Figure:
     return figure
 
 
-def growth_figure(network: NetworkFields) -> Figure:
+def network_fields_figure(network: NetworkFields) -> Figure:
     """The longer side of one unit's field, map by map in execution order, beside the side of the input."""
     from matplotlib.figure import Figure
 

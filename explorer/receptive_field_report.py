@@ -13,7 +13,7 @@ MOST_ROWS = 120
 _AXES = ("height", "width")
 
 
-def describe_stack(layers: Sequence[StackLayer], input_px: Pair | None = None) -> str:
+def describe_stack_fields(layers: Sequence[StackLayer], input_px: Pair | None = None) -> str:
     """The field behind each layer with its arithmetic, and the last one as one sum.
 
     Both axes are written where they differ. Raises ExplorerError as
@@ -34,7 +34,7 @@ def describe_stack(layers: Sequence[StackLayer], input_px: Pair | None = None) -
     )
 
 
-def describe_fields(network: NetworkFields) -> str:
+def describe_network_fields(network: NetworkFields) -> str:
     """How far a network's fields grow, then a table of the maps at which they change.
 
     A map that sees what the one before it sees, such as a ReLU's, has no line of its own.

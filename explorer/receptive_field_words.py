@@ -65,7 +65,7 @@ def describe_pixel(field: ReceptiveField, y: int, x: int, seeing: tuple[range, r
     )
 
 
-def describe_effective(found: EffectiveField) -> str:
+def describe_effective_field(found: EffectiveField) -> str:
     """Where the gradient lies, compared with one that would be spread evenly."""
     row, column = found.unit
     height, width = found.field.local_size

@@ -1,4 +1,4 @@
-"""What the user did, for replay: steps that name a public function and its arguments, and the files they need.
+"""What the user did, for replay: steps, each of a kind and with its arguments, and the files that they need.
 
 A saved session is a ZIP of one JSON file, pictures, and networks and data sets of the user's own. It is data:
 reading it runs nothing and writes nothing, names no path of the computer, and anything that doesn't fit the form below
@@ -12,7 +12,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -26,11 +26,13 @@ from explorer.errors import ExplorerError, suggest
 from explorer.network_file import MAX_NETWORKS_BYTES, is_network_file, read_labels, too_large
 from explorer.picture_zip import MAX_PICTURES_BYTES, check_picture_zip, is_picture_zip
 from explorer.picture_zip import too_large as too_many_pictures
+from explorer.version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FORMAT = 1
+FORMAT = 2
+"""Of files that are written. Format 1 names kinds by what made them and is read for ever: the words below say how."""
 MAX_STEPS = 200
 MAX_TEXT = 20_000
 MAX_OUTPUT = 200_000
@@ -54,6 +56,9 @@ _PACKAGES = (
 )
 _CONTENT = "session.json"
 _ALLOWED = re.compile(r"session\.json|(pictures|files)/[0-9a-f]{64}")
+_FORMAT_1 = ("function", "arguments", "title", "comment", "text", "picture", "versions")
+_FIELDS: Mapping[int, tuple[str, ...]] = {1: _FORMAT_1, FORMAT: ("kind", *_FORMAT_1[1:], "results", "task")}
+"""Format → the fields of a step; the first names its kind. What a format holds never changes."""
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _REMEDY = "choose a session that this program has saved"
 
@@ -63,27 +68,31 @@ class Step:
     """One thing that a user keeps.
 
     Attributes:
-        function: the public function that made it, such as ``"explorer.reduce"``; ``"text"`` for words alone.
-        arguments: what it was given, as JSON: numbers, text, lists. A picture is named by the SHA-256 of its
-            file, a network by its name, or by its architecture and the SHA-256 of its file, pictures to train on
+        kind: the stable name of what it is, such as ``"activation.map"``; ``"text"`` for words alone.
+        arguments: what its cell is written from, as JSON: numbers, text, lists. A picture is named by the SHA-256 of
+            its file, a network by its name, or by its architecture and the SHA-256 of its file, pictures to train on
             by the SHA-256 of their zip.
         title, comment: the user's words, plain text.
         text: what the result says in words and numbers.
         picture: the result as shown, the bytes of a PNG; empty if there is none.
         versions: package → version, of what computed it.
+        results: its numbers, as JSON, where no argument has them: what ``text`` is made of.
+        task: the number of the task that it answers, such as ``"3.4"``; empty where there is no sheet.
     """
 
-    function: str
+    kind: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     title: str = ""
     comment: str = ""
     text: str = ""
     picture: bytes = b""
     versions: Mapping[str, str] = field(default_factory=dict)
+    results: Mapping[str, Any] = field(default_factory=dict)
+    task: str = ""
 
 
 def step_of(
-    function: str,
+    kind: str,
     arguments: Mapping[str, Any],
     title: str,
     said: str = "",
@@ -97,7 +106,7 @@ def step_of(
         picture.savefig(file, dpi=FIGURE_DPI, facecolor="white")
     text = f"{said}\n" if said else ""
     return Step(
-        function,
+        kind,
         arguments,
         title=title[:MAX_TITLE],
         text=text,
@@ -110,12 +119,14 @@ def step_of(
 class Session:
     """Steps in order, a title, and the files that the steps use (pictures, networks, data): SHA-256 → content.
 
+    ``sheet`` names the exercise sheet whose tasks the steps answer, empty without one.
     The functions below return a changed copy; positions count from 0.
     """
 
     title: str = "Looking inside a convolutional network"
     steps: tuple[Step, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
+    sheet: str = ""
 
     def add(self, step: Step, files: Iterable[bytes] = ()) -> Session:
         """With one step more at the end, and the files that it uses.
@@ -172,7 +183,7 @@ def content_hash(content: bytes) -> str:
 @cache
 def versions() -> Mapping[str, str]:
     """Package → version, of everything that can change a number or a pixel."""
-    found = {}
+    found = {"cnn-explorer": __version__}
     for package in _PACKAGES:
         try:
             found[package] = version(package)
@@ -196,12 +207,13 @@ def save_session(session: Session) -> bytes:
             row["picture"] = content_hash(step.picture)
             files[f"pictures/{row['picture']}"] = step.picture
         steps.append(row)
-    files[_CONTENT] = _as_json(session.title, steps)
+    files[_CONTENT] = _as_json(session, steps)
     return pack(files)
 
 
-def _as_json(title: str, steps: list[dict[str, Any]]) -> bytes:
-    told = {"format": FORMAT, "title": title, "steps": steps}
+def _as_json(session: Session, steps: list[dict[str, Any]]) -> bytes:
+    sheet = {"sheet": session.sheet} if session.sheet else {}
+    told = {"format": FORMAT, "title": session.title, **sheet, "steps": steps}
     return json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False).encode()
 
 
@@ -214,23 +226,24 @@ def _that_fits(session: Session) -> Session:
         remedy = "remove steps, or begin another session"
         raise ExplorerError(f"{size / 1e6:.0f} MB of pictures and files", rule, remedy)
     words = [{**asdict(replace(step, picture=b"")), "picture": "0" * 64} for step in session.steps]
-    size = len(_as_json(session.title, words))
+    size = len(_as_json(session, words))
     if size > MAX_JSON_BYTES:
         rule = f"are more than a session's file holds ({MAX_JSON_BYTES:,})"
         raise ExplorerError(f"{size:,} bytes of words and numbers", rule, "shorten some, or remove steps")
     return session
 
 
-def read_session(data: bytes, functions: Collection[str], what: str = "the session file") -> Session:
+def read_session(data: bytes, kinds: Mapping[str, str], what: str = "the session file") -> Session:
     """The inverse of :func:`save_session`.
 
     Args:
         data: the file's bytes.
-        functions: the names of functions that steps may call. Their arguments are checked by what calls them.
+        kinds: every name that a kind of step has or ever had → its name today. Arguments are checked by what
+            carries the steps out.
         what: the file's name for messages.
 
     Raises:
-        ExplorerError: not a session, damaged, from a later version, another function, content that isn't what
+        ExplorerError: not a session, damaged, from a later version, an unknown kind, content that isn't what
             its name says, or more than a session may hold.
     """
     files = unpack(data, _ALLOWED, what)
@@ -238,14 +251,17 @@ def read_session(data: bytes, functions: Collection[str], what: str = "the sessi
     for name, content in files.items():
         if name.partition("/")[2] != content_hash(content):
             raise ExplorerError(f"{name[:24]}… in {what}", "isn't what its name says", _REMEDY)
-    if told.get("format") != FORMAT:
-        rule = f"has format {told.get('format')!r:.20}; this program reads format {FORMAT}"
+    version = told.get("format")
+    if type(version) is not int or version not in _FIELDS:
+        known = " and ".join(map(str, _FIELDS))
+        rule = f"has format {version!r:.20}; this program reads the formats {known}"
         raise ExplorerError(what, rule, "open it with the program's version that saved it")
     rows = told.get("steps")
     if not isinstance(rows, list) or len(rows) > MAX_STEPS:
         raise ExplorerError(what, f"has no list of up to {MAX_STEPS} steps", _REMEDY)
-    steps = tuple(_step(row, number, files, functions) for number, row in enumerate(rows))
+    steps = tuple(_step(row, number, files, kinds, version) for number, row in enumerate(rows))
     title = _text(told.get("title", ""), MAX_TITLE, "the title")
+    sheet = _text(told.get("sheet", ""), MAX_TITLE, "the sheet's name")
     contents = {
         name.partition("/")[2]: content for name, content in files.items() if name.startswith("files/")
     }
@@ -255,7 +271,7 @@ def read_session(data: bytes, functions: Collection[str], what: str = "the sessi
             read_labels(content, f"the network {name[:12]}… in {what}")
         elif is_picture_zip(content):
             check_picture_zip(content, f"the pictures {name[:12]}… in {what}")
-    return Session(title, steps, contents)
+    return Session(title, steps, contents, sheet)
 
 
 def _used(files: Mapping[str, bytes], steps: Iterable[Step]) -> dict[str, bytes]:
@@ -294,34 +310,41 @@ def _parsed(content: bytes, what: str) -> dict[str, Any]:
     return told
 
 
-def _step(row: Any, number: int, files: Mapping[str, bytes], functions: Collection[str]) -> Step:
-    known = Step.__dataclass_fields__
+def _step(row: Any, number: int, files: Mapping[str, bytes], kinds: Mapping[str, str], version: int) -> Step:
+    where = f"step {number + 1}"
+    known = _FIELDS[version]
     if not isinstance(row, dict) or not set(row) <= set(known):
-        raise ExplorerError(f"step {number + 1}", f"has other fields than {', '.join(known)}", _REMEDY)
-    function = row.get("function")
-    if not isinstance(function, str) or function not in functions:
-        listing = f"the list {', '.join(sorted(functions))}"
-        remedy = suggest(str(function)[:80], functions, listing)
-        raise ExplorerError(
-            f"function {str(function)[:80]!r} in step {number + 1}", "is not a public one", remedy
-        )
-    arguments, made_with = row.get("arguments", {}), row.get("versions", {})
-    if not isinstance(arguments, dict):
-        raise ExplorerError(f"the arguments of step {number + 1}", "are not a JSON object", _REMEDY)
-    if not isinstance(made_with, dict) or not all(
-        isinstance(v, str) and len(v) < 100 for v in made_with.values()
-    ):
-        raise ExplorerError(f"the versions of step {number + 1}", "are not short texts", _REMEDY)
+        raise ExplorerError(where, f"has other fields than {', '.join(known)}", _REMEDY)
     words = {
-        name: _text(row.get(name, ""), longest, f"the {name} of step {number + 1}")
-        for name, longest in (("comment", MAX_TEXT), ("text", MAX_OUTPUT))
+        name: _text(row.get(name, ""), longest, f"the {name} of {where}")
+        for name, longest in (("title", MAX_TITLE), ("comment", MAX_TEXT), ("text", MAX_OUTPUT), ("task", 20))
     }
     step = Step(
-        function, arguments, picture=_picture(row.get("picture"), number, files), versions=made_with, **words
+        _kind(row.get(known[0]), where, kinds),
+        _object(row.get("arguments", {}), f"the arguments of {where}"),
+        picture=_picture(row.get("picture"), number, files),
+        versions=_object(row.get("versions", {}), f"the versions of {where}"),
+        results=_object(row.get("results", {}), f"the results of {where}"),
+        **words,
     )
-    step = replace(step, title=_text(row.get("title", ""), MAX_TITLE, f"the title of step {number + 1}"))
+    if not all(isinstance(v, str) and len(v) < 100 for v in step.versions.values()):
+        raise ExplorerError(f"the versions of {where}", "are not short texts", _REMEDY)
     _check_words(step, number)
     return step
+
+
+def _kind(name: Any, where: str, kinds: Mapping[str, str]) -> str:
+    if not isinstance(name, str) or name not in kinds:
+        known = sorted(set(kinds.values()))
+        remedy = suggest(str(name)[:80], known, f"the list {', '.join(known)}")
+        raise ExplorerError(f"kind {name!r:.80} of {where}", "is not one that this program knows", remedy)
+    return kinds[name]
+
+
+def _object(value: Any, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ExplorerError(what, "are not a JSON object", _REMEDY)
+    return value
 
 
 def _picture(name: Any, number: int, files: Mapping[str, bytes]) -> bytes:

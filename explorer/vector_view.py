@@ -37,13 +37,13 @@ def largest_values(activation: Any, labels: Sequence[str] = (), count: int = COU
     return [UnitValue(int(i), labels[i] if named else f"unit {i}", float(values[i])) for i in order]
 
 
-def describe_values(activation: Any, units: Sequence[UnitValue]) -> str:
+def describe_largest_values(activation: Any, units: Sequence[UnitValue]) -> str:
     """The layer in a sentence, then a line for each unit: value, number, name."""
     lines = [f"{number(unit.value):>10}  {unit.index:5d}  {' '.join(unit.name.split())}" for unit in units]
     return "\n".join([describe_vector(activation), *lines])
 
 
-def bars_picture(units: Sequence[UnitValue]) -> np.ndarray:
+def largest_values_picture(units: Sequence[UnitValue]) -> np.ndarray:
     """A bar for each, as long as its value is far from zero, RGB ``uint8`` ``(H, W, 3)``."""
     font = letters(_LETTERS_PX)
     reach = max((abs(unit.value) for unit in units), default=0.0) or 1.0

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from explorer.architecture import LayerSummary
 from explorer.attribution import Attribution, ClassComparison
 from explorer.errors import ExplorerError
 from explorer.models import LoadedModel
 from explorer.session import Session, Step
-from notebooks_export.calls import CALLS, TEXT
 from notebooks_export.checkout import commit
 from notebooks_export.colour_bars import figure_with_bars, with_colour_bars
-from notebooks_export.numbers import Numbers, numbers_of
-from notebooks_export.replay import FIGURE, carry_out
-from notebooks_export.run_table import run_table
+from notebooks_export.kinds.cell import FIGURE
+from notebooks_export.kinds.kind import Kind
+from notebooks_export.kinds.numbers import Numbers
+from notebooks_export.kinds.registry import TEXT, find_kind
+from notebooks_export.replay import carry_out
 from training.data import is_on_disk
-from training.figures import accuracy_figure
-from training.reports import recorded_history, runs_figure
 from training.runs import DEFAULT_ROOT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_NEEDS_DATA = {"training.gallery", "training.figures.augmentation_pairs", "training.reports.predict_images"}
-"""Kinds that open the images of a training run."""
 
 
 def step_data(session: Session, position: int, *, runs: str | Path = DEFAULT_ROOT) -> dict[str, bytes]:
@@ -41,7 +35,7 @@ def step_data(session: Session, position: int, *, runs: str | Path = DEFAULT_ROO
     Always ``manifest.json``, and what there is of: ``picture.png``; ``picture.svg``, the same with the scales of its
     colours, figures drawn anew with lines and words; maps and vectors as ``.npy`` and ``.csv`` (several maps in one
     table: number of the component or channel, row, values); ``layers.csv``; ``runs.csv`` (see
-    :func:`~notebooks_export.run_table.run_table`). Maps are computed again, since a session keeps pictures only;
+    :func:`~notebooks_export.kinds.run_table.run_table`). Maps are computed again, since a session keeps pictures only;
     training runs that the step names are below ``runs``. Nothing is trained and nothing downloaded: where a data
     set isn't on this computer, the SVG holds the picture alone.
 
@@ -51,19 +45,15 @@ def step_data(session: Session, position: int, *, runs: str | Path = DEFAULT_ROO
     if not 0 <= position < len(session.steps):
         raise ExplorerError(f"step {position + 1}", "is not in the session", "choose one from the list")
     step = session.steps[position]
-    told: dict[str, Any] = {
-        "function": step.function,
-        "title": step.title,
-        "arguments": CALLS[step.function].arguments(step),
-    }
+    kind = find_kind(step.kind, f"step {position + 1}")
+    told: dict[str, Any] = {"kind": kind.name, "title": step.title, "arguments": kind.arguments(step)}
     files: dict[str, bytes] = {}
-    if step.function == "training.train":
-        files = _run_files(step, position, runs)
-    elif step.function != TEXT and _is_quick(step, position):
+    if kind.record is not None:
+        files = kind.record(kind.check(step, position + 1), step, runs)
+    elif kind.name != TEXT and _is_quick(kind, step, position):
         step, scope = carry_out(session, position, runs)
-        files = _number_files(numbers_of(step, scope), step.picture, scope.get(FIGURE))
-        if step.function == "explorer.architecture.architecture":
-            files["layers.csv"] = _layer_table(scope["rows"]).encode()
+        found = kind.numbers(step.arguments, scope) if kind.numbers else Numbers()
+        files = _number_files(found, step.picture, scope.get(FIGURE))
         if seen := _explained(scope.values()):
             told["explained"] = seen
         models = {
@@ -94,36 +84,12 @@ def _explained(found: Iterable[object]) -> list[dict[str, Any]]:
     ]
 
 
-def _is_quick(step: Step, position: int) -> bool:
+def _is_quick(kind: Kind, step: Step, position: int) -> bool:
     """Whether it needs no images that would first have to be downloaded; one's own are in the session."""
-    if step.function not in _NEEDS_DATA:
+    if not kind.opens_images:
         return True
-    config = CALLS[step.function].check(step, position + 1)["config"]
+    config = kind.check(step, position + 1)["config"]
     return config.dataset == "folder" or is_on_disk(config)
-
-
-def _run_files(step: Step, position: int, runs: str | Path) -> dict[str, bytes]:
-    """Runs as a table, and their curves drawn anew from what was recorded, or from what the step says."""
-    arguments = CALLS[step.function].check(step, position + 1)
-    table = run_table(arguments, step.text, runs)
-    files = {"runs.csv": table.encode()}
-    if step.picture:
-        files["picture.svg"] = figure_with_bars(_curves(arguments, table))
-    return files
-
-
-def _curves(arguments: Mapping[str, Any], table: str) -> Figure:
-    """The figure of the step's own cell."""
-    rows: dict[str, list[list[float | None]]] = {}
-    for title, *numbers in list(csv.reader(io.StringIO(table)))[1:]:
-        rows.setdefault(title, []).append([float(number) if number else None for number in numbers])
-    histories = {title: recorded_history(found) for title, found in rows.items()}
-    shown = arguments["shown"]
-    if arguments["recorded"] is None or shown == "epochs":
-        return accuracy_figure(histories)
-    return runs_figure(
-        arguments["configs"], histories, ("accuracy", "loss") if shown == "curves" else (shown,)
-    )
 
 
 def weights_hash(model: LoadedModel) -> str:
@@ -136,7 +102,7 @@ def weights_hash(model: LoadedModel) -> str:
 
 
 def _number_files(found: Numbers, picture: bytes, figure: Figure | None) -> dict[str, bytes]:
-    files = {}
+    files = {name: table.encode() for name, table in found.tables.items()}
     for name, values in found.arrays.items():
         array = io.BytesIO()
         np.save(array, values, allow_pickle=False)
@@ -159,11 +125,3 @@ def _flat(values: np.ndarray, planes: Sequence[int]) -> np.ndarray:
     count, height, width = maps.shape
     numbers = np.repeat(planes or range(1, count + 1), height)
     return np.column_stack([numbers, np.tile(np.arange(height), count), maps.reshape(-1, width)])
-
-
-def _layer_table(rows: Sequence[LayerSummary]) -> str:
-    told = io.StringIO()
-    table = csv.writer(told, lineterminator="\n")
-    table.writerow(("layer", "kind", "settings", "channels", "height", "width", "parameters"))
-    table.writerows((row.name, row.kind, row.settings, *row.shape, row.parameters) for row in rows)
-    return told.getvalue()

@@ -10,7 +10,7 @@ from explorer.errors import ExplorerError
 from explorer.models import LoadedModel, load_model
 from explorer.network_file import open_network, read_labels
 from explorer.session import Session
-from notebooks_export.cells import written
+from notebooks_export.kinds.cell import written
 from training import epochs_of, load_trained, shipped_runs, trained_runs
 from training.checkpoint import CONFIG, load_checkpoint, weights_path
 
@@ -33,13 +33,6 @@ def check_networks(session: Session, used: Mapping[str, int], runs: str | Path) 
 def network_name(reference: str) -> str:
     """The variable that is to hold it."""
     return "trained" if "@" in reference else reference.partition(":")[0]
-
-
-def network_imports(reference: str) -> set[str]:
-    """The import lines that :func:`network_code` needs."""
-    if "@" in reference:
-        return {"import training"}
-    return {"from pathlib import Path"} if ":" in reference else set()
 
 
 def network_code(reference: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,10 @@ from PIL import Image
 from explorer.errors import ExplorerError
 from explorer.images import FORMATS
 from explorer.session import Session, Step, versions
-from notebooks_export.arguments import SAMPLE
-from notebooks_export.calls import CALLS, TEXT
-from notebooks_export.cells import PICTURES, WIDTH, Given, named_networks
-from notebooks_export.networks import (
-    check_networks,
-    network_code,
-    network_files,
-    network_imports,
-    network_name,
-)
+from notebooks_export.kinds.cell import PICTURES, Given, named_networks
+from notebooks_export.kinds.parameters import SAMPLE
+from notebooks_export.kinds.registry import TEXT, find_kind
+from notebooks_export.networks import check_networks, network_code, network_files, network_name
 from notebooks_export.own_data import check_own_data, own_data_files, placed
 from notebooks_export.running import HOW, POINTER
 from notebooks_export.words import plain, with_formulas
@@ -45,6 +40,15 @@ _PYTHON = {
 }
 """What Jupyter and Colab go by when they open the file."""
 OWN_WORDS = "Write your discussion here."
+_IMPORTS = {
+    "explorer": "import explorer",
+    "io": "import io",
+    "np": "import numpy as np",
+    "training": "import training",
+    "Path": "from pathlib import Path",
+    "Image": "from PIL import Image",
+}
+"""What a cell may name without making it: public names of the program, and these."""
 
 
 def build_notebook(session: Session, *, runs: str | Path = DEFAULT_ROOT) -> nbformat.NotebookNode:
@@ -53,7 +57,7 @@ def build_notebook(session: Session, *, runs: str | Path = DEFAULT_ROOT) -> nbfo
     What it reads lies beside it: see :func:`notebook_files`. Training runs that steps name are below ``runs``.
 
     Raises:
-        ExplorerError: an empty session, a function or an argument that isn't allowed, a step whose picture, data
+        ExplorerError: an empty session, an unknown kind, an argument that isn't allowed, a step whose picture, data
             or run is gone. The session stays as it is.
     """
     given = check_steps(session, runs)
@@ -63,7 +67,7 @@ def build_notebook(session: Session, *, runs: str | Path = DEFAULT_ROOT) -> nbfo
         cells.append(new_code_cell(setup, id="setup", execution_count=1))
     for number, (step, arguments) in enumerate(zip(session.steps, given, strict=True), start=1):
         cells.append(new_markdown_cell(_words(step, number), id=f"step-{number}-words"))
-        if step.function == TEXT:
+        if find_kind(step.kind, f"step {number}").name == TEXT:
             continue
         cells.append(_code_cell(step, step_code(step, arguments), number))
     if setup:
@@ -85,10 +89,7 @@ def check_steps(session: Session, runs: str | Path = DEFAULT_ROOT) -> list[Given
         )
     checked = []
     for number, step in enumerate(session.steps, start=1):
-        if step.function not in CALLS:
-            rule, remedy = "is not a public one", f"use one of {', '.join(CALLS)}"
-            raise ExplorerError(f"function {step.function!r:.80} in step {number}", rule, remedy)
-        checked.append(CALLS[step.function].check(step, number))
+        checked.append(find_kind(step.kind, f"step {number}").check(step, number))
         _check_present(session, checked[-1], number)
     numbers = {name: number for number, row in enumerate(checked, start=1) for name in named_networks(row)}
     check_networks(session, numbers, runs)
@@ -108,34 +109,14 @@ def check_steps(session: Session, runs: str | Path = DEFAULT_ROOT) -> list[Given
 
 def step_code(step: Step, given: Given) -> str:
     """The code of one step's cell."""
-    return "\n".join(CALLS[step.function].write(placed(given)))
+    return "\n".join(find_kind(step.kind, "the step").cell(placed(given)))
 
 
-def imports(session: Session) -> list[str]:
-    """The import lines that the session's cells need, in order."""
-    needed = {line for step in session.steps for line in CALLS[step.function].imports}
-    if all(step.function == TEXT for step in session.steps):
-        return []
-    needed |= {"import explorer", "from PIL import Image"}
-    for step in session.steps:
-        for name in named_networks(step.arguments):
-            needed |= network_imports(name)
-    plain_imports = sorted(line for line in needed if line.startswith("import"))
-    names: dict[str, set[str]] = {}
-    for line in needed - set(plain_imports):
-        module, _, listed = line.removeprefix("from ").partition(" import ")
-        names.setdefault(module, set()).update(listed.split(", "))
-    return [
-        *plain_imports,
-        *(_from(module, sorted(names[module])) for module in sorted(names)),
-    ]
-
-
-def _from(module: str, names: list[str]) -> str:
-    line = f"from {module} import {', '.join(names)}"
-    if len(line) <= WIDTH:
-        return line
-    return "\n".join([f"from {module} import (", *(f"    {name}," for name in names), ")"])
+def imports(code: Iterable[str]) -> list[str]:
+    """The import lines that these cells need, in order."""
+    trees = [node for cell in code for node in ast.walk(ast.parse(cell))]
+    used = {node.id for node in trees if isinstance(node, ast.Name)}
+    return [line for name, line in _IMPORTS.items() if name in used]
 
 
 def setup_code(session: Session, given: list[Given]) -> str:
@@ -146,7 +127,8 @@ def setup_code(session: Session, given: list[Given]) -> str:
     for row in given:
         for variable, reference in row.pictures.items():
             loads[variable] = f"{variable} = explorer.read_image({_image_code(session, reference)})"
-    lines = imports(session)
+    cells = [step_code(step, row) for step, row in zip(session.steps, given, strict=True)]
+    lines = imports([*loads.values(), *cells])
     return "\n".join([*lines, *(["", *loads.values()] if loads else [])])
 
 
@@ -211,10 +193,10 @@ def _numbers(numbers: list[int]) -> str:
 
 
 def _words(step: Step, number: int) -> str:
-    title = plain(_one_line(step.title)) or plain(step.function)
+    title = plain(_one_line(step.title)) or plain(step.kind)
     # A title with a number of its own, such as a task's, needs none of ours.
     parts = [f"## {title}" if title[0].isdigit() else f"## {number}. {title}"]
-    if step.function == TEXT:
+    if find_kind(step.kind, "the step").name == TEXT:
         parts += [with_formulas(step.text)] if step.text else []
         parts.append(with_formulas(step.comment) or f"*{OWN_WORDS}*")
     elif step.comment:
@@ -238,7 +220,7 @@ def _code_cell(step: Step, code: str, number: int) -> nbformat.NotebookNode:
             "text/plain": f"<a picture of {width}×{height} pixels>",
         }
         outputs.append(new_output("execute_result", execution_count=number + 1, data=data))
-        metadata["caption"] = step.title or step.function
+        metadata["caption"] = step.title or step.kind
     return new_code_cell(
         code, id=f"step-{number}-code", execution_count=number + 1, outputs=outputs, metadata=metadata
     )

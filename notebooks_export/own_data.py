@@ -10,12 +10,12 @@ from typing import Any
 from explorer.errors import ExplorerError
 from explorer.picture_zip import OWN_DATA, check_picture_zip
 from explorer.session import Session
-from notebooks_export.cells import Given
+from notebooks_export.kinds.cell import Given
+from notebooks_export.kinds.run import ABSENT
 from training import TrainConfig
 
 FOLDER = "data"
 """Beside the notebook."""
-ABSENT = "pictures-that-did-not-come-along"
 
 
 def check_own_data(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:

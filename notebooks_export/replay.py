@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,17 +16,15 @@ from PIL import Image
 from explorer.errors import ExplorerError
 from explorer.images import read_image
 from explorer.session import Session, Step, versions
-from notebooks_export.arguments import SAMPLE
-from notebooks_export.calls import TEXT
-from notebooks_export.cells import Given
+from notebooks_export.kinds.cell import Given
+from notebooks_export.kinds.parameters import SAMPLE
+from notebooks_export.kinds.registry import TEXT, find_kind
 from notebooks_export.networks import load_network
 from notebooks_export.notebook import check_steps, imports, step_code
 from notebooks_export.own_data import own_data_files, placed
 from training.runs import DEFAULT_ROOT
 
 OnStep = Callable[[int, int, str], None]
-FIGURE = "<figure>"
-"""Under this name, which no cell can use, :func:`carry_out` gives the figure that a cell saved as its picture."""
 
 
 def perform(
@@ -44,15 +42,15 @@ def perform(
     todo = [
         position
         for position, step in enumerate(session.steps)
-        if step.function != TEXT and (anew or not (step.text or step.picture))
+        if find_kind(step.kind, "the step").name != TEXT and (anew or not (step.text or step.picture))
     ]
-    variables = _variables(session, [given[position] for position in todo], runs)
+    variables = _variables(session, {position: given[position] for position in todo}, runs)
     steps = list(session.steps)
     with _data_placed(session, [given[position] for position in todo]) as ready:
         for done, (position, row) in enumerate(zip(todo, ready, strict=True)):
             step = steps[position]
             if on_step is not None:
-                on_step(done, len(todo), step.title or step.function)
+                on_step(done, len(todo), step.title or step.kind)
             steps[position], _ = _carried_out(step, row, variables)
     return replace(session, steps=tuple(steps))
 
@@ -66,11 +64,9 @@ def carry_out(
         ExplorerError: as :func:`perform`.
     """
     given = check_steps(session, runs)[position]
-    variables = _variables(session, [given], runs)
+    variables = _variables(session, {position: given}, runs)
     with _data_placed(session, [given]) as [ready]:
-        step, scope = _carried_out(session.steps[position], ready, variables)
-        drawn = _figure_code(step_code(step, given))
-        return step, {**scope, **({FIGURE: _value(drawn, scope)} if drawn else {})}
+        return _carried_out(session.steps[position], ready, variables)
 
 
 @contextmanager
@@ -82,12 +78,13 @@ def _data_placed(session: Session, given: Sequence[Given]) -> Iterator[list[Give
         yield [placed(row, folder) for row in given]
 
 
-def _variables(session: Session, given: Collection[Given], runs: str | Path) -> dict[str, Any]:
-    """What the notebook's first cell defines, as far as these steps need it."""
+def _variables(session: Session, given: Mapping[int, Given], runs: str | Path) -> dict[str, Any]:
+    """What the notebook's first cell defines, as far as the steps at these positions need it."""
     variables: dict[str, Any] = {}
-    if given:
-        _run("\n".join(imports(session)), variables)
-    for row in given:
+    cells = [step_code(session.steps[position], row) for position, row in given.items()]
+    pictures = ["explorer"] if any(row.pictures for row in given.values()) else []
+    _run("\n".join(imports([*cells, *pictures])), variables)
+    for row in given.values():
         for variable, reference in row.networks.items():
             if variable not in variables:
                 variables[variable] = load_network(session, reference, runs)
@@ -111,32 +108,31 @@ def _carried_out(step: Step, given: Given, variables: dict[str, Any]) -> tuple[S
     except ExplorerError:
         raise
     except Exception as error:
-        title = step.title or step.function
+        title = step.title or step.kind
         rule, remedy = f"failed ({type(error).__name__}: {error})", "correct the step, or remove it"
         raise ExplorerError(f"step {title!r}", rule, remedy) from error
-    done = replace(step, text=printed.getvalue(), picture=_as_png(result), versions=dict(versions()))
+    keep = find_kind(step.kind, "the step").results
+    done = replace(
+        step,
+        text=printed.getvalue(),
+        picture=_as_png(result),
+        versions=dict(versions()),
+        results=dict(keep(scope)) if keep else {},
+    )
     return done, scope
 
 
 def _run(code: str, scope: dict[str, Any]) -> Any:
     """Run a cell; return the value of its last line, as a notebook shows it.
 
-    The code is ours: templates of :mod:`notebooks_export.cells`, filled with literals that were checked.
+    The code is ours: templates of :mod:`notebooks_export.kinds`, filled with literals that were checked.
     """
     tree = ast.parse(code)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     exec(compile(tree, "<cell>", "exec"), scope)  # noqa: S102
-    return None if last is None else _value(last.value, scope)  # type: ignore[attr-defined]
-
-
-def _value(expression: ast.expr, scope: dict[str, Any]) -> Any:
-    return eval(compile(ast.Expression(expression), "<cell>", "eval"), scope)  # noqa: S307
-
-
-def _figure_code(code: str) -> ast.expr | None:
-    """What stands before ``.savefig(…)`` in a cell."""
-    calls = (node.func for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call))
-    return next((f.value for f in calls if isinstance(f, ast.Attribute) and f.attr == "savefig"), None)
+    if last is None:
+        return None
+    return eval(compile(ast.Expression(last.value), "<cell>", "eval"), scope)  # type: ignore[attr-defined] # noqa: S307
 
 
 def _as_png(result: Any) -> bytes:

@@ -17,7 +17,7 @@ from explorer.models import LoadedModel, load_model
 from explorer.preprocessing import Framing
 from explorer.session import Session, Step, content_hash, step_of
 from notebooks_export import sheet_answers
-from notebooks_export.arguments import SAMPLE, image_reference, model_reference
+from notebooks_export.kinds.parameters import SAMPLE, image_reference, network_reference
 from notebooks_export.networks import check_networks, load_network
 from notebooks_export.sheet_looking import Network, framed, looking
 from training import EpochResult, TrainConfig, epochs_of, shipped_runs
@@ -85,7 +85,7 @@ def exercise_sheet(
             other data, no such network.
     """
     shown = _runs(plain, augmented)
-    picture = content_hash(image) if isinstance(image, bytes) else image_reference("image", image or _PICTURE)
+    picture = content_hash(image) if isinstance(image, bytes) else image_reference(image or _PICTURE)
     files = {picture: image} if isinstance(image, bytes) else {}
     files |= {content_hash(network): network} if network else {}
     files |= {content_hash(content): content for run in shown.values() for content in run.files}
@@ -112,7 +112,7 @@ def _open(
     if "@" not in reference and ":" not in reference:
         return Network(reference, load_model(reference, offline=True))
     held = Session(files=dict(files or {}))
-    check_networks(held, {model_reference("model", reference): number}, runs)
+    check_networks(held, {network_reference(reference): number}, runs)
     return Network(reference, load_network(held, reference, runs))
 
 
@@ -127,8 +127,8 @@ def _looked_at(steps: Sequence[Step], seen: Network, pixels: np.ndarray) -> dict
         reference = step.arguments["model"]
         return (seen if reference == seen.reference else _open(reference)).model
 
-    deep = next(s for s in steps if s.function == "explorer.reduce" and s.title.startswith("4.4"))
-    both = next(s for s in steps if s.function == "explorer.compare_classes")
+    deep = next(s for s in steps if s.kind == "activation.map" and s.title.startswith("4.4"))
+    both = next(s for s in steps if s.kind == "saliency.classes")
     framing, targets = both.arguments.get("framing", "crop"), both.arguments["targets"]
     method = both.arguments.get("method", "grad_cam")
     return {
@@ -139,7 +139,7 @@ def _looked_at(steps: Sequence[Step], seen: Network, pixels: np.ndarray) -> dict
 
 def _answered(step: Step, answers: Mapping[str, str]) -> Step:
     number = step.title.partition(" ")[0]
-    return replace(step, comment=answers[number]) if step.function == "text" else step
+    return replace(step, comment=answers[number]) if step.kind == "text" else step
 
 
 def _discussion(number: str, title: str, question: str) -> Step:
@@ -152,7 +152,7 @@ def _convolutions() -> list[Step]:
     given = {"x": sheet.x[0].tolist(), "kernel": kernels, "bias": list(sheet.biases), "activation": "relu"}
     return [
         Step(
-            "explorer.convolve",
+            "convolution.output",
             {**given, "stride": [1, 1], "windows": 6},
             "1.1 Convolution, then ReLU, stride 1",
         ),
@@ -162,8 +162,8 @@ def _convolutions() -> list[Step]:
             "Describe how the input patch, the kernel and ReLU interact, and how the output of each patch can be "
             "read off without computing.",
         ),
-        Step("explorer.read_off", {"kernels": kernels, "bias": -1}, "1.2 When each kernel fires"),
-        Step("explorer.convolve", {**given, "stride": [2, 2]}, "1.3 The same with stride 2"),
+        Step("convolution.reading", {"kernels": kernels, "bias": -1}, "1.2 When each kernel fires"),
+        Step("convolution.output", {**given, "stride": [2, 2]}, "1.3 The same with stride 2"),
         _discussion(
             "1.4",
             "What stride 2 is for",
@@ -174,14 +174,12 @@ def _convolutions() -> list[Step]:
             "Output size",
             "Derive the output size of a convolution from kernel size, stride and padding, in one dimension.",
         ),
-        Step(
-            "explorer.derive_size", {"size": 6, "kernel": 2, "stride": 2}, "1.5 The derivation with numbers"
-        ),
+        Step("convolution.size", {"size": 6, "kernel": 2, "stride": 2}, "1.5 The derivation with numbers"),
     ]
 
 
 def _receptive_fields() -> list[Step]:
-    function = "explorer.receptive_field_stack.stack_fields"
+    function = "receptive_field.stack"
     return [
         Step(function, {"layers": [["conv", 3, 1, 0, 1]] * 3}, "2.1 Three 3×3 layers, stride 1"),
         Step(function, {"layers": [["conv", 4, 2, 0, 1]] * 2}, "2.2 Two 4×4 layers, stride 2"),
@@ -205,12 +203,12 @@ def _training(runs: Mapping[str, TrainingRun]) -> list[Step]:
         "image_size": plain.config.image_size,
     }
     return [
-        Step("training.gallery", {"config": shown}, f"3.1 Ten images of each class{stand_in}"),
-        Step("training.build_network", network, "3.2 The network"),
+        Step("data.gallery", {"config": shown}, f"3.1 Ten images of each class{stand_in}"),
+        Step("network.untrained", network, "3.2 The network"),
         _recorded({title: plain}, "3.3 Training: accuracy by epoch"),
         _discussion("3.3", "The gap", "What does the gap between training and test accuracy show, and why?"),
         Step(
-            "training.figures.augmentation_pairs",
+            "data.augmentation",
             {"config": changed},
             "3.4 Originals, and what augmentation makes of them",
         ),
@@ -270,6 +268,4 @@ def _recorded(runs: Mapping[str, TrainingRun], title: str) -> Step:
     recorded = {name: recorded_rows(run.results) for name, run in runs.items()}
     histories = {name: recorded_history(rows) for name, rows in recorded.items()}
     arguments = {"configs": configs, "recorded": recorded, "shown": "epochs"}
-    return step_of(
-        "training.train", arguments, title, describe_histories(histories), accuracy_figure(histories)
-    )
+    return step_of("run.history", arguments, title, describe_histories(histories), accuracy_figure(histories))

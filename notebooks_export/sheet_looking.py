@@ -62,7 +62,7 @@ def looking(
         discussion: (number, title, question) → a step to be written.
     """
     return [
-        Step("explorer.load_model", {"model": network.reference}, "4.1 The network's architecture"),
+        Step("network.modules", {"model": network.reference}, "4.1 The network's architecture"),
         *_maps(network, spare, picture),
         discussion("4.4", "As a person would?", "Does it match how a person would recognise the image?"),
         *_classes(network, spare, picture, pixels),
@@ -83,7 +83,7 @@ def _maps(network: Network, spare: Callable[[], Network], picture: Mapping[str, 
 
     def step(layer: Chosen, title: str, **settings: Any) -> Step:
         said = " ".join(filter(None, (remark, layer.remark)))
-        return Step("explorer.reduce", {**look, "layer": layer.layer, **settings}, title, comment=said)
+        return Step("activation.map", {**look, "layer": layer.layer, **settings}, title, comment=said)
 
     return [
         step(first, f"4.2 and 4.3 After {first.title}: {_FIRST}", shown="map"),
@@ -137,17 +137,17 @@ def _classes(
     both = {**look, "targets": [first, second]}
     flat = layers_of(network.model) is None
     return [
-        Step("explorer.predict", look, "4.5 What the network says", comment=remark),
+        Step("network.prediction", look, "4.5 What the network says", comment=remark),
         *[
             Step(
-                "explorer.attribute",
+                "saliency.map",
                 {**look, "target": target, "objective": "loss"},
                 f"4.5 Saliency of class {target}",
             )
             for target in (first, second)
         ],
         Step(
-            "explorer.compare_classes",
+            "saliency.classes",
             both | ({"method": "gradient"} if flat else {}),
             "4.5 Both classes on one scale",
             comment="Grad-CAM needs a layer with positions, which the network hasn't got: these are gradients."

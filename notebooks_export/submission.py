@@ -15,7 +15,7 @@ import nbformat
 from explorer.archive import MAX_BYTES, pack
 from explorer.errors import ExplorerError
 from explorer.session import Session, content_hash, read_session, save_session
-from notebooks_export.calls import CALLS
+from notebooks_export.kinds.registry import NAMES, find_kind
 from notebooks_export.notebook import build_notebook, notebook_files
 from notebooks_export.pdf import to_pdf
 from training.runs import DEFAULT_ROOT
@@ -45,7 +45,7 @@ session.zip     what was kept, to open again in the program's Export tab
 images/         pictures that the notebook reads; data/, networks/ and runs/, if there are any, are the
                 pictures to train on, networks and training runs of the author's own that it loads
 pictures/       the results, one PNG a step
-manifest.json   for each step: function, arguments, versions, SHA-256 of its picture
+manifest.json   for each step: kind, arguments, versions, SHA-256 of its picture
 
 To run the notebook again, put what is in this folder into the program's own (where launch.py lies), install what it
 needs with
@@ -97,7 +97,7 @@ def open_session(source: str | Path | bytes) -> Session:
         ExplorerError: as :func:`explorer.session.read_session`, or the file can't be read.
     """
     if isinstance(source, bytes):
-        return read_session(source, CALLS)
+        return read_session(source, NAMES)
     path = Path(source)
     try:
         size = path.stat().st_size
@@ -112,7 +112,7 @@ def open_session(source: str | Path | bytes) -> Session:
         raise ExplorerError(
             f"the file {path.name!r:.100} with {size:,} bytes", rule, "choose a saved session"
         )
-    return read_session(data, CALLS, f"the file {path.name!r:.100}")
+    return read_session(data, NAMES, f"the file {path.name!r:.100}")
 
 
 def build_submission(
@@ -199,8 +199,8 @@ def manifest(session: Session) -> dict[str, Any]:
         {
             "number": number,
             "title": step.title,
-            "function": step.function,
-            "arguments": CALLS[step.function].arguments(step),
+            "kind": step.kind,
+            "arguments": find_kind(step.kind, f"step {number}").arguments(step),
             "versions": dict(step.versions),
             **({"picture_sha256": content_hash(step.picture)} if step.picture else {}),
         }

@@ -25,7 +25,7 @@ TINY: dict[str, Any] = {
     "threads": 1,
     "device": "cpu",
 }
-NEEDS_A_RUN = {"training.reports.predict_images"}
+NEEDS_A_RUN = {"run.predictions"}
 """Kinds for which no network comes with the program: tested with a run of their own."""
 
 
@@ -54,48 +54,48 @@ def every_kind() -> Session:
     uploaded = {"model": f"squeezenet1_1:{content_hash(weights)}", "image": content_hash(own)}
     steps = (
         Step("text", title="What is asked", text="Describe it.", comment='It is\n\n- a "test"'),
-        Step("explorer.load_model", {"model": "lenet-cifar10-plain@10"}, title="Architecture"),
-        Step("explorer.predict", look, title="Prediction"),
-        Step("explorer.reduce", {**look, "layer": "blocks.2"}, title="Activations"),
+        Step("network.modules", {"model": "lenet-cifar10-plain@10"}, title="Architecture"),
+        Step("network.prediction", look, title="Prediction"),
+        Step("activation.map", {**look, "layer": "blocks.2"}, title="Activations"),
         Step(
-            "explorer.reduce",
+            "activation.map",
             {**mine, "layer": "blocks.4", "method": "mean", "shown": "map", "colormap": "magma"},
             title="The map alone",
         ),
         Step(
-            "explorer.reduce",
+            "activation.map",
             {**mine, "layer": "conv_stem", "method": "channel", "channel": 3, "limits": [[-1, 1]]},
             title="One channel",
         ),
         Step(
-            "explorer.reduce",
+            "activation.map",
             {**mine, "layer": "blocks.2", "basis_image": "sample:Cheetah", "method": "component"},
             title="Colours of another picture",
         ),
         Step(
-            "explorer.reduce",
+            "activation.map",
             {**mine, "layer": "blocks.2", "basis_image": mine["image"], "basis_framing": "crop"},
             title="Colours of another framing",
         ),
-        Step("explorer.channel_grid.channel_grid", {**look, "layer": "blocks.3"}, title="Channels"),
-        Step("explorer.vector_view.largest_values", {**mine, "layer": "classifier"}, title="Values"),
+        Step("activation.channels", {**look, "layer": "blocks.3"}, title="Channels"),
+        Step("activation.values", {**mine, "layer": "classifier"}, title="Values"),
         Step(
-            "explorer.layer_comparison.compare_layers",
+            "activation.layers",
             {**mine, "layers": ["conv_stem", "blocks.0", "blocks.3"], "one_scale": True},
             title="Side by side",
         ),
-        Step("explorer.architecture.architecture", {"model": "efficientnet_lite0"}, title="All layers"),
-        Step("explorer.attribute", {**mine, "target": 1, "method": "gradient"}, title="Saliency"),
-        Step("explorer.compare_classes", {**look, "targets": [293, 291], "layer": "blocks.5"}, title="Two"),
-        Step("explorer.predict", {**uploaded, "top": 3}, title="A network of one's own"),
-        Step("explorer.attribute", {**uploaded, "target": 2}, title="What it looks at"),
-        Step("explorer.receptive_field", {"model": "efficientnet_lite0", "layer": "blocks.1"}),
+        Step("network.layers", {"model": "efficientnet_lite0"}, title="All layers"),
+        Step("saliency.map", {**mine, "target": 1, "method": "gradient"}, title="Saliency"),
+        Step("saliency.classes", {**look, "targets": [293, 291], "layer": "blocks.5"}, title="Two"),
+        Step("network.prediction", {**uploaded, "top": 3}, title="A network of one's own"),
+        Step("saliency.map", {**uploaded, "target": 2}, title="What it looks at"),
+        Step("receptive_field.layer", {"model": "efficientnet_lite0", "layer": "blocks.1"}),
         Step(
-            "explorer.receptive_field_stack.stack_fields",
+            "receptive_field.stack",
             {"layers": [["conv", 4, 2, 0, 1], ["max_pool", 2, 2, 0, 1]]},
         ),
         Step(
-            "explorer.convolve",
+            "convolution.output",
             {
                 "x": [[1, 0, 0.5], [0, 1, 0]],
                 "kernel": [[1, 0], [0, 1]],
@@ -104,13 +104,13 @@ def every_kind() -> Session:
                 "stride": [1, 1],
             },
         ),
-        Step("explorer.read_off", {"kernels": [[[1, 0], [0, 1]]], "bias": -1}),
-        Step("explorer.derive_size", {"size": 6, "kernel": 2, "stride": 2}),
-        Step("training.gallery", {"config": TINY, "per_class": 2}),
-        Step("training.build_network", {}),
-        Step("training.train", {"configs": {"plain": TINY, "again": {**TINY, "seed": 1}}}, title="Trained"),
+        Step("convolution.reading", {"kernels": [[[1, 0], [0, 1]]], "bias": -1}),
+        Step("convolution.size", {"size": 6, "kernel": 2, "stride": 2}),
+        Step("data.gallery", {"config": TINY, "per_class": 2}),
+        Step("network.untrained", {}),
+        Step("run.history", {"configs": {"plain": TINY, "again": {**TINY, "seed": 1}}}, title="Trained"),
         Step(
-            "training.figures.augmentation_pairs",
+            "data.augmentation",
             {"config": {**TINY, "augmentation": ["flip", "crop"]}, "count": 3},
         ),
         *_lab_steps(look, mine),
@@ -120,7 +120,7 @@ def every_kind() -> Session:
 
 def _lab_steps(look: dict[str, str], mine: dict[str, str]) -> tuple[Step, ...]:
     """One of each kind that the labs alone keep."""
-    field = "explorer.receptive_field_picture.field_picture"
+    field = "receptive_field.unit"
     convolution = {"x": [[1, 0, 2], [0, 1, 0]], "kernel": [[[1, 0], [0, 1]]], "bias": [-1]}
     recorded = {
         "plain": [[1, 0.25, 0.5, 2.5, 2.0], [2, 0.5, 0.5, None, 1.0]],
@@ -132,34 +132,34 @@ def _lab_steps(look: dict[str, str], mine: dict[str, str]) -> tuple[Step, ...]:
         Step(field, {**mine, "layer": "blocks.3", "unit": [1, 2]}, title="A unit"),
         Step(field, {**look, "layer": "blocks.3", "pixel": [100, 200]}, title="A pixel"),
         Step(
-            "explorer.effective_receptive_field",
+            "receptive_field.effective",
             {**mine, "layer": "blocks.1", "unit": [20, 30], "others": ["Lion"]},
             title="An effective field",
         ),
-        Step("explorer.receptive_field.network_fields", trained, title="Fields of a run"),
-        Step("explorer.receptive_field.catalogue_fields", {"name": "alexnet"}, title="Fields of AlexNet"),
+        Step("receptive_field.network", trained, title="Fields of a run"),
+        Step("receptive_field.catalogue", {"name": "alexnet"}, title="Fields of AlexNet"),
         Step(
-            "explorer.receptive_field_stack.stack_fields",
+            "receptive_field.stack",
             {"layers": [["conv", [1, 7], 1, [0, 3], 1]], "input_px": 32},
             title="A stack that isn't square",
         ),
-        Step("explorer.convolution_figures.window_figure", {**convolution, "column": 1}, title="A window"),
-        Step("explorer.compare_downsampling", {**convolution, "padding": [1, 1]}, title="Pooling"),
+        Step("convolution.window", {**convolution, "column": 1}, title="A window"),
+        Step("convolution.downsampling", {**convolution, "padding": [1, 1]}, title="Pooling"),
         Step(
-            "explorer.make_exercise",
+            "practice.exercise",
             {"seed": 4, "level": 2, "answer": [["1", "", "0,5"], ["$x$", "2", "0"]], "marked": True},
             title="An exercise with its marks",
         ),
-        Step("explorer.make_exercise", {"size": [3, 9], "asked": "size", "padding": 1}, title="Another"),
-        Step("training.train", {**runs, "test_images": {"plain": 100}}, title="Curves of runs that are done"),
-        Step("training.train", {**runs, "shown": "gap", "test_images": {"plain": 100, "again": 100}}),
+        Step("practice.exercise", {"size": [3, 9], "asked": "size", "padding": 1}, title="Another"),
+        Step("run.history", {**runs, "test_images": {"plain": 100}}, title="Curves of runs that are done"),
+        Step("run.history", {**runs, "shown": "gap", "test_images": {"plain": 100, "again": 100}}),
         Step(
-            "training.reports.classes_figure",
+            "run.classes",
             {"config": TINY, "epoch": 2, "recorded": [["$a$", 0.25], ["Kätzchen", 1]], "classes": 3},
             title="Each class",
         ),
         Step(
-            "training.inside.look_inside",
+            "run.epochs",
             {
                 "models": {f"lenet-cifar10-augmented@{n}": share for n, share in ((0, None), (10, 0.6))},
                 "image": mine["image"],
@@ -167,7 +167,7 @@ def _lab_steps(look: dict[str, str], mine: dict[str, str]) -> tuple[Step, ...]:
             },
             title="Over the epochs",
         ),
-        Step("training.reports.first_layer_figure", {**mine, **trained}, title="The first layer"),
+        Step("run.first_layer", {**mine, **trained}, title="The first layer"),
     )
 
 

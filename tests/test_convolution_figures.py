@@ -12,7 +12,7 @@ from explorer.convolution import convolve
 from explorer.convolution_figures import downsampling_figure, window_figure
 from explorer.pooling import compare_downsampling
 from explorer.receptive_field import catalogue_fields
-from explorer.receptive_field_figures import growth_figure, stack_figure
+from explorer.receptive_field_figures import network_fields_figure, stack_fields_figure
 from explorer.receptive_field_stack import conv, max_pool
 
 
@@ -75,7 +75,7 @@ def test_three_ways_to_a_smaller_map() -> None:
 
 
 def test_a_bar_for_each_layer() -> None:
-    [axes] = stack_figure([conv(3), max_pool(2), conv(3)]).axes
+    [axes] = stack_fields_figure([conv(3), max_pool(2), conv(3)]).axes
     before, added = axes.containers
     assert [bar.get_width() for bar in before] == [1, 3, 4]
     assert [bar.get_width() for bar in added] == [2, 1, 2 * 2]
@@ -84,7 +84,7 @@ def test_a_bar_for_each_layer() -> None:
 
 def test_the_growth_of_a_network() -> None:
     network = catalogue_fields("alexnet")
-    [axes] = growth_figure(network).axes
+    [axes] = network_fields_figure(network).axes
     sizes = [
         max(f.local_size) for layer, f in zip(network.layers, network.fields, strict=True) if layer.is_map
     ]

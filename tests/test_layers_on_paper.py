@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 import explorer
 from explorer.activations import Activation
 from explorer.architecture import LayerSummary, architecture
-from explorer.architecture_text import describe_network, table_text
-from explorer.channel_grid import channel_grid, describe_grid, grid_picture
+from explorer.architecture_text import architecture_table, describe_network
+from explorer.channel_grid import channel_grid, channel_grid_picture, describe_channel_grid
 from explorer.channel_grid import tiles as grid_tiles
 from explorer.contact_sheet import contact_sheet, letters
 from explorer.errors import ExplorerError
 from explorer.images import Placement
-from explorer.layer_comparison import compare_layers, describe_layers, layers_picture
+from explorer.layer_comparison import compare_layers, describe_layer_comparison, layer_comparison_picture
 from explorer.layer_comparison import tiles as layer_tiles
 from explorer.overlay import colour_table
 from explorer.session import MAX_TEXT
-from explorer.vector_view import bars_picture, describe_values, largest_values
+from explorer.vector_view import describe_largest_values, largest_values, largest_values_picture
 
 WHITE = (255, 255, 255)
 
@@ -98,8 +98,8 @@ def test_the_grid_shows_the_strongest_channels_on_one_scale() -> None:
     assert (shown[0][0] == table[0]).all()
     # 2 lies at 5/6 of the scale from −3 to 3.
     assert np.abs(shown[1][0].astype(int) - table[round(255 * 5 / 6)]).max() <= 8
-    assert "3 of 4 channels" in describe_grid(grid)
-    sheet = grid_picture(grid)
+    assert "3 of 4 channels" in describe_channel_grid(grid)
+    sheet = channel_grid_picture(grid)
     corners = [find(picture, sheet)[0] for picture, _ in shown]
     assert len({y for y, _ in corners}) == 1
     assert corners == sorted(corners)
@@ -108,7 +108,7 @@ def test_the_grid_shows_the_strongest_channels_on_one_scale() -> None:
 def test_a_grid_without_negative_values_starts_at_zero() -> None:
     grid = channel_grid(activation([[[1, 2]], [[3, 4]]]), 24)
     assert (grid.limits, grid.signed, grid.colormap) == (((0.0, 4.0),), False, "viridis")
-    assert not np.array_equal(grid_picture(grid), grid_picture(grid, "magma"))
+    assert not np.array_equal(channel_grid_picture(grid), channel_grid_picture(grid, "magma"))
 
 
 def test_a_grid_of_no_numbers_is_refused() -> None:
@@ -125,13 +125,13 @@ def test_the_values_furthest_from_zero_come_first() -> None:
         (0, "a", 0.5),
     ]
     assert [unit.name for unit in largest_values(vector, ["too", "few"], 2)] == ["unit 1", "unit 2"]
-    said = describe_values(vector, units).splitlines()
+    said = describe_largest_values(vector, units).splitlines()
     assert [line.split() for line in said[1:]] == [["−4", "1", "b"], ["2", "2", "c"], ["0.5", "0", "a"]]
 
 
 def test_bars_are_as_long_as_their_values() -> None:
     units = largest_values(activation(np.array([8.0, 4, 2, 0]).reshape(4, 1, 1)))
-    sheet = bars_picture(units)
+    sheet = largest_values_picture(units)
     filled = (sheet == (13, 148, 136)).all(axis=2).sum(axis=1)
     lengths = [int(length) for length in filled if length]
     # Rows of pixels of one bar follow each other: each length once.
@@ -140,11 +140,11 @@ def test_bars_are_as_long_as_their_values() -> None:
 
 def test_zeros_and_long_names_make_bars_too() -> None:
     zero = largest_values(activation(np.zeros((3, 1, 1))), ["$x$", "ü" * 300, "line\nbreak"])
-    sheet = bars_picture(zero)
+    sheet = largest_values_picture(zero)
     assert not (sheet == (13, 148, 136)).all(axis=2).any()
     # What doesn't fit ends before the number at the right, which stays readable.
     assert (sheet[:, -10:] == 255).all()
-    assert len(describe_values(activation(np.zeros((3, 1, 1))), zero).splitlines()) == 4
+    assert len(describe_largest_values(activation(np.zeros((3, 1, 1))), zero).splitlines()) == 4
 
 
 def two_layers() -> dict[str, Activation]:
@@ -164,14 +164,14 @@ def test_one_scale_is_one_colour_map() -> None:
     assert caption == "first 0 to 10"
     # The value 1 at the top right of both, at the centre of its cell.
     assert (first[0, 30] == second[0, 30]).all()
-    assert "All on one colour scale from −10 to 10." in describe_layers(compared)
+    assert "All on one colour scale from −10 to 10." in describe_layer_comparison(compared)
 
 
 def test_each_its_own_scale() -> None:
     compared = compare_layers(two_layers(), "mean")
     assert (compared.limits, compared.colormap) == (None, None)
     assert [view.limits for view in compared.views] == [((0.0, 10.0),), ((-2.0, 2.0),)]
-    assert len(describe_layers(compared).splitlines()) == 2
+    assert len(describe_layer_comparison(compared).splitlines()) == 2
 
 
 def test_components_share_no_scale() -> None:
@@ -181,7 +181,7 @@ def test_components_share_no_scale() -> None:
 def test_layers_stand_side_by_side() -> None:
     image = np.random.default_rng(1).integers(0, 255, (60, 60, 3), np.uint8)
     compared = compare_layers(two_layers(), "mean")
-    sheet = layers_picture(image, compared)
+    sheet = layer_comparison_picture(image, compared)
     expected = [explorer.overlay(image, view, 0.7) for view in compared.views]
     (y1, x1), (y2, x2) = (find(picture, sheet)[0] for picture in expected)
     assert y1 == y2
@@ -209,7 +209,7 @@ def rows_of(said: str) -> list[tuple[str, str, str]]:
 
 def test_the_table_has_every_layer_and_adds_up(small_resnet18: Any) -> None:
     layers = architecture(small_resnet18)
-    said = table_text(layers)
+    said = architecture_table(layers)
     rows = rows_of(said)
     assert max(map(len, said.splitlines())) <= 92
     assert [rest.split(":")[0] for _, _, rest in rows[:-1]] == [layer.name for layer in layers]
@@ -225,7 +225,7 @@ def test_the_table_has_every_layer_and_adds_up(small_resnet18: Any) -> None:
 @given(st.integers(1, 900), st.integers(1, 120))
 def test_a_table_that_is_too_long_says_what_it_leaves_out(count: int, width: int) -> None:
     layers = [LayerSummary(f"layer{i}", "Conv2d", "x" * width, (i + 1, 2, 2), i) for i in range(count)]
-    said = table_text(layers)
+    said = architecture_table(layers)
     assert len(said) <= MAX_TEXT - 500
     rows = rows_of(said)
     shown = [int(rest.split(":")[0].removeprefix("layer")) for _, _, rest in rows if ": " in rest]

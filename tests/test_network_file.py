@@ -29,7 +29,7 @@ from explorer.session import Session, Step, content_hash, read_session, save_ses
 from tests.export_samples import own_network, own_picture
 
 LABELS = ("ant", "bee", "Kätzchen (3×)")
-FUNCTIONS = ("explorer.predict", "text")
+FUNCTIONS = {name: name for name in ("network.prediction", "text")}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def small() -> bytes:
 
 
 def of_one_network(content: bytes, architecture: str = "squeezenet1_1") -> Session:
-    step = Step("explorer.predict", {"model": f"{architecture}:{content_hash(content)}"})
+    step = Step("network.prediction", {"model": f"{architecture}:{content_hash(content)}"})
     return Session(steps=(step,), files={content_hash(content): content})
 
 
@@ -104,7 +104,7 @@ def test_more_than_a_session_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     other = network_file(replace(own_network(), labels=("x", "y", "z")))
     for module in ("session", "network_file"):
         monkeypatch.setattr(f"explorer.{module}.MAX_NETWORKS_BYTES", len(content) + len(other) - 1)
-    again = Step("explorer.predict", {"model": f"squeezenet1_1:{content_hash(other)}"})
+    again = Step("network.prediction", {"model": f"squeezenet1_1:{content_hash(other)}"})
     with pytest.raises(ExplorerError, match="can't be kept: a session holds up to"):
         session.add(again, [other])
     assert session.add(again, [content]).files == session.files  # the same one twice counts once

@@ -25,7 +25,7 @@ from notebooks_export import perform
 from notebooks_export.checkout import commit
 from notebooks_export.colour_bars import ColourBar, three_bars, with_colour_bars
 from notebooks_export.data import step_data
-from notebooks_export.run_table import run_table
+from notebooks_export.kinds.run_table import run_rows, run_table
 from notebooks_export.submission import manifest
 from tests.export_samples import TINY, as_png, every_kind, own_picture, performed
 from tests.test_notebooks_export_own_pictures import data_of, draw, packed
@@ -35,8 +35,12 @@ from training.runs import create, history, read_run
 @cache
 def files_of(title: str) -> dict[str, bytes]:
     session = performed()
-    [position] = [i for i, step in enumerate(session.steps) if title in (step.title, step.function)]
+    [position] = [i for i, step in enumerate(session.steps) if title in (step.title, step.kind)]
     return step_data(session, position)
+
+
+def table_of(arguments: dict[str, Any], text: str) -> str:
+    return run_table(run_rows(arguments, Step("run.history", text=text), "runs"))
 
 
 def array(content: bytes) -> np.ndarray:
@@ -58,19 +62,19 @@ def numbers(svg: bytes) -> list[float]:
 
 
 IN_COLOURS = {
-    "explorer.reduce",
-    "explorer.attribute",
-    "explorer.compare_classes",
-    "explorer.channel_grid.channel_grid",
-    "explorer.layer_comparison.compare_layers",
-    "explorer.effective_receptive_field",
-    "training.reports.first_layer_figure",
+    "activation.map",
+    "saliency.map",
+    "saliency.classes",
+    "activation.channels",
+    "activation.layers",
+    "receptive_field.effective",
+    "run.first_layer",
 }
 """Kinds whose colours mean numbers."""
 PICTURES_ALONE = {
-    "explorer.vector_view.largest_values",
-    "explorer.receptive_field_picture.field_picture",
-    "training.figures.augmentation_pairs",
+    "activation.values",
+    "receptive_field.unit",
+    "data.augmentation",
 }
 """Kinds without words of matplotlib's: what they say is in the pixels."""
 
@@ -84,9 +88,9 @@ def test_every_kept_picture_is_there_as_png_and_as_svg(position: int) -> None:
     assert files["picture.png"] == step.picture
     assert ET.fromstring(files["picture.svg"]).tag == "{http://www.w3.org/2000/svg}svg"
     assert files["picture.svg"] == step_data(performed(), position)["picture.svg"]
-    if step.function in IN_COLOURS:
+    if step.kind in IN_COLOURS:
         assert len(numbers(files["picture.svg"])) >= 2
-    elif step.function in PICTURES_ALONE:
+    elif step.kind in PICTURES_ALONE:
         assert not words(files["picture.svg"])
         [shown] = embedded(files["picture.svg"])
         assert np.array_equal(shown, np.asarray(Image.open(io.BytesIO(step.picture)).convert("RGB")))
@@ -142,7 +146,7 @@ def test_mistakes_need_images_that_are_here(tmp_path: Path, monkeypatch: pytest.
     """A confusion matrix with its percentages; where the images would be downloaded, the picture as it was kept."""
     network, config = trained_run(tmp_path)
     arguments = {"model": f"{network.name}@1", "config": config}
-    step = Step("training.reports.predict_images", arguments, "Mistakes")
+    step = Step("run.predictions", arguments, "Mistakes")
     session = perform(Session(steps=(step,)), runs=network.parent)
     files = step_data(session, 0, runs=network.parent)
     matrix = np.loadtxt(io.BytesIO(files["confusion.csv"]), delimiter=",")
@@ -248,7 +252,7 @@ def test_the_layers_of_a_network_as_a_table() -> None:
 
 def test_the_manifest_says_what_made_it() -> None:
     told = json.loads(files_of("One channel")["manifest.json"])
-    assert told["function"] == "explorer.reduce"
+    assert told["kind"] == "activation.map"
     assert told["arguments"]["layer"] == "conv_stem"
     assert told["weights"] == explorer.load_model("efficientnet_lite0").weights
     assert len(told["weights_sha256"]) == 64
@@ -259,7 +263,7 @@ def test_the_manifest_says_what_made_it() -> None:
 
 def test_the_manifest_names_what_was_left_to_its_default() -> None:
     look = {"model": "efficientnet_lite0", "image": "sample:Cheetah"}
-    both = Step("explorer.compare_classes", {**look, "targets": [293, 291]}, title="Two")
+    both = Step("saliency.classes", {**look, "targets": [293, 291]}, title="Two")
     told = json.loads(step_data(Session(steps=(both,)), 0)["manifest.json"])
     assert told["arguments"]["method"] == "grad_cam"
     model, image = (
@@ -313,7 +317,7 @@ def test_runs_to_all_their_digits() -> None:
         (row.epoch, row.train_accuracy, row.test_accuracy, row.train_loss, row.test_loss) for row in results
     ]
     for arguments in ({"configs": {"mine": config}}, {"configs": {}, "recorded": {"mine": full}}):
-        found = list(csv.reader(io.StringIO(run_table(arguments, text, "runs"))))
+        found = list(csv.reader(io.StringIO(table_of(arguments, text))))
         assert found[0] == ["run", "epoch", "train_accuracy", "test_accuracy", "train_loss", "test_loss"]
         assert [(row[0], *map(float, row[1:])) for row in found[1:]] == [("mine", *row) for row in full]
 
@@ -327,7 +331,7 @@ def test_runs_of_another_recipe_or_result_are_not_taken_for_the_steps(changed: s
         for row in history(folder)
     )
     text = text if changed == "seed" else text + "epoch 99: train 100.0%, test 5.0%\n"
-    found = list(csv.DictReader(io.StringIO(run_table({"configs": {'="mine",1': config}}, text, "runs"))))
+    found = list(csv.DictReader(io.StringIO(table_of({"configs": {'="mine",1': config}}, text))))
     assert {row["run"] for row in found} == {'="mine",1'}
     assert {row["train_loss"] for row in found} == {""}
     if changed == "text":
@@ -352,7 +356,7 @@ def test_steps_without_numbers() -> None:
 def test_pictures_of_ones_own_are_in_the_session_and_need_no_download(tmp_path: Path) -> None:
     zipped = packed(data_of(draw(tmp_path / "mine", {"ant": 12, "bee": 12})))
     recipe = {"dataset": "folder", "data_dir": f"own:{content_hash(zipped)}"}
-    step = Step("training.gallery", {"config": recipe, "per_class": 2})
+    step = Step("data.gallery", {"config": recipe, "per_class": 2})
     done = perform(Session(steps=(step,), files={content_hash(zipped): zipped}))
     svg = step_data(done, 0)["picture.svg"]
     assert {"ant", "bee"} <= set(" ".join(words(svg)).split())
@@ -361,11 +365,7 @@ def test_pictures_of_ones_own_are_in_the_session_and_need_no_download(tmp_path: 
 
 def test_the_manifest_names_every_network_of_a_step() -> None:
     """A strip of epochs looks into several networks."""
-    [position] = [
-        number
-        for number, step in enumerate(performed().steps)
-        if step.function == "training.inside.look_inside"
-    ]
+    [position] = [number for number, step in enumerate(performed().steps) if step.kind == "run.epochs"]
     told = json.loads(step_data(performed(), position)["manifest.json"])["weights_sha256"]
     networks = performed().steps[position].arguments["models"]
     assert set(told) == {name.replace("@", ", epoch ") for name in networks}

@@ -18,7 +18,7 @@ from explorer.errors import ExplorerError
 from explorer.picture_zip import check_picture_zip
 from explorer.session import Session, Step, content_hash, read_session, save_session
 from notebooks_export import build_notebook, notebook_files, perform
-from notebooks_export.calls import CALLS
+from notebooks_export.kinds.registry import NAMES
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -30,7 +30,7 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 def gallery_of(content: bytes, size: int = 32) -> Step:
     config = {"dataset": "folder", "data_dir": f"own:{content_hash(content)}", "image_size": size}
-    return Step("training.gallery", {"config": config})
+    return Step("data.gallery", {"config": config})
 
 
 def png(side: int = 32, pixels: bytes | None = None) -> bytes:
@@ -120,7 +120,7 @@ def test_hostile_zips_are_refused_and_write_nothing(
     saved = save_session(session)
     if content[:4] == b"PK\x03\x04" and kind != "another size":
         with pytest.raises(ExplorerError, match=r"the pictures [0-9a-f]{12}… in the session file"):
-            read_session(saved, CALLS)
+            read_session(saved, NAMES)
     assert [path.name for path in tmp_path.rglob("*")] == ["cache"]
 
 
@@ -128,7 +128,7 @@ def test_the_same_zip_without_the_harm_is_fine(tmp_path: Path) -> None:
     for content in (zip_of(GOOD), zip_of({name: png(64) for name in GOOD})):
         size = check_picture_zip(content, "x").size_px
         session = Session(steps=(gallery_of(content, size),), files={content_hash(content): content})
-        [step] = perform(read_session(save_session(session), CALLS)).steps
+        [step] = perform(read_session(save_session(session), NAMES)).steps
         assert step.picture
 
 
@@ -160,9 +160,9 @@ def test_a_picture_that_can_not_be_decoded_is_said() -> None:
 )
 def test_references_that_are_none(knobs: dict[str, Any]) -> None:
     for step in (
-        Step("training.gallery", {"config": knobs}),
-        Step("training.figures.augmentation_pairs", {"config": knobs}),
-        Step("training.reports.predict_images", {"config": knobs, "model": "plain@1"}),
+        Step("data.gallery", {"config": knobs}),
+        Step("data.augmentation", {"config": knobs}),
+        Step("run.predictions", {"config": knobs, "model": "plain@1"}),
     ):
         with pytest.raises(ExplorerError, match="names a folder"):
             build_notebook(Session(steps=(step,)))

@@ -20,14 +20,14 @@ from explorer.images import identity_placement
 from explorer.practice import LEVELS
 from explorer.receptive_field import NetworkFields, ReceptiveField, catalogue_fields, receptive_field
 from explorer.receptive_field_picture import field_picture
-from explorer.receptive_field_report import MOST_ROWS, describe_fields, units_seeing
+from explorer.receptive_field_report import MOST_ROWS, describe_network_fields, units_seeing
 from explorer.receptive_field_stack import conv, max_pool
 from explorer.session import Session, Step
 from explorer.tabs import keeping_labs as labs
 from explorer.tabs.receptive_field_image import EffectiveFields
 from explorer.workbench import Look, Workbench
 from notebooks_export import build_notebook, perform
-from notebooks_export.arguments import MAX_CELLS
+from notebooks_export.kinds.parameters import MAX_CELLS
 from tests.export_samples import own_picture
 from tests.fresh_kernel import pixels
 
@@ -109,11 +109,11 @@ def test_fields_of_a_network(bench: Workbench, sample: Look) -> None:
 
 def test_fields_of_units_that_see_everything_are_marked() -> None:
     # MobileNetV3's squeeze-and-excitation weighs channels by their mean over the whole map.
-    text = describe_fields(catalogue_fields("mobilenet_v3_small"))
+    text = describe_network_fields(catalogue_fields("mobilenet_v3_small"))
     assert text.endswith("every unit depends on the whole input as well")
     marked = [line for line in text.splitlines()[3:-1] if "*" in line]
     assert 0 < len(marked) < len(text.splitlines()) - 4
-    assert "*" not in describe_fields(catalogue_fields("resnet18"))
+    assert "*" not in describe_network_fields(catalogue_fields("resnet18"))
 
 
 def test_long_tables_are_cut_and_say_so() -> None:
@@ -123,7 +123,7 @@ def test_long_tables_are_cut_and_say_so() -> None:
     fields = tuple(
         ReceptiveField("conv1", (n, n), (1, 1), (0, 0), (9, 9), (n, n)) for n in range(1, count + 1)
     )
-    text = describe_fields(NetworkFields("long", 224, (layer,) * count, fields))
+    text = describe_network_fields(NetworkFields("long", 224, (layer,) * count, fields))
     assert text.endswith("… and 7 more")
     assert len(text) < 20_000
 
@@ -270,32 +270,32 @@ def test_units_seeing_a_pixel_are_those_whose_box_holds_it() -> None:
 
 ROW = [1, 0.5, 0.5, 1.0, 1.0]
 TINY = {"dataset": "shapes10"}
-FILM = "training.inside.look_inside"
+FILM = "run.epochs"
 MOMENTS = {"models": {"lenet-cifar10-plain@10": 0.5}, "image": "sample:Lion", "target": 3}
-BARS = "training.reports.classes_figure"
+BARS = "run.classes"
 CLASSES = {"config": TINY, "epoch": 1, "recorded": [["cat", 0.5]], "classes": 10}
 
 
 @pytest.mark.parametrize(
     ("function", "arguments"),
     [
-        ("explorer.receptive_field.catalogue_fields", {"name": "../resnet18"}),
-        ("explorer.receptive_field_stack.stack_fields", {"layers": [["conv", [3, 3, 3], 1, 0, 1]]}),
-        ("explorer.receptive_field_stack.stack_fields", {"layers": [["conv", ["3", 3], 1, 0, 1]]}),
-        ("explorer.receptive_field_stack.stack_fields", {"layers": [["conv", 3, 1, 0, 1]], "input_px": 0}),
-        ("explorer.convolution_figures.window_figure", {"x": [[1]], "kernel": [[1]], "row": "0]; x"}),
-        ("explorer.compare_downsampling", {"x": [[1]], "kernel": [[1]], "factor": 1}),
-        ("explorer.make_exercise", {"seed": 10**15 + 1}),
-        ("explorer.make_exercise", {"level": len(LEVELS) + 1}),
-        ("explorer.make_exercise", {"asked": "__import__"}),
-        ("explorer.make_exercise", {"size": [3, 100_000]}),
-        ("explorer.make_exercise", {"stride": "2"}),
-        ("explorer.make_exercise", {"answer": [["1"] * 65]}),
-        ("explorer.make_exercise", {"answer": [["1", 2]]}),
-        ("explorer.make_exercise", {"answer": [["1" * 41]]}),
-        ("explorer.make_exercise", {"answer": [["\u202e1"]]}),
-        ("explorer.make_exercise", {"answer": "1"}),
-        ("explorer.make_exercise", {"marked": 1}),
+        ("receptive_field.catalogue", {"name": "../resnet18"}),
+        ("receptive_field.stack", {"layers": [["conv", [3, 3, 3], 1, 0, 1]]}),
+        ("receptive_field.stack", {"layers": [["conv", ["3", 3], 1, 0, 1]]}),
+        ("receptive_field.stack", {"layers": [["conv", 3, 1, 0, 1]], "input_px": 0}),
+        ("convolution.window", {"x": [[1]], "kernel": [[1]], "row": "0]; x"}),
+        ("convolution.downsampling", {"x": [[1]], "kernel": [[1]], "factor": 1}),
+        ("practice.exercise", {"seed": 10**15 + 1}),
+        ("practice.exercise", {"level": len(LEVELS) + 1}),
+        ("practice.exercise", {"asked": "__import__"}),
+        ("practice.exercise", {"size": [3, 100_000]}),
+        ("practice.exercise", {"stride": "2"}),
+        ("practice.exercise", {"answer": [["1"] * 65]}),
+        ("practice.exercise", {"answer": [["1", 2]]}),
+        ("practice.exercise", {"answer": [["1" * 41]]}),
+        ("practice.exercise", {"answer": [["\u202e1"]]}),
+        ("practice.exercise", {"answer": "1"}),
+        ("practice.exercise", {"marked": 1}),
         (BARS, {**CLASSES, "recorded": []}),
         (BARS, {**CLASSES, "recorded": [["cat", 0.5]] * 21}),
         (BARS, {**CLASSES, "recorded": [["cat", 1.5]]}),
@@ -320,18 +320,18 @@ CLASSES = {"config": TINY, "epoch": 1, "recorded": [["cat", 0.5]], "classes": 10
         (FILM, {**MOMENTS, "models": {f"lenet-cifar10-augmented@{n}": None for n in range(9)}}),
         (FILM, {**MOMENTS, "target": -1}),
         (FILM, {**MOMENTS, "image": "/etc/passwd"}),
-        ("training.train", {"configs": {"a": TINY}, "recorded": {"a": [ROW[:4]]}}),
-        ("training.train", {"configs": {"a": TINY}, "recorded": {"a": [[1, 1.5, 0.5, 1, 1]]}}),
-        ("training.train", {"configs": {"a": TINY}, "recorded": {"a": [["1", 0.5, 0.5, 1, 1]]}}),
-        ("training.train", {"configs": {"a": TINY}, "recorded": {"a": [[1, float("nan"), 0.5, 1, 1]]}}),
-        ("training.train", {"configs": {"a": TINY}, "recorded": {"a": [ROW] * 1000}}),
-        ("training.train", {"configs": {"a": TINY}, "recorded": {"a\nimport os": [ROW]}}),
-        ("training.train", {"configs": {"a": TINY}, "recorded": {}}),
-        ("training.train", {"configs": {"a": TINY}, "test_images": {"a": "10"}}),
-        ("training.train", {"configs": {"a": TINY}, "shown": "everything"}),
-        ("training.train", {"configs": {str(n): TINY for n in range(13)}}),
+        ("run.history", {"configs": {"a": TINY}, "recorded": {"a": [ROW[:4]]}}),
+        ("run.history", {"configs": {"a": TINY}, "recorded": {"a": [[1, 1.5, 0.5, 1, 1]]}}),
+        ("run.history", {"configs": {"a": TINY}, "recorded": {"a": [["1", 0.5, 0.5, 1, 1]]}}),
+        ("run.history", {"configs": {"a": TINY}, "recorded": {"a": [[1, float("nan"), 0.5, 1, 1]]}}),
+        ("run.history", {"configs": {"a": TINY}, "recorded": {"a": [ROW] * 1000}}),
+        ("run.history", {"configs": {"a": TINY}, "recorded": {"a\nimport os": [ROW]}}),
+        ("run.history", {"configs": {"a": TINY}, "recorded": {}}),
+        ("run.history", {"configs": {"a": TINY}, "test_images": {"a": "10"}}),
+        ("run.history", {"configs": {"a": TINY}, "shown": "everything"}),
+        ("run.history", {"configs": {str(n): TINY for n in range(13)}}),
         (
-            "training.reports.predict_images",
+            "run.predictions",
             {"model": "lenet-cifar10-plain@10", "config": {"data_dir": "/etc"}},
         ),
     ],

@@ -12,7 +12,7 @@ from explorer.practice import LEVELS, Exercise, make_exercise
 from explorer.session import Session, read_session, save_session
 from explorer.tabs import keeping_labs as labs
 from notebooks_export import build_notebook, notebook_files
-from notebooks_export.calls import CALLS
+from notebooks_export.kinds.registry import NAMES
 from tests.fresh_kernel import assert_shows_the_same
 from tests.test_notebooks_export_keeping_labs import check
 
@@ -71,7 +71,7 @@ def test_exercises_in_a_fresh_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyP
     answer[1][1] = "1/3"
     for marked in (False, True):
         session = session.add(*labs.keep_exercise(exercise, answer, marked))
-    session = read_session(save_session(session), CALLS)
+    session = read_session(save_session(session), NAMES)
     assert_shows_the_same(build_notebook(session), notebook_files(session), tmp_path, monkeypatch)
 
 

@@ -15,8 +15,8 @@ from explorer.errors import ExplorerError
 from explorer.session import Session, Step, read_session, save_session
 from explorer.workbench import Workbench
 from notebooks_export import build_notebook, notebook_files, open_session, perform
-from notebooks_export.arguments import MAX_EPOCHS, MAX_RUNS
-from notebooks_export.calls import CALLS
+from notebooks_export.kinds.parameters import MAX_EPOCHS, MAX_RUNS
+from notebooks_export.kinds.registry import NAMES
 from tests.export_samples import own_picture
 from tests.fresh_kernel import assert_shows_the_same, pixels
 from training import TrainConfig, load_dataset, load_trained, runs, shipped_runs
@@ -89,7 +89,7 @@ def check(kept: tuple[Step, list[bytes]], root: Path | str = "runs") -> Step:
     """The step, after its notebook's code has given the same words and pixels."""
     step, files = kept
     session = Session().add(step, files)
-    session = read_session(save_session(session), CALLS)
+    session = read_session(save_session(session), NAMES)
     build_notebook(session, runs=root)
     [again] = perform(session, anew=True, runs=root).steps
     assert again.text == step.text
@@ -193,7 +193,7 @@ def test_classes_are_measured_again_only_when_asked(run: Run) -> None:
 def test_classes_of_pictures_that_stayed_behind_say_what_training_again_needs() -> None:
     recorded = {"epoch": 1, "recorded": [["cat", 0.5]], "classes": 1}
     for config, said in (({"dataset": "folder", "data_dir": "own:"}, True), ({"dataset": "shapes10"}, False)):
-        step = Step("training.reports.classes_figure", {"config": config, **recorded})
+        step = Step("run.classes", {"config": config, **recorded})
         [cell] = [c for c in build_notebook(Session(steps=(step,))).cells if c.id == "step-1-code"]
         assert ("put the folder of the pictures" in cell.source) == said
 

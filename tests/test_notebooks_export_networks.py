@@ -18,7 +18,7 @@ from notebooks_export import (
     __main__ as command,
 )
 from notebooks_export import build_notebook, build_submission, notebook_files, perform, step_data
-from notebooks_export.calls import CALLS
+from notebooks_export.kinds.registry import NAMES
 from notebooks_export.networks import network_code
 from tests.export_samples import own_network, own_picture, performed
 from tests.fresh_kernel import pixels
@@ -32,8 +32,8 @@ LOOK = {"model": f"{NAME}@1", "image": "sample:Cheetah"}
 SESSION = Session(
     "My own run",
     (
-        Step("explorer.predict", {**LOOK, "top": 3}, title="What it says"),
-        Step("explorer.reduce", {**LOOK, "layer": "conv1", "method": "mean"}, title="A map"),
+        Step("network.prediction", {**LOOK, "top": 3}, title="What it says"),
+        Step("activation.map", {**LOOK, "layer": "conv1", "method": "mean"}, title="A map"),
     ),
 )
 
@@ -125,7 +125,7 @@ def test_a_run_that_was_deleted_meanwhile(runs: Path, done: Session, tmp_path: P
     assert f"'{NAME}@1' of step 2" in caught.value.value
     assert "is gone" in caught.value.rule
     assert "put the run's folder back, or remove the step" in caught.value.remedy
-    assert read_session(save_session(done), CALLS) == done
+    assert read_session(save_session(done), NAMES) == done
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 40, None], ids=["empty", "garbage", "cut short"])
@@ -140,7 +140,7 @@ def test_damaged_weights_are_not_handed_in(
 
 
 def test_shipped_runs_need_nothing_beside() -> None:
-    step = Step("explorer.load_model", {"model": "lenet-cifar10-plain@10"})
+    step = Step("network.modules", {"model": "lenet-cifar10-plain@10"})
     assert notebook_files(Session(steps=(step,))) == {}
 
 
@@ -158,7 +158,7 @@ def test_a_network_of_ones_own_lies_beside_the_notebook_with_its_names() -> None
 def test_a_network_that_is_gone_or_is_none() -> None:
     for content in (b"", own_picture(), b"\x80\x04cos\nsystem\n"):
         reference = f"squeezenet1_1:{content_hash(content)}"
-        step = Step("explorer.predict", {"model": reference, "image": "sample:Cheetah"})
+        step = Step("network.prediction", {"model": reference, "image": "sample:Cheetah"})
         with pytest.raises(ExplorerError, match="is not in the session any more"):
             build_notebook(Session(steps=(step,)))
         for action in (build_notebook, perform, notebook_files):
@@ -187,7 +187,7 @@ def test_a_network_that_is_gone_or_is_none() -> None:
     ],
 )
 def test_references_that_are_none(model: str, runs: Path) -> None:
-    step = Step("explorer.predict", {"model": model, "image": "sample:Cheetah"})
+    step = Step("network.prediction", {"model": model, "image": "sample:Cheetah"})
     with pytest.raises(ExplorerError, match="is neither in the catalogue nor"):
         build_notebook(Session(steps=(step,)), runs=runs)
 

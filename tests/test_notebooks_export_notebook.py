@@ -17,22 +17,22 @@ import explorer
 from explorer.errors import ExplorerError
 from explorer.session import Session, Step, content_hash, read_session, save_session, versions
 from notebooks_export import build_notebook, notebook_files, perform
-from notebooks_export.calls import CALLS
-from notebooks_export.cells import WIDTH
+from notebooks_export.kinds.cell import WIDTH
+from notebooks_export.kinds.registry import KINDS, NAMES
 from notebooks_export.notebook import OWN_WORDS
 from tests.export_samples import NEEDS_A_RUN, TINY, every_kind, own_picture, performed
 from tests.fresh_kernel import assert_shows_the_same, pixels
 
 
 def test_the_sample_has_every_kind() -> None:
-    assert {step.function for step in every_kind().steps} == set(CALLS) - NEEDS_A_RUN
+    assert {step.kind for step in every_kind().steps} == set(KINDS) - NEEDS_A_RUN
 
 
 def test_the_notebook_runs_in_a_fresh_kernel_and_shows_the_same_pixels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Opened on another computer: from the saved file.
-    session = read_session(save_session(performed()), CALLS)
+    session = read_session(save_session(performed()), NAMES)
     assert_shows_the_same(build_notebook(session), notebook_files(session), tmp_path, monkeypatch)
 
 
@@ -50,16 +50,16 @@ def test_the_pictures_are_those_of_the_public_api() -> None:
 
 
 def test_numbers_in_the_results() -> None:
-    texts = {step.function: step.text for step in reversed(performed().steps)}  # the first of each kind
-    assert "1 + (4 − 1)·1·1 = 4 px" in texts["explorer.receptive_field_stack.stack_fields"]
+    texts = {step.kind: step.text for step in reversed(performed().steps)}  # the first of each kind
+    assert "1 + (4 − 1)·1·1 = 4 px" in texts["receptive_field.stack"]
     # 4, then pooling 2 with jump 2: 4 + (2 − 1)·2.
-    assert texts["explorer.receptive_field_stack.stack_fields"].rstrip().endswith("= 6")
+    assert texts["receptive_field.stack"].rstrip().endswith("= 6")
     # 1·1 + 0·0 + 0·0 + 1·1 − 1 and 0·1 + 0.5·0 + 1·0 + 0·1 − 1.
-    assert "[[ 1. -1.]]" in texts["explorer.convolve"]
-    assert "2 + 1 = 3" in texts["explorer.derive_size"]
+    assert "[[ 1. -1.]]" in texts["convolution.output"]
+    assert "2 + 1 = 3" in texts["convolution.size"]
     # LeNet: 6·(3·25 + 1) + 16·(6·25 + 1) + 120·401 + 84·121 + 10·85.
-    assert "62,006 trainable parameters" in texts["training.build_network"]
-    assert "epoch 1: train" in texts["training.train"]
+    assert "62,006 trainable parameters" in texts["network.untrained"]
+    assert "epoch 1: train" in texts["run.history"]
 
 
 def test_a_valid_notebook_with_readable_code() -> None:
@@ -82,7 +82,7 @@ def test_building_computes_nothing() -> None:
 
 
 def test_perform_leaves_results_alone_unless_asked() -> None:
-    step = Step("explorer.derive_size", {"size": 6, "kernel": 2}, text="kept")
+    step = Step("convolution.size", {"size": 6, "kernel": 2}, text="kept")
     said: list[tuple[int, int, str]] = []
     session = Session(steps=(step, replace(step, text="", title="new")))
     done = perform(session, on_step=lambda *told: said.append(told))
@@ -120,38 +120,38 @@ LOOK = {"model": "efficientnet_lite0", "image": "sample:Cheetah"}
     ("function", "arguments"),
     [
         ("os.system", {"command": "true"}),
-        ("explorer.predict", {**LOOK, "image": "/etc/passwd"}),
-        ("explorer.predict", {**LOOK, "image": "../../etc/passwd"}),
-        ("explorer.predict", {**LOOK, "image": "sample:../x"}),
-        ("explorer.predict", {**LOOK, "image": "0" * 64}),
-        ("explorer.predict", {**LOOK, "image": ["sample:Cheetah"]}),
-        ("explorer.predict", {**LOOK, "model": "/tmp/weights.pth"}),
-        ("explorer.predict", {**LOOK, "model": "../runs@1"}),
-        ("explorer.predict", {**LOOK, "model": "a'); import os; ('@1"}),
-        ("explorer.predict", {**LOOK, "model": "no-such-run@3"}),
-        ("explorer.predict", {**LOOK, "model": "lenet-cifar10-plain@7"}),
-        ("explorer.predict", {**LOOK, "top": "5"}),
-        ("explorer.predict", {**LOOK, "top": True}),
-        ("explorer.predict", {**LOOK, "top": 10**9}),
-        ("explorer.predict", {**LOOK, "weights": "x.pth"}),
-        ("explorer.predict", {"model": "efficientnet_lite0"}),
-        ("explorer.reduce", {**LOOK, "layer": "x']; import os; ['"}),
-        ("explorer.reduce", {**LOOK, "layer": "blocks.2", "alpha": float("nan")}),
-        ("explorer.reduce", {**LOOK, "layer": "blocks.2", "limits": [[0, float("inf")]]}),
-        ("explorer.reduce", {**LOOK, "layer": "blocks.2", "method": "pca\n"}),
-        ("explorer.attribute", {**LOOK, "target": "293); import os"}),
-        ("explorer.compare_classes", {**LOOK, "targets": [1]}),
-        ("explorer.convolve", {"x": [["1; import os"]], "kernel": [[1]]}),
-        ("explorer.convolve", {"x": [[1.0] * 5000], "kernel": [[1]]}),
-        ("explorer.convolve", {"x": [[[[[1]]]]], "kernel": [[1]]}),
-        ("training.train", {"configs": {"x": {**TINY, "dataset": "folder", "data_dir": "/etc"}}}),
-        ("training.train", {"configs": {"x": {**TINY, "data_dir": "/etc"}}}),
-        ("training.train", {"configs": {"x": {**TINY, "hook": "os.system"}}}),
-        ("training.train", {"configs": {"x": {**TINY, "epochs": "1"}}}),
-        ("training.train", {"configs": {}}),
-        ("training.gallery", {"config": "cifar10"}),
-        ("training.build_network", {"name": "../x"}),
-        ("explorer.receptive_field_stack.stack_fields", {"layers": [["conv", 3]]}),
+        ("network.prediction", {**LOOK, "image": "/etc/passwd"}),
+        ("network.prediction", {**LOOK, "image": "../../etc/passwd"}),
+        ("network.prediction", {**LOOK, "image": "sample:../x"}),
+        ("network.prediction", {**LOOK, "image": "0" * 64}),
+        ("network.prediction", {**LOOK, "image": ["sample:Cheetah"]}),
+        ("network.prediction", {**LOOK, "model": "/tmp/weights.pth"}),
+        ("network.prediction", {**LOOK, "model": "../runs@1"}),
+        ("network.prediction", {**LOOK, "model": "a'); import os; ('@1"}),
+        ("network.prediction", {**LOOK, "model": "no-such-run@3"}),
+        ("network.prediction", {**LOOK, "model": "lenet-cifar10-plain@7"}),
+        ("network.prediction", {**LOOK, "top": "5"}),
+        ("network.prediction", {**LOOK, "top": True}),
+        ("network.prediction", {**LOOK, "top": 10**9}),
+        ("network.prediction", {**LOOK, "weights": "x.pth"}),
+        ("network.prediction", {"model": "efficientnet_lite0"}),
+        ("activation.map", {**LOOK, "layer": "x']; import os; ['"}),
+        ("activation.map", {**LOOK, "layer": "blocks.2", "alpha": float("nan")}),
+        ("activation.map", {**LOOK, "layer": "blocks.2", "limits": [[0, float("inf")]]}),
+        ("activation.map", {**LOOK, "layer": "blocks.2", "method": "pca\n"}),
+        ("saliency.map", {**LOOK, "target": "293); import os"}),
+        ("saliency.classes", {**LOOK, "targets": [1]}),
+        ("convolution.output", {"x": [["1; import os"]], "kernel": [[1]]}),
+        ("convolution.output", {"x": [[1.0] * 5000], "kernel": [[1]]}),
+        ("convolution.output", {"x": [[[[[1]]]]], "kernel": [[1]]}),
+        ("run.history", {"configs": {"x": {**TINY, "dataset": "folder", "data_dir": "/etc"}}}),
+        ("run.history", {"configs": {"x": {**TINY, "data_dir": "/etc"}}}),
+        ("run.history", {"configs": {"x": {**TINY, "hook": "os.system"}}}),
+        ("run.history", {"configs": {"x": {**TINY, "epochs": "1"}}}),
+        ("run.history", {"configs": {}}),
+        ("data.gallery", {"config": "cifar10"}),
+        ("network.untrained", {"name": "../x"}),
+        ("receptive_field.stack", {"layers": [["conv", 3]]}),
         ("text", {"code": "import os"}),
     ],
 )
@@ -177,13 +177,11 @@ hostile = st.recursive(
 )
 
 
-@given(st.sampled_from(sorted(set(CALLS) - NEEDS_A_RUN - {"text"})), st.data())
-def test_whatever_the_arguments_the_code_only_calls_public_functions(
-    function: str, data: st.DataObject
-) -> None:
+@given(st.sampled_from(sorted(set(KINDS) - NEEDS_A_RUN - {"text"})), st.data())
+def test_whatever_the_arguments_the_code_only_calls_public_functions(kind: str, data: st.DataObject) -> None:
     """Each argument of a good step in turn replaced by anything: refused, or literals in the same calls."""
-    [good, *_] = [step for step in every_kind().steps if step.function == function]
-    parameters = CALLS[function].parameters
+    [good, *_] = [step for step in every_kind().steps if step.kind == kind]
+    parameters = KINDS[kind].parameters.model_fields
     changed = dict(good.arguments)
     if parameters:
         changed[data.draw(st.sampled_from(sorted(parameters)))] = data.draw(hostile)
@@ -252,13 +250,13 @@ def test_an_empty_session_and_a_picture_that_is_gone() -> None:
     with pytest.raises(ExplorerError, match="is not in the session any more"):
         build_notebook(replace(every_kind(), files={}))
     fake = b"GIF89a <script>"
-    steps = (Step("explorer.predict", {"model": "efficientnet_lite0", "image": content_hash(fake)}),)
+    steps = (Step("network.prediction", {"model": "efficientnet_lite0", "image": content_hash(fake)}),)
     with pytest.raises(ExplorerError, match="can't be read"):
         build_notebook(Session(steps=steps, files={content_hash(fake): fake}))
 
 
 def test_a_step_that_fails_is_named() -> None:
-    step = Step("explorer.reduce", {**LOOK, "layer": "no.such.layer"}, title="Broken")
+    step = Step("activation.map", {**LOOK, "layer": "no.such.layer"}, title="Broken")
     with pytest.raises(ExplorerError, match=r"no\.such\.layer"):
         perform(Session(steps=(step,)))
 
@@ -277,7 +275,7 @@ def made_with(*steps: Step) -> str:
 
 def test_the_versions_are_those_that_the_steps_were_computed_with() -> None:
     old, new = {"torch": "1.0", "numpy": "2.0"}, {"torch": "9.9", "numpy": "2.0"}
-    step = Step("explorer.derive_size", {"size": 6, "kernel": 2}, text="5")
+    step = Step("convolution.size", {"size": 6, "kernel": 2}, text="5")
     then, now, words = replace(step, versions=old), replace(step, versions=new), Step("text", title="t")
     assert made_with(then, words, then) == "torch 1.0, numpy 2.0"
     assert made_with(then, replace(then, versions=dict(reversed(old.items())))) == "torch 1.0, numpy 2.0"

@@ -19,7 +19,7 @@ from explorer.picture_zip import check_picture_zip, picture_zip
 from explorer.session import Session, Step, content_hash, read_session, save_session
 from explorer.workbench import Workbench
 from notebooks_export import build_notebook, build_submission, exercise_sheet, notebook_files, perform
-from notebooks_export.calls import CALLS
+from notebooks_export.kinds.registry import NAMES
 from tests.fresh_kernel import assert_shows_the_same, pixels
 from tests.test_notebooks_export_hostile_pictures import gallery_of
 from training import TrainConfig, load_dataset, runs
@@ -213,7 +213,7 @@ def test_everything_kept_in_a_fresh_kernel_on_another_computer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     [own] = {content_hash(content) for content in session.files.values() if content[:2] == b"PK"}
-    opened = read_session(save_session(session), CALLS)
+    opened = read_session(save_session(session), NAMES)
     notebook, files = build_notebook(opened, runs=root), notebook_files(opened, runs=root)
     assert content_hash(files[f"data/{own[:16]}.zip"]) == own
     monkeypatch.setenv("CNN_EXPLORER_CACHE", str(tmp_path / "cache"))
@@ -253,7 +253,7 @@ def test_the_exercise_sheet_with_runs_on_them(here: bool, root: Path, folder: Pa
     finally:
         hidden.rename(folder)
     task = replace(sheet, steps=tuple(step for step in sheet.steps if step.title.startswith("3.")))
-    done = perform(read_session(save_session(task), CALLS))
+    done = perform(read_session(save_session(task), NAMES))
     images, _, _, _, _, both, _ = done.steps
     assert ("Shapes-10" in images.title) is not here
     assert images.arguments["config"].get("dataset") == ("folder" if here else "shapes10")
@@ -309,7 +309,7 @@ def test_curves_stay_when_the_pictures_are_gone_changed_or_too_many(
         moved = replace(run, config=replace(run.config, data_dir=str(place)))
         (step, files), (other, more) = keeping.keep_curves(moved), keeping.keep_classes(moved, 2)
         assert not [*files, *more]
-        session = read_session(save_session(Session().add(step).add(other)), CALLS)
+        session = read_session(save_session(Session().add(step).add(other)), NAMES)
         cells = [c.source for c in build_notebook(session).cells if c.id.endswith("-code")]
         said = "# To train again, put the folder of the pictures, or a zip of it, in data_dir's place."
         assert all(said in cell for cell in cells)
@@ -354,7 +354,7 @@ def test_a_session_holds_so_many_pictures(data: Dataset, monkeypatch: pytest.Mon
     session = Session().add(steps[0], [first])
     both = save_session(session.add(steps[1], [second]))
     monkeypatch.setattr("explorer.session.MAX_PICTURES_BYTES", len(first) + len(second) - 1)
-    for action in (lambda: session.add(steps[1], [second]), lambda: read_session(both, CALLS)):
+    for action in (lambda: session.add(steps[1], [second]), lambda: read_session(both, NAMES)):
         with pytest.raises(ExplorerError, match="of your own pictures in all"):
             action()
 

@@ -93,7 +93,7 @@ def test_everything_is_there_to_read(report: bytes) -> None:
     text = words(report)
     assert text.startswith("Every kind of step Ada Lovelace · 1815 Made with CNN Explorer")
     for number, step in enumerate(performed().steps, start=1):
-        assert f"{number}. {step.title or step.function}" in text
+        assert f"{number}. {step.title or step.kind}" in text
         for line in step.text.splitlines():
             assert " ".join(line.split()) in text
     assert "efficientnet_lite0 = explorer.load_model('efficientnet_lite0')" in text
@@ -103,7 +103,7 @@ def test_figures_are_numbered_and_have_captions(report: bytes) -> None:
     text = words(report)
     shown = [step for step in performed().steps if step.picture]
     for number, step in enumerate(shown, start=1):
-        assert f"Figure {number}: {step.title or step.function}" in text
+        assert f"Figure {number}: {step.title or step.kind}" in text
     assert sum(len(page.images) for page in PdfReader(io.BytesIO(report)).pages) == len(shown)
 
 
@@ -295,7 +295,7 @@ def test_nothing_runs_over_the_margin(size: tuple[int, int], monkeypatch: pytest
     long = "x" * 300
     steps = (
         Step(
-            "explorer.derive_size",
+            "convolution.size",
             {"size": 6, "kernel": 2},
             title=long[:200],
             text=long + "\n",
@@ -352,7 +352,7 @@ def test_wide_lines_stay_within_the_margin(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_tall_picture_leaves_room_for_its_caption() -> None:
     picture = as_png(np.zeros((4000, 500, 3), np.uint8))
-    step = Step("explorer.derive_size", {"size": 6, "kernel": 2}, title="Tall", picture=picture)
+    step = Step("convolution.size", {"size": 6, "kernel": 2}, title="Tall", picture=picture)
     [page] = [
         p for p in PdfReader(io.BytesIO(to_pdf(build_notebook(Session(steps=(step,)))))).pages if p.images
     ]

@@ -22,7 +22,7 @@ from explorer.network_file import network_file
 from explorer.preprocessing import Preprocess
 from explorer.session import Session, Step, content_hash, read_session, save_session
 from notebooks_export import build_notebook, exercise_sheet, perform, sheet_answers
-from notebooks_export.calls import CALLS, TEXT
+from notebooks_export.kinds.registry import NAMES, TEXT
 from notebooks_export.notebook import OWN_WORDS
 from notebooks_export.sheet_looking import layers_of
 from tests.export_samples import own_network, own_picture
@@ -37,7 +37,7 @@ def sheet() -> Session:
 
 
 def carried_out(title: str) -> Step:
-    [step] = [step for step in sheet().steps if step.title.startswith(title) and step.function != TEXT]
+    [step] = [step for step in sheet().steps if step.title.startswith(title) and step.kind != TEXT]
     return perform(Session(steps=(step,))).steps[0]
 
 
@@ -74,7 +74,7 @@ def test_training_carries_the_shipped_results() -> None:
 
 
 def test_a_students_sheet_leaves_the_discussions_open() -> None:
-    discussions = [step for step in sheet().steps if step.function == TEXT]
+    discussions = [step for step in sheet().steps if step.kind == TEXT]
     assert len(discussions) >= 8
     assert all(step.text.strip() and not step.comment for step in discussions)
     notebook = build_notebook(sheet())
@@ -83,7 +83,7 @@ def test_a_students_sheet_leaves_the_discussions_open() -> None:
 
 def test_a_teachers_sheet_answers_all_from_the_numbers() -> None:
     session = exercise_sheet(model="efficientnet_lite0", teacher=True)
-    answers = {step.title[:3]: step.comment for step in session.steps if step.function == TEXT}
+    answers = {step.title[:3]: step.comment for step in session.steps if step.kind == TEXT}
     assert all(answers.values())
     # Stride 2: 6 positions of 4 products; stride 1: 20 of 4, then 3 comparisons for each of 2·2 blocks.
     assert "24 multiplications" in answers["1.4"]
@@ -95,7 +95,7 @@ def test_a_teachers_sheet_answers_all_from_the_numbers() -> None:
 
 def test_a_teachers_answers_on_maps_are_those_of_the_picture() -> None:
     session = exercise_sheet("sample:Tower", model="efficientnet_lite0", teacher=True)
-    answers = {step.title[:3]: step.comment for step in session.steps if step.function == TEXT}
+    answers = {step.title[:3]: step.comment for step in session.steps if step.kind == TEXT}
     model, image = (
         explorer.load_model("efficientnet_lite0"),
         explorer.read_image(explorer.sample_images()["Tower"]),
@@ -140,7 +140,7 @@ def test_a_picture_and_a_run_of_ones_own() -> None:
     assert session.files == {content_hash(own_picture()): own_picture()}
     used = {step.arguments.get("image") for step in session.steps} - {None}
     assert used == {content_hash(own_picture())}
-    [saliency, other] = [step for step in session.steps if step.function == "explorer.attribute"]
+    [saliency, other] = [step for step in session.steps if step.kind == "saliency.map"]
     model = explorer.load_model("efficientnet_lite0")
     first, second = explorer.predict(model, explorer.read_image(own_picture()), 2)
     assert (saliency.arguments["target"], other.arguments["target"]) == (first.index, second.index)
@@ -177,7 +177,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def training_step(session: Session, title: str) -> Step:
-    [step] = [s for s in session.steps if s.title.startswith(title) and s.function == "training.train"]
+    [step] = [s for s in session.steps if s.title.startswith(title) and s.kind == "run.history"]
     return step
 
 
@@ -209,7 +209,7 @@ def test_answers_speak_of_ones_own_runs(runs: dict[str, Path]) -> None:
         session = exercise_sheet(
             model="efficientnet_lite0", plain=runs[plain], augmented=runs[augmented], teacher=True
         )
-        [step] = [s for s in session.steps if s.title.startswith("3.4") and s.function == TEXT]
+        [step] = [s for s in session.steps if s.title.startswith("3.4") and s.kind == TEXT]
         return step.comment
 
     last = json.loads((runs["flipped"] / "history.jsonl").read_text().splitlines()[-1])
@@ -242,14 +242,14 @@ def task_four(session: Session) -> Session:
 
 
 def maps_of(session: Session) -> list[Step]:
-    return [step for step in session.steps if step.function == "explorer.reduce"]
+    return [step for step in session.steps if step.kind == "activation.map"]
 
 
 def test_a_network_that_was_trained_here(runs: dict[str, Path]) -> None:
     """LeNet has two convolutions; the step that asks for the third shows the second, and says so."""
     session = exercise_sheet(own_picture(), model="base@2", framing="stretch", runs=runs["base"].parent)
     done = perform(task_four(session), runs=runs["base"].parent)
-    looks = [step.arguments for step in done.steps if step.function != TEXT]
+    looks = [step.arguments for step in done.steps if step.kind != TEXT]
     assert {look["model"] for look in looks} == {"base@2"}
     assert {look.get("framing", "stretch") for look in looks} == {"stretch"}
     first, second, deep = maps_of(done)
@@ -263,7 +263,7 @@ def test_a_network_that_was_trained_here(runs: dict[str, Path]) -> None:
     assert not deep.comment
     model = load_trained(runs["base"], 2)
     best = explorer.predict(model, explorer.read_image(own_picture()), 2, framing="stretch")
-    [pair] = [step for step in done.steps if step.function == "explorer.compare_classes"]
+    [pair] = [step for step in done.steps if step.kind == "saliency.classes"]
     assert list(pair.arguments["targets"]) == [found.index for found in best]
     assert all(found.label in pair.text for found in best)
     assert "two convolutions only" in "".join(
@@ -277,14 +277,14 @@ def test_a_network_of_a_file_of_ones_own() -> None:
     session = exercise_sheet("sample:Lion", model=reference, network=network)
     assert session.files == {content_hash(network): network}
     done = perform(task_four(session))
-    looks = [step.arguments for step in done.steps if step.function != TEXT]
+    looks = [step.arguments for step in done.steps if step.kind != TEXT]
     assert {look["model"] for look in looks} == {reference}
     assert {look.get("image", "sample:Lion") for look in looks} == {"sample:Lion"}
     # It knows three classes, none of them ImageNet's.
-    [said] = [step for step in done.steps if step.function == "explorer.predict"]
+    [said] = [step for step in done.steps if step.kind == "network.prediction"]
     assert all(label in said.text for label in own_network().labels)
     assert not any(step.comment for step in done.steps)
-    assert read_session(save_session(done), CALLS) == done
+    assert read_session(save_session(done), NAMES) == done
 
 
 def test_a_network_without_maps(runs: dict[str, Path]) -> None:
@@ -296,7 +296,7 @@ def test_a_network_without_maps(runs: dict[str, Path]) -> None:
     assert shown <= {"efficientnet_lite0", "resnet18"}
     assert all(f"linear@2 has no layer with positions, so there is no map to look at. Shown is {name}." in
                step.comment for step in maps_of(done) for name in shown)  # fmt: skip
-    [pair] = [step for step in done.steps if step.function == "explorer.compare_classes"]
+    [pair] = [step for step in done.steps if step.kind == "saliency.classes"]
     assert pair.arguments["model"] == "linear@2"
     assert pair.arguments["method"] == "gradient"
     assert "these are gradients" in pair.comment
@@ -333,7 +333,7 @@ def test_what_stands_for_the_first_and_the_third_convolution(
 def test_one_class_is_not_enough_for_two_maps() -> None:
     alone = network_file(explorer.load_model("squeezenet1_1", weights=None, labels=("ant",), seed=5))
     session = exercise_sheet(model=f"squeezenet1_1:{content_hash(alone)}", network=alone)
-    [said] = [step for step in session.steps if step.function == "explorer.predict"]
+    [said] = [step for step in session.steps if step.kind == "network.prediction"]
     assert said.arguments["model"] in ("efficientnet_lite0", "resnet18")
     assert "squeezenet1_1 knows one class only" in said.comment
     assert {step.arguments["model"].partition(":")[0] for step in maps_of(session)} == {"squeezenet1_1"}

@@ -37,7 +37,7 @@ def test_the_zip_has_everything_and_the_same_bytes_each_time() -> None:
     assert set(notebook_files(performed())) <= set(files)
     listed = json.loads(files["manifest.json"])["steps"]
     for number, (row, step) in enumerate(zip(listed, performed().steps, strict=True), start=1):
-        assert row["function"] == step.function
+        assert row["kind"] == step.kind
         if step.picture:
             assert row["picture_sha256"] == content_hash(files[f"pictures/step-{number:02d}.png"])
             assert row["versions"]["torch"]
@@ -126,7 +126,7 @@ def test_a_file_that_can_not_be_opened(tmp_path: Path) -> None:
 def test_the_command_carries_out_what_has_no_result_and_writes_all(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    session = WORDS.add(Step("explorer.derive_size", {"size": 6, "kernel": 2}, title="Size"))
+    session = WORDS.add(Step("convolution.size", {"size": 6, "kernel": 2}, title="Size"))
     (tmp_path / "s.zip").write_bytes(save_session(session))
     out = tmp_path / "out"
     assert command.main([str(tmp_path / "s.zip"), "--out", str(out)]) == 0

@@ -212,7 +212,9 @@ def test_a_notebook_that_reads_files_comes_with_them(
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "page"))
     picture = own_picture()
     look = {"model": "mine@1", "image": content_hash(picture)}
-    session = Session(steps=(Step("explorer.predict", look, "Mine", "kept"),), files={look["image"]: picture})
+    session = Session(
+        steps=(Step("network.prediction", look, "Mine", "kept"),), files={look["image"]: picture}
+    )
     *_, (ready, _) = hand_in.make_files(trained, session)
     assert "the files it reads" in ready["label"]
     assert [Path(path).name for path in ready["value"]] == ["notebook.zip", "report.pdf"]

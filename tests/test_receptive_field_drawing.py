@@ -20,7 +20,12 @@ from explorer.receptive_field_presets import presets
 from explorer.receptive_field_stack import StackLayer, conv, stack_fields
 from explorer.receptive_field_stack_drawing import draw_growth, draw_stack, draw_what_if
 from explorer.receptive_field_what_if import what_if
-from explorer.receptive_field_words import describe_effective, describe_network, describe_pixel, describe_unit
+from explorer.receptive_field_words import (
+    describe_effective_field,
+    describe_network,
+    describe_pixel,
+    describe_unit,
+)
 
 HEIGHT, WIDTH = 300, 500
 
@@ -121,7 +126,7 @@ def test_heat_lies_where_the_gradient_is(model: LoadedModel) -> None:
     )
     # A random network's gradient reaches the border of its field nearly everywhere.
     assert on_picture == pytest.approx(box_of(svg, "rf-inside"), abs=2 * scale)
-    assert "central half" in describe_effective(found)
+    assert "central half" in describe_effective_field(found)
 
 
 def test_units_that_see_a_pixel_are_outlined_on_the_map(model: LoadedModel) -> None:

@@ -30,7 +30,8 @@ from explorer.session import (
     versions,
 )
 
-FUNCTIONS = ("explorer.reduce", "explorer.predict", "text")
+KINDS = {name: name for name in ("activation.map", "network.prediction", "text")}
+FORMER = {"explorer.reduce": "activation.map", "reduced": "activation.map"}
 
 
 def png(shade: int = 0, size: tuple[int, int] = (12, 9)) -> bytes:
@@ -43,13 +44,14 @@ def crafted(told: object, **files: bytes) -> bytes:
     return pack({"session.json": json.dumps(told).encode(), **files})
 
 
-def one_step(**fields: object) -> bytes:
-    return crafted({"format": 1, "title": "t", "steps": [{"function": "text", **fields}]})
+def one_step(format: int = 2, **fields: object) -> bytes:
+    name = "function" if format == 1 else "kind"
+    return crafted({"format": format, "title": "t", "steps": [{name: "text", **fields}]})
 
 
 def refused(data: bytes) -> ExplorerError:
     with pytest.raises(ExplorerError) as caught:
-        read_session(data, FUNCTIONS)
+        read_session(data, KINDS)
     assert caught.value.value
     assert caught.value.rule
     assert caught.value.remedy
@@ -64,31 +66,33 @@ json_values = st.recursive(
 )
 steps = st.builds(
     Step,
-    function=st.sampled_from(FUNCTIONS),
+    kind=st.sampled_from(list(KINDS)),
     arguments=st.dictionaries(printable, json_values, max_size=3),
     title=printable,
     comment=printable,
     text=printable,
     picture=st.sampled_from([b"", png(1), png(2)]),
     versions=st.dictionaries(printable, printable, max_size=2),
+    results=st.dictionaries(printable, json_values, max_size=2),
+    task=st.text("0123456789.", max_size=20),
 )
 
 
-@given(printable, st.lists(steps, max_size=4))
-def test_a_session_comes_back_as_it_was_saved(title: str, made: list[Step]) -> None:
-    session = Session(title, tuple(made))
+@given(printable, st.lists(steps, max_size=4), printable)
+def test_a_session_comes_back_as_it_was_saved(title: str, made: list[Step], sheet: str) -> None:
+    session = Session(title, tuple(made), sheet=sheet)
     saved = save_session(session)
-    assert read_session(saved, FUNCTIONS) == session
+    assert read_session(saved, KINDS) == session
     assert save_session(session) == saved
 
 
 def test_files_go_along_while_a_step_uses_them() -> None:
     used, unused = png(3), png(4)
-    step = Step("explorer.predict", {"image": content_hash(used)})
+    step = Step("network.prediction", {"image": content_hash(used)})
     session = Session().add(step, [used, unused])
     assert session.files == {content_hash(used): used, content_hash(unused): unused}
-    assert read_session(save_session(session), FUNCTIONS).files == {content_hash(used): used}
-    assert read_session(save_session(session.remove(0)), FUNCTIONS).files == {}
+    assert read_session(save_session(session), KINDS).files == {content_hash(used): used}
+    assert read_session(save_session(session.remove(0)), KINDS).files == {}
 
 
 @given(st.data(), st.integers(1, 6))
@@ -181,7 +185,7 @@ def test_a_size_that_lies_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
         crc = zlib.crc32(zeros[:10]).to_bytes(4, "little")
         data[entry + offset - 8 : entry + offset - 4] = crc
     with pytest.raises(ExplorerError):
-        read_session(bytes(data), FUNCTIONS)
+        read_session(bytes(data), KINDS)
     assert MAX_BYTES < 2**30
 
 
@@ -196,7 +200,7 @@ def test_a_damaged_file_is_a_message_or_the_same_session(where: int, value: int)
     data = bytearray(save_session(session))
     data[where % len(data)] = value
     try:
-        again = read_session(bytes(data), FUNCTIONS)
+        again = read_session(bytes(data), KINDS)
     except ExplorerError:
         return
     assert replace(again, title="t").steps[0].picture == png(5)
@@ -211,7 +215,13 @@ def test_a_damaged_file_is_a_message_or_the_same_session(where: int, value: int)
         b"\xff\xfe",
         b'{"format": 1, "steps": NaN}',
         b"[" * 100_000,
-        b'{"format": 2, "steps": []}',
+        b'{"format": 3, "steps": []}',
+        b'{"format": true, "steps": []}',
+        b'{"format": "1", "steps": []}',
+        b'{"steps": []}',
+        b'{"format": 2, "steps": [{"function": "text"}]}',
+        b'{"format": 1, "steps": [{"kind": "text"}]}',
+        b'{"format": 1, "steps": [{"function": "text", "task": "1.1"}]}',
         b'{"format": 1, "steps": {}}',
         b'{"format": 1, "steps": [1]}',
         b'{"format": 1, "steps": [{"function": "text", "code": "import os"}]}',
@@ -225,12 +235,32 @@ def test_other_content_is_refused(content: bytes) -> None:
     refused(pack({"session.json": content}))
 
 
+@pytest.mark.parametrize("format", [1, 2])
 @pytest.mark.parametrize(
-    "function", ["os.system", "explorer.session.read_session", "eval", "", "text ", "explorer.reduse"]
+    "kind", ["os.system", "explorer.session.read_session", "eval", "", "text ", "activation.mop", ["text"]]
 )
-def test_other_functions_are_refused(function: str) -> None:
-    error = refused(one_step(function=function))
-    assert "public" in error.rule
+def test_other_kinds_are_refused(kind: object, format: int) -> None:
+    error = refused(one_step(format, **{"function" if format == 1 else "kind": kind}))
+    assert "kind" in error.value
+    assert "step 1" in error.value
+    assert error.rule == "is not one that this program knows"
+    assert "activation.map" in error.remedy
+
+
+def test_a_later_format_says_which_are_read_and_what_to_do() -> None:
+    error = refused(crafted({"format": 3, "steps": []}))
+    assert str(error) == (
+        "the session file has format 3; this program reads the formats 1 and 2; "
+        "open it with the program's version that saved it"
+    )
+
+
+@pytest.mark.parametrize("format", [1, 2])
+@pytest.mark.parametrize("name", ["explorer.reduce", "reduced", "activation.map"])
+def test_a_kind_that_was_renamed_twice_opens(name: str, format: int) -> None:
+    saved = one_step(format, **{"function" if format == 1 else "kind": name, "arguments": {"layer": "conv1"}})
+    [step] = read_session(saved, {**KINDS, **FORMER}).steps
+    assert (step.kind, step.arguments) == ("activation.map", {"layer": "conv1"})
 
 
 @pytest.mark.parametrize(
@@ -246,6 +276,10 @@ def test_other_functions_are_refused(function: str) -> None:
         {"picture": "0" * 64},
         {"picture": "../../etc/passwd"},
         {"picture": 7},
+        {"results": [1]},
+        {"task": 3.4},
+        {"task": "1" * 21},
+        {"function": "text"},
     ],
 )
 def test_other_fields_are_refused(fields: dict[str, object]) -> None:
@@ -253,19 +287,19 @@ def test_other_fields_are_refused(fields: dict[str, object]) -> None:
 
 
 def test_pictures_are_pictures_and_what_their_names_say() -> None:
-    lie = {"format": 1, "steps": [{"function": "text", "picture": content_hash(png(6))}]}
+    lie = {"format": 2, "steps": [{"kind": "text", "picture": content_hash(png(6))}]}
     refused(crafted(lie, **{f"pictures/{content_hash(png(6))}": png(7)}))
     page = b"<html><script>alert(1)</script>"
-    told = {"format": 1, "steps": [{"function": "text", "picture": content_hash(page)}]}
+    told = {"format": 2, "steps": [{"kind": "text", "picture": content_hash(page)}]}
     assert "not a PNG" in refused(crafted(told, **{f"pictures/{content_hash(page)}": page})).rule
     vast = png(0, (60_000, 1000))
-    told = {"format": 1, "steps": [{"function": "text", "picture": content_hash(vast)}]}
+    told = {"format": 2, "steps": [{"kind": "text", "picture": content_hash(vast)}]}
     assert "60000×1000 px" in refused(crafted(told, **{f"pictures/{content_hash(vast)}": vast})).rule
 
 
 def test_reading_writes_nothing(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(str(tmp_path))
-    read_session(save_session(Session("t", (Step("text", picture=png(8)),))), FUNCTIONS)
+    read_session(save_session(Session("t", (Step("text", picture=png(8)),))), KINDS)
     import os
 
     assert os.listdir() == []
@@ -285,9 +319,9 @@ def test_packing_depends_on_content_alone() -> None:
 
 
 def test_what_could_not_be_read_again_is_not_added() -> None:
-    longest = Step("explorer.predict", text="w" * MAX_OUTPUT)
+    longest = Step("network.prediction", text="w" * MAX_OUTPUT)
     session = Session().add(longest)
-    assert read_session(save_session(session), FUNCTIONS).steps[0].text == longest.text
+    assert read_session(save_session(session), KINDS).steps[0].text == longest.text
     with pytest.raises(ExplorerError, match="text of step 2 with 200,001 characters"):
         session.add(replace(longest, text="w" * (MAX_OUTPUT + 1)))
 
@@ -296,10 +330,10 @@ def test_a_session_that_could_not_be_opened_again_is_not_kept(monkeypatch: pytes
     """Pictures together, and words together, have room in one file."""
     picture, other = png(size=(400, 300)), png(1, (400, 300))
     monkeypatch.setattr("explorer.session.MAX_FILES_BYTES", len(picture) + len(other))
-    step = Step("explorer.predict", picture=picture)
+    step = Step("network.prediction", picture=picture)
     # The same picture is in the file once, however often it was kept.
     session = Session().add(step).add(step).add(replace(step, picture=other))
-    assert read_session(save_session(session), FUNCTIONS) == session
+    assert read_session(save_session(session), KINDS) == session
     more = replace(step, picture=png(2, (400, 300)))
     with pytest.raises(ExplorerError, match="MB of pictures and files are more than a session's file holds"):
         session.add(more)
@@ -311,7 +345,7 @@ def test_words_that_could_not_be_read_again_are_not_taken(monkeypatch: pytest.Mo
     monkeypatch.setattr("explorer.session.MAX_JSON_BYTES", 100_000)
     wordy = Step("text", text="ж" * 20_000)  # two bytes each
     session = Session().add(wordy).add(wordy)
-    assert read_session(save_session(session), FUNCTIONS) == session
+    assert read_session(save_session(session), KINDS) == session
     with pytest.raises(
         ExplorerError, match="bytes of words and numbers are more than a session's file holds"
     ):

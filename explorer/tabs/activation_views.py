@@ -11,7 +11,7 @@ import numpy as np
 
 from explorer.activations import Activation
 from explorer.captions import describe_activation, describe_vector, number
-from explorer.channel_grid import ChannelGrid, channel_grid, describe_grid
+from explorer.channel_grid import ChannelGrid, channel_grid, describe_channel_grid
 from explorer.channel_grid import tiles as grid_tiles
 from explorer.layers import Layer, find_layer
 from explorer.overlay import colourise, default_colormap, overlay, shrunk
@@ -149,7 +149,7 @@ def draw(bench: Workbench, look: Look, layer: str, wish: Wish, kept: Kept | None
     if wish.view == "grid":
         grid = channel_grid(activation)
         tiles, bar = grid_updates(grid, wish.colormap or grid.colormap)
-        return hidden, hidden, bar, note(describe_grid(grid)), gr.update(value=tiles, visible=True)
+        return hidden, hidden, bar, note(describe_channel_grid(grid)), gr.update(value=tiles, visible=True)
     seen = shown(bench, look, layer, wish, kept)
     labels = _PARTS if seen.view.method == "nmf" else _COMPONENTS
     said = describe_activation(activation, seen.view)

@@ -12,18 +12,18 @@ import numpy as np
 
 from explorer.activations import Activation
 from explorer.architecture import architecture
-from explorer.architecture_text import describe_network, table_text
+from explorer.architecture_text import architecture_table, describe_network
 from explorer.captions import describe_activation, describe_attribution, describe_comparison
-from explorer.channel_grid import channel_grid, describe_grid, grid_picture
+from explorer.channel_grid import channel_grid, channel_grid_picture, describe_channel_grid
 from explorer.errors import ExplorerError
 from explorer.images import sample_images
-from explorer.layer_comparison import LayerComparison, describe_layers, layers_picture
+from explorer.layer_comparison import LayerComparison, describe_layer_comparison, layer_comparison_picture
 from explorer.network_file import network_file
 from explorer.overlay import colourise, default_colormap, enlarged, overlay
 from explorer.session import Session, Step, content_hash, step_of
 from explorer.tabs.activation_views import Kept, Shown, Wish, activation_of, is_vector, shown
 from explorer.tabs.components import QUIET, on_screen
-from explorer.vector_view import bars_picture, describe_values, largest_values
+from explorer.vector_view import describe_largest_values, largest_values, largest_values_picture
 from explorer.workbench import Explanation, Look, Workbench
 
 Keep = Callable[..., tuple[Step, list[bytes]]]
@@ -117,7 +117,7 @@ def keep_activation(
     picture = enlarged(seen.alone(), MAP_PX) if alone else seen.over(pixels, wish)
     arguments |= _map_settings(seen, wish)
     said = describe_activation(activation, seen.view)
-    return step_of("explorer.reduce", arguments, f"Activations of {activation.layer}", said, picture), files
+    return step_of("activation.map", arguments, f"Activations of {activation.layer}", said, picture), files
 
 
 def _map_settings(seen: Shown, wish: Wish) -> dict[str, Any]:
@@ -140,11 +140,9 @@ def _keep_grid(bench: Workbench, look: Look, activation: Activation, wish: Wish)
     arguments, files = looked_at(bench, look)
     grid = channel_grid(activation)
     arguments |= {"layer": activation.layer, "count": len(grid.channels), "colormap": wish.colormap or None}
-    picture = grid_picture(grid, wish.colormap or None)
+    picture = channel_grid_picture(grid, wish.colormap or None)
     title = f"Strongest channels of {activation.layer}"
-    return step_of(
-        "explorer.channel_grid.channel_grid", arguments, title, describe_grid(grid), picture
-    ), files
+    return step_of("activation.channels", arguments, title, describe_channel_grid(grid), picture), files
 
 
 def _keep_vector(bench: Workbench, look: Look, activation: Activation) -> tuple[Step, list[bytes]]:
@@ -152,9 +150,9 @@ def _keep_vector(bench: Workbench, look: Look, activation: Activation) -> tuple[
     arguments, files = looked_at(bench, look)
     units = largest_values(activation, bench.model(look.model).labels)
     arguments |= {"layer": activation.layer, "count": len(units)}
-    said = describe_values(activation, units)
+    said = describe_largest_values(activation, units)
     title = f"Largest values of {activation.layer}"
-    return step_of("explorer.vector_view.largest_values", arguments, title, said, bars_picture(units)), files
+    return step_of("activation.values", arguments, title, said, largest_values_picture(units)), files
 
 
 def keep_layers(
@@ -167,10 +165,10 @@ def keep_layers(
         "method": method,
         "one_scale": one_scale,
     }
-    picture = layers_picture(bench.picture(look.image_path).pixels, compared)
+    picture = layer_comparison_picture(bench.picture(look.image_path).pixels, compared)
     title = f"{len(compared.views)} layers side by side"
-    said = describe_layers(compared)
-    return step_of("explorer.layer_comparison.compare_layers", arguments, title, said, picture), files
+    said = describe_layer_comparison(compared)
+    return step_of("activation.layers", arguments, title, said, picture), files
 
 
 def keep_architecture(bench: Workbench, look: Look) -> tuple[Step, list[bytes]]:
@@ -178,10 +176,10 @@ def keep_architecture(bench: Workbench, look: Look) -> tuple[Step, list[bytes]]:
     arguments, files = looked_at(bench, look)
     model = bench.model(look.model)
     rows = architecture(model)
-    said = f"{describe_network(model, rows)}\n{table_text(rows)}"
+    said = f"{describe_network(model, rows)}\n{architecture_table(rows)}"
     title = f"Architecture of {model.name}"
     # A session drops files that no step names: the picture stays behind.
-    return step_of("explorer.architecture.architecture", {"model": arguments["model"]}, title, said), files
+    return step_of("network.layers", {"model": arguments["model"]}, title, said), files
 
 
 def keep_attribution(
@@ -204,7 +202,7 @@ def keep_attribution(
         "shown": "map" if shown == "map" else "overlay",
     }
     title = f"What speaks for {found.label}"
-    return step_of("explorer.attribute", arguments, title, describe_attribution(found), picture), files
+    return step_of("saliency.map", arguments, title, describe_attribution(found), picture), files
 
 
 def keep_comparison(
@@ -221,7 +219,7 @@ def keep_comparison(
     arguments |= {**_asked(first), "targets": [first.target, second.target], "alpha": alpha}
     title = f"{pair.a.label} or {pair.b.label}"
     said = describe_comparison(pair)
-    return step_of("explorer.compare_classes", arguments, title, said, np.hstack(panels)), files
+    return step_of("saliency.classes", arguments, title, said, np.hstack(panels)), files
 
 
 def _asked(explanation: Explanation) -> dict[str, Any]:

@@ -28,11 +28,11 @@ from explorer.practice import LEVELS, Exercise, mark
 from explorer.practice_figure import exercise_figure
 from explorer.practice_words import describe_answer, describe_exercise, describe_marking
 from explorer.receptive_field import catalogue_fields, network_fields, receptive_field
-from explorer.receptive_field_figures import growth_figure, stack_figure
+from explorer.receptive_field_figures import network_fields_figure, stack_fields_figure
 from explorer.receptive_field_picture import field_picture
-from explorer.receptive_field_report import describe_fields, describe_stack, units_seeing
+from explorer.receptive_field_report import describe_network_fields, describe_stack_fields, units_seeing
 from explorer.receptive_field_stack import StackLayer, written_out
-from explorer.receptive_field_words import describe_effective, describe_pixel, describe_unit
+from explorer.receptive_field_words import describe_effective_field, describe_pixel, describe_unit
 from explorer.session import Step, step_of
 from explorer.tabs.keeping import looked_at
 from explorer.workbench import Look, Workbench
@@ -42,8 +42,8 @@ MOST_CELLS = 4096  # of a matrix that a notebook writes out
 MOST_STRIDE = 255
 MOST_SEED = 10**15  # as large as the page's own numbers are exact
 MOST_TYPED = 40  # characters in a cell of an answer, as on screen
-_FIELD = "explorer.receptive_field_picture.field_picture"
-_EXERCISE = "explorer.make_exercise"
+_FIELD = "receptive_field.unit"
+_EXERCISE = "practice.exercise"
 
 
 def keep_unit(bench: Workbench, look: Look, layer: str, unit: tuple[int, int]) -> Kept:
@@ -76,19 +76,19 @@ def keep_effective(bench: Workbench, look: Look, found: EffectiveField, others: 
     arguments |= {"layer": found.field.layer, "unit": list(found.unit), "others": list(others)}
     picture = field_picture(pixels, placement, found.box, inner=central_half(found.box), heat=found.values)
     title = f"What moves unit {found.unit} of {found.field.layer}"
-    said = describe_effective(found)
-    return step_of("explorer.effective_receptive_field", arguments, title, said, picture), files
+    said = describe_effective_field(found)
+    return step_of("receptive_field.effective", arguments, title, said, picture), files
 
 
 def keep_fields(bench: Workbench, look: Look, other: str | None) -> Kept:
     """The fields of every map of the network that is looked at, or of another one of the catalogue."""
     arguments, files = ({"name": other}, []) if other else looked_at(bench, look)
     fields = catalogue_fields(other) if other else network_fields(bench.model(look.model))
-    function = "catalogue_fields" if other else "network_fields"
+    kind = f"receptive_field.{'catalogue' if other else 'network'}"
     given = arguments if other else {"model": arguments["model"]}
     title = f"Receptive fields in {fields.name}"
-    said = describe_fields(fields)
-    step = step_of(f"explorer.receptive_field.{function}", given, title, said, growth_figure(fields))
+    said = describe_network_fields(fields)
+    step = step_of(kind, given, title, said, network_fields_figure(fields))
     return step, files  # a session drops files that no step names: the picture stays behind
 
 
@@ -99,10 +99,10 @@ def keep_stack(layers: Sequence[StackLayer], side: int | None) -> Kept:
         for layer in layers
     ]
     arguments = {"layers": rows, "input_px": side}
-    said = describe_stack(layers, (side, side) if side else None)
+    said = describe_stack_fields(layers, (side, side) if side else None)
     title = f"Receptive field of {len(layers)} layers: {written_out(layers, 0).rpartition('= ')[2]} px"
-    function = "explorer.receptive_field_stack.stack_fields"
-    return step_of(function, arguments, title, said, stack_figure(layers)), []
+    function = "receptive_field.stack"
+    return step_of(function, arguments, title, said, stack_fields_figure(layers)), []
 
 
 def keep_window(conv: Convolution, kernel_index: int, row: int, column: int) -> Kept:
@@ -112,7 +112,7 @@ def keep_window(conv: Convolution, kernel_index: int, row: int, column: int) -> 
     arguments |= {"kernel_index": kernel_index, "row": row, "column": column}
     title = f"Convolution by hand: {kernel_name(kernel_index)}, row {row + 1}, column {column + 1}"
     figure = window_figure(conv, kernel_index, row, column)
-    function = "explorer.convolution_figures.window_figure"
+    function = "convolution.window"
     return step_of(function, arguments, title, describe_window(conv, window), figure), []
 
 
@@ -123,7 +123,7 @@ def keep_downsampling(conv: Convolution, kernel_index: int, factor: int) -> Kept
     arguments |= {"factor": factor, "kernel_index": kernel_index}
     title = f"Smaller by {factor}: stride and pooling, {kernel_name(kernel_index)}"
     said = describe_downsampling(ways)
-    return step_of("explorer.compare_downsampling", arguments, title, said, downsampling_figure(ways)), []
+    return step_of("convolution.downsampling", arguments, title, said, downsampling_figure(ways)), []
 
 
 def keep_size(*numbers: int) -> Kept:
@@ -132,7 +132,7 @@ def keep_size(*numbers: int) -> Kept:
     names = ("size", "kernel", "stride", "padding", "dilation")
     title = f"Output size of {numbers[0]} pixels: {derivation.output}"
     given = dict(zip(names, numbers, strict=True))
-    return step_of("explorer.derive_size", given, title, describe_size(derivation)), []
+    return step_of("convolution.size", given, title, describe_size(derivation)), []
 
 
 def keep_reading(conv: Convolution, kernel_index: int) -> Kept:
@@ -144,7 +144,7 @@ def keep_reading(conv: Convolution, kernel_index: int) -> Kept:
     read_off(kernel, bias)  # before anything is kept: only zeros and ones can be
     given = {"kernels": [kernel], "bias": bias}
     title = f"{kernel_name(kernel_index)} read off"
-    return step_of("explorer.read_off", given, title, describe_reading([kernel], bias)), []
+    return step_of("convolution.reading", given, title, describe_reading([kernel], bias)), []
 
 
 def keep_exercise(exercise: Exercise, answer: Cells, marked: bool) -> Kept:

@@ -20,7 +20,12 @@ from explorer.overlay import colourise, default_colormap
 from explorer.receptive_field import Box, ReceptiveField, receptive_field
 from explorer.receptive_field_drawing import HEAT_COLORMAP, draw_map, draw_picture, heat_limit, on_image
 from explorer.receptive_field_report import units_seeing
-from explorer.receptive_field_words import describe_effective, describe_pixel, describe_spacing, describe_unit
+from explorer.receptive_field_words import (
+    describe_effective_field,
+    describe_pixel,
+    describe_spacing,
+    describe_unit,
+)
 from explorer.reduction import reduce
 from explorer.tabs.components import (
     QUIET,
@@ -297,7 +302,7 @@ def _drawn(
             found: EffectiveField = done.value
             break
         yield skip, skip, skip, marked, spacing, progress_bar(share, "Taking gradients")
-    said = describe_effective(found)
+    said = describe_effective_field(found)
     inner = on_image(central_half(found.box), scene.placement)
     shown = draw_picture(
         scene.pixels, scene.placement, said, box=box, inner=inner, room=scene.room, heat=found.values

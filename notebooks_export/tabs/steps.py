@@ -149,7 +149,7 @@ def connect(page: Steps) -> None:
 def choices(session: Session) -> list[tuple[str, int]]:
     """(text, position) per step."""
     return [
-        (step.title if step.title[:1].isdigit() else f"{number + 1} · {step.title or step.function}", number)
+        (step.title if step.title[:1].isdigit() else f"{number + 1} · {step.title or step.kind}", number)
         for number, step in enumerate(session.steps)
     ]
 

@@ -60,7 +60,7 @@ def keep_gallery(opened: Opened, seed: int) -> Kept:
     arguments = {"config": knobs, "per_class": 10, "seed": seed}
     figure = gallery_figure(gallery(opened.data, per_class=10, seed=seed))
     title = f"{dataset_title(config)}: images of each class"
-    return step_of("training.gallery", arguments, title, "", figure), files
+    return step_of("data.gallery", arguments, title, "", figure), files
 
 
 def keep_network(network: str, classes: int, image_size: int) -> Kept:
@@ -69,7 +69,7 @@ def keep_network(network: str, classes: int, image_size: int) -> Kept:
         built = build_network(network, classes, image_size)
     arguments = {"name": network, "classes": classes, "image_size": image_size}
     said = f"{built}\n{count_parameters(built):,} trainable parameters"
-    return step_of("training.build_network", arguments, f"Network: {network_title(network)}", said), []
+    return step_of("network.untrained", arguments, f"Network: {network_title(network)}", said), []
 
 
 def keep_pairs(
@@ -85,7 +85,7 @@ def keep_pairs(
     originals, changed = zip(*pairs, strict=True)
     picture = tile([*originals, *changed], columns=len(pairs), scale=3)
     title = "Originals, and what augmentation makes of them"
-    return step_of("training.figures.augmentation_pairs", arguments, title, "", picture), files
+    return step_of("data.augmentation", arguments, title, "", picture), files
 
 
 def keep_curves(run: Run) -> Kept:
@@ -101,7 +101,7 @@ def keep_curves(run: Run) -> Kept:
     histories = _read_back(recorded)
     knobs, files = recorded_knobs({short: run})
     step = step_of(
-        "training.train",
+        "run.history",
         {"configs": knobs, "recorded": recorded},
         f"Training: {title}",
         describe_histories(histories),
@@ -128,7 +128,7 @@ def keep_classes(run: Run, epoch: int) -> Kept:
         "classes": classes,
     }
     step = step_of(
-        "training.reports.classes_figure",
+        "run.classes",
         arguments,
         f"{recipe_title(run.config)}: each class after epoch {epoch}",
         describe_classes(epoch, shares, classes),
@@ -151,7 +151,7 @@ def keep_comparison(groups: Sequence[Group], quantity: str) -> Kept:
     histories = _read_back(recorded)
     knobs, files = recorded_knobs({title: run for title, (run, _) in found.items()})
     step = step_of(
-        "training.train",
+        "run.history",
         {
             "configs": knobs,
             "recorded": recorded,
@@ -197,7 +197,7 @@ def keep_first_layer(bench: Workbench, run: Run, epoch: int, scene: Scene) -> Ke
     layer = first_convolution(model).name
     activation = bench.capture(look, (layer,)).activations[layer]
     step = step_of(
-        "training.reports.first_layer_figure",
+        "run.first_layer",
         arguments,
         f"{layer} of {run.name} {_when(epoch)}",
         describe_first_layer(model.module, activation),
@@ -227,11 +227,11 @@ def keep_film(bench: Workbench, run: Run, scene: Scene, epochs: Sequence[int]) -
         "target": scene.target,
     }
     title = f"{scene.words}, over {len(found)} epochs of {run.name}"
-    step = step_of("training.inside.look_inside", arguments, title, describe_film(found), film_figure(found))
+    step = step_of("run.epochs", arguments, title, describe_film(found), film_figure(found))
     return step, files
 
 
-_PREDICT = "training.reports.predict_images"
+_PREDICT = "run.predictions"
 
 
 def _read_back(recorded: Mapping[str, Sequence[Row]]) -> dict[str, list[EpochResult]]:

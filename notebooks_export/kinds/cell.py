@@ -1,4 +1,4 @@
-"""Each public function's call as the Python of a notebook's cell: the code shown is the code that runs."""
+"""A step's call as the Python of a notebook's cell: the code shown is the code that runs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from dataclasses import dataclass, fields
 from pprint import pformat
 from typing import Any
 
+from explorer.session import FIGURE_DPI
 from training import TrainConfig
 
 WIDTH = 88
 """Longest line of code: what fits between the margins of a page."""
 PICTURES = ("image", "basis_image")
 """The arguments that name pictures."""
+FIGURE = "figure"
+"""The variable that holds the figure which a cell shows as its picture."""
 _NAME = 18  # room for what the result is assigned to
 
 
@@ -71,54 +74,42 @@ def literal(value: Any) -> str:
     return pformat(value, width=WIDTH - 12, compact=True)
 
 
-def shown(given: Given, view: str, **options: Any) -> str:
-    """The cell's last line: the map over the picture, or alone with each cell a square."""
+def map_shown(given: Given, view: str, **options: Any) -> str:
+    """A cell's last lines: the map over the picture, or alone with each cell a square."""
     if given["shown"] == "map":
         colormap = (
-            literal(given["colormap"]) if given.arguments.get("colormap") else f"default_colormap({view})"
+            literal(given["colormap"])
+            if given.arguments.get("colormap")
+            else f"explorer.default_colormap({view})"
         )
         limits = literal(given["limits"]) if given.arguments.get("limits") else f"{view}.limits"
         values = "view.values" if view == "view" else f"{view}.map"
-        return f"Image.fromarray(enlarged(colourise({values}, {limits}, {colormap}), 448))"
+        return (
+            f"pixels = {written('explorer.colourise', values, limits, colormap)}\n"
+            "Image.fromarray(explorer.enlarged(pixels, 448))"
+        )
     laid = written("explorer.overlay", given.image, view, literal(given["alpha"]), **options)
     return f"picture = {laid}\nImage.fromarray(picture)"
 
 
-def architecture(given: Given) -> list[str]:
-    """The network's modules and how many parameters it has."""
-    return [f"print({given.model}.module)", f'print(f"{{{given.model}.parameters:,}} parameters")']
-
-
-def predict(given: Given) -> list[str]:
-    """The most probable classes."""
-    found = written("explorer.predict", given.model, given.image, top=given["top"], framing=given["framing"])
-    line = 'print(f"{found.probability:6.1%}  {found.index:4d}  {found.label}")'
-    return [f"for found in {found}:", f"    {line}"]
-
-
-def _explained(given: Given) -> dict[str, Any]:
-    options = {"objective": given["objective"], "framing": given["framing"]}
-    return options | ({"layer": given["layer"]} if given["layer"] else {})
-
-
-def attribute(given: Given) -> list[str]:
-    """What speaks for a class."""
-    options = {"method": given["method"], "signed": given["signed"], **_explained(given)}
-    call = written("explorer.attribute", given.model, given.image, repr(given["target"]), **options)
-    return [f"found = {call}", "print(describe_attribution(found))", shown(given, "found", fade=True)]
-
-
-def compare(given: Given) -> list[str]:
-    """Two classes and their difference side by side on one scale."""
-    options = {"targets": given["targets"], "method": given["method"], **_explained(given)}
-    call = written("explorer.compare_classes", given.model, given.image, **options)
-    alpha = literal(given["alpha"])
+def figure_shown(code: str) -> list[str]:
+    """A cell's last lines: the figure that ``code`` makes, as a picture."""
     return [
-        f"pair = {call}",
-        "print(describe_comparison(pair))",
-        "panels = [",
-        f"    explorer.overlay({given.image}, view, {alpha}, limits=pair.limits, fade=True)",
-        "    for view in (pair.a, pair.b, pair.difference)",
-        "]",
-        "Image.fromarray(np.hstack(panels))",
+        f"{FIGURE} = {code}",
+        "file = io.BytesIO()",
+        f'{FIGURE}.savefig(file, dpi={FIGURE_DPI}, facecolor="white")',
+        "Image.open(file)",
     ]
+
+
+def captured(given: Given, names: list[str]) -> list[str]:
+    """The line that runs the network once and keeps what these layers put out."""
+    capture = written(
+        "explorer.capture_activations", given.model, given.image, literal(names), framing=given["framing"]
+    )
+    return [f"activations = {capture}"]
+
+
+def activation(given: Given) -> str:
+    """The activation of the step's layer, among those captured."""
+    return f"activations[{literal(given['layer'])}]"
