@@ -104,7 +104,7 @@ def serve(options: argparse.Namespace, auth: tuple[str, str] | None) -> int:
     """Start the server, say where it is, and wait."""
     with no_garbage_collection():
         app, bench = start(options, auth)
-    from explorer.tabs.app import warm_up
+    from explorer.tabs.shell.app import warm_up
 
     warm_up(bench, options.model)
     print(f"The explorer is at {app.local_url}", flush=True)
@@ -127,14 +127,14 @@ def public_link(url: str | None, *, offline: bool) -> str:
 def start(options: argparse.Namespace, auth: tuple[str, str] | None) -> tuple[Any, Any]:
     """Start the server. Returns the app and what its screens share."""
     from explorer.allocator import keep_freed_pages
-    from explorer.tabs.app import build_app, pick_device
     from explorer.tabs.components import CSS, theme
+    from explorer.tabs.shell.app import build_app, pick_device
     from explorer.workbench import Workbench
-    from notebooks_export import tab as export_tab
-    from training.catalogue import TrainedModels
-    from training.runs import DEFAULT_ROOT
-    from training.shelf import Shelf
-    from training.tabs import wing as training_wing
+    from notebooks_export.tabs import screen as export_tab
+    from training.data.opened import DatasetCache
+    from training.runs.catalogue import TrainedModels
+    from training.runs.folders import DEFAULT_ROOT
+    from training.tabs import screen as training_tab
     from training.tabs.lab import Lab
 
     keep_freed_pages()
@@ -145,9 +145,11 @@ def start(options: argparse.Namespace, auth: tuple[str, str] | None) -> tuple[An
     bench = Workbench(device=pick_device(options.device), offline=options.offline, source=trained)
     # Whoever comes in from elsewhere may not name files of this computer.
     local = options.host in ("127.0.0.1", "localhost", "::1") and not options.share
-    shelf = Shelf(offline=options.offline)
-    lab = Lab(bench, trained, shelf, device=options.device, typed_paths=local)
-    app = build_app(bench, model=options.model, wings=[training_wing.wing(lab), export_tab.wing(trained)])
+    datasets = DatasetCache(offline=options.offline)
+    lab = Lab(bench, trained, datasets, device=options.device, typed_paths=local)
+    app = build_app(
+        bench, model=options.model, extra_tabs=[training_tab.extra_tab(lab), export_tab.extra_tab(trained)]
+    )
     app.queue(api_open=False, max_size=64, default_concurrency_limit=4)
     settings: dict[str, Any] = {
         "theme": theme(),

@@ -22,10 +22,10 @@ from itertools import count
 
 import numpy as np
 
-from explorer.convolution import Convolution, convolve
-from explorer.convolution_drawing import draw_outputs, draw_step
-from explorer.convolution_presets import presets
-from explorer.tabs.matrix_editor import input_value, kernel_value, read_input, read_kernels
+from explorer.convolution.arithmetic import Convolution, convolve
+from explorer.convolution.page.windows import draw_outputs, draw_step
+from explorer.convolution.presets import presets
+from explorer.tabs.convolution.matrix_editor import input_value, kernel_value, read_input, read_kernels
 
 
 def contenders() -> dict[str, Convolution]:
@@ -86,8 +86,9 @@ def key_to_picture_ms(runs: int) -> float | None:
     import gradio as gr
     from playwright.sync_api import sync_playwright
 
-    from explorer.session import Session
-    from explorer.tabs import components, convolution
+    from explorer.session.steps import Session
+    from explorer.tabs import components
+    from explorer.tabs.convolution import lab as convolution
 
     with gr.Blocks(analytics_enabled=False) as app, gr.Tabs(), gr.Tab("Convolution"):
         convolution.build(gr.State(Session()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from benchmarks.timing import HEAD, medians_ms, row
-from explorer.session import Session, Step, read_session, save_session
+from explorer.session.steps import Session, Step, read_session, save_session
 from notebooks_export import build_notebook, build_submission, perform, to_pdf
 from notebooks_export.kinds.registry import NAMES
 
@@ -15,8 +15,8 @@ STEPS = 20
 
 def session_of_20_steps() -> Session:
     """Twenty pictures with their code: activations of the bundled network."""
-    look = {"model": "efficientnet_lite0", "image": "sample:Cheetah", "layer": "blocks.2"}
-    step = Step("activation.map", look, title="Activations")
+    selection = {"model": "efficientnet_lite0", "image": "sample:Cheetah", "layer": "blocks.2"}
+    step = Step("activation.map", selection, title="Activations")
     [done] = perform(Session(steps=(step,))).steps
     return Session("Twenty steps", tuple(replace(done, title=f"Step {i}") for i in range(STEPS)))
 

@@ -26,7 +26,7 @@ import torchvision
 
 import explorer
 from benchmarks.timing import HEAD, medians_ms, row
-from explorer.activations import ActivationCache, capture_all
+from explorer.activations.capture import ActivationCache, capture_all
 from explorer.allocator import keep_freed_pages
 
 TARGET = 243

@@ -17,10 +17,10 @@ from collections.abc import Callable
 
 import torch
 
-from explorer.layers import GraphTrace, trace
-from explorer.models import from_module, load_model
-from explorer.receptive_field import receptive_fields
-from explorer.receptive_field_graph import graph_fields
+from explorer.fields.graph import graph_fields
+from explorer.fields.theoretical import receptive_fields
+from explorer.layers.listing import GraphTrace, trace
+from explorer.networks.load import from_module, load_model
 
 
 def median_seconds(work: Callable[[], object], runs: int) -> float:

@@ -19,7 +19,7 @@ import torch
 from explorer.allocator import keep_freed_pages
 from training import load_dataset, train
 from training.config import RECIPES
-from training.setup import choose_device
+from training.loop.setup import choose_device
 
 GOALS = (0.90, 0.94)
 

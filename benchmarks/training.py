@@ -34,8 +34,8 @@ from torchvision import transforms
 import explorer
 from explorer.allocator import keep_freed_pages
 from training import Dataset, TrainConfig, load_dataset, train
-from training.slots import count_cores
-from training.worker import be_polite
+from training.runs.slots import count_cores
+from training.runs.worker import be_polite
 
 PLAIN = TrainConfig(dataset="shapes10", epochs=1, device="cpu")
 AUGMENTED = replace(PLAIN, augmentation=("flip", "crop"), normalization=(0.5, 0.5))

@@ -1,51 +1,57 @@
 """Look inside a convolutional network: the public names, nothing else."""
 
-from explorer.activations import Activation, ActivationCache, Capture, capture_activations
-from explorer.architecture import architecture
-from explorer.architecture_text import architecture_table, describe_network
-from explorer.attribution import Attribution, ClassComparison, attribute, compare_classes
-from explorer.captions import describe_activation, describe_attribution, describe_comparison
-from explorer.catalogue import ModelInfo, catalogue
-from explorer.channel_grid import channel_grid, channel_grid_picture, describe_channel_grid
-from explorer.convolution import Convolution, Window, convolve, output_size
-from explorer.convolution_drawing import window_at
-from explorer.convolution_figures import downsampling_figure, window_figure
-from explorer.convolution_reading import read_off
-from explorer.convolution_size import derive_size
-from explorer.convolution_words import describe_downsampling, describe_window
-from explorer.effective_receptive_field import EffectiveField, central_half, effective_receptive_field
+from explorer.activations.captions import describe_activation, describe_attribution, describe_comparison
+from explorer.activations.capture import Activation, ActivationCache, Capture, capture_activations
+from explorer.activations.channel_grid import channel_grid, channel_grid_picture, describe_channel_grid
+from explorer.activations.largest_values import (
+    describe_largest_values,
+    largest_values,
+    largest_values_picture,
+)
+from explorer.activations.layer_comparison import (
+    compare_layers,
+    describe_layer_comparison,
+    layer_comparison_picture,
+)
+from explorer.activations.reduction import PCABasis, Reduction, reduce, strongest_channels
+from explorer.convolution.arithmetic import Convolution, Window, convolve, output_size
+from explorer.convolution.display import window_at
+from explorer.convolution.paper import downsampling_figure, window_figure
+from explorer.convolution.pooling import compare_downsampling, pool
+from explorer.convolution.reading import read_off
+from explorer.convolution.size import derive_size
+from explorer.convolution.words import describe_downsampling, describe_window
 from explorer.errors import ExplorerError
-from explorer.images import Placement, read_image, sample_images
-from explorer.layer_comparison import compare_layers, describe_layer_comparison, layer_comparison_picture
-from explorer.layers import Layer, list_layers
-from explorer.models import LoadedModel, from_module, load_model
-from explorer.overlay import colourise, default_colormap, enlarged, overlay
-from explorer.pooling import compare_downsampling, pool
-from explorer.practice import Exercise, Marking, make_exercise
-from explorer.practice import mark as mark_exercise
-from explorer.practice_figure import exercise_figure
-from explorer.practice_words import describe_answer, describe_exercise, describe_marking
-from explorer.predictions import Prediction, predict
-from explorer.preprocessing import Preprocess
-from explorer.receptive_field import (
+from explorer.fields.effective import EffectiveField, central_half, effective_receptive_field
+from explorer.fields.paper.growth import network_fields_figure, stack_fields_figure
+from explorer.fields.paper.picture import field_picture
+from explorer.fields.report import describe_network_fields, describe_stack_fields, units_seeing
+from explorer.fields.stack import StackLayer, stack_fields
+from explorer.fields.theoretical import (
     ReceptiveField,
     catalogue_fields,
     network_fields,
     receptive_field,
     receptive_fields,
 )
-from explorer.receptive_field_figures import network_fields_figure, stack_fields_figure
-from explorer.receptive_field_picture import field_picture
-from explorer.receptive_field_report import describe_network_fields, describe_stack_fields, units_seeing
-from explorer.receptive_field_stack import StackLayer, stack_fields
-from explorer.receptive_field_words import (
-    describe_effective_field,
-    describe_mixing,
-    describe_pixel,
-    describe_unit,
-)
-from explorer.reduction import PCABasis, Reduction, reduce, strongest_channels
-from explorer.vector_view import describe_largest_values, largest_values, largest_values_picture
+from explorer.fields.words import describe_effective_field, describe_mixing, describe_pixel, describe_unit
+from explorer.former_names import find_former_modules
+from explorer.images.decode import read_image, sample_images
+from explorer.images.geometry import Placement
+from explorer.images.overlay import colourise, default_colormap, enlarged, overlay
+from explorer.layers.architecture import architecture
+from explorer.layers.architecture_words import architecture_table, describe_network
+from explorer.layers.listing import Layer, list_layers
+from explorer.networks.catalogue import ModelInfo, catalogue
+from explorer.networks.load import LoadedModel, from_module, load_model
+from explorer.networks.predictions import Prediction, predict
+from explorer.networks.preprocessing import Preprocess
+from explorer.practice.exercises import Exercise, Marking, make_exercise
+from explorer.practice.exercises import mark as mark_exercise
+from explorer.practice.paper import exercise_figure
+from explorer.practice.words import describe_answer, describe_exercise, describe_marking
+from explorer.saliency.attribution import Attribution, ClassComparison, attribute, compare_classes
+from explorer.shadowing import warn_if_shadowed
 from explorer.version import __version__
 
 __all__ = [
@@ -137,3 +143,6 @@ __all__ = [
     "window_at",
     "window_figure",
 ]
+
+find_former_modules()
+warn_if_shadowed()

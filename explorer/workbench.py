@@ -10,14 +10,21 @@ from typing import Protocol
 
 import numpy as np
 
-from explorer.activations import ActivationCache, Capture
-from explorer.attribution import Attribution, ClassComparison, Method, Objective, attribute, difference
+from explorer.activations.capture import ActivationCache, Capture
 from explorer.caches import ByteBudgetCache
-from explorer.download import DownloadProgress
 from explorer.errors import ExplorerError
-from explorer.images import digest, read_image
-from explorer.models import LoadedModel, load_model
-from explorer.preprocessing import Framing
+from explorer.images.decode import digest, read_image
+from explorer.networks.download import DownloadProgress
+from explorer.networks.load import LoadedModel, load_model
+from explorer.networks.preprocessing import Framing
+from explorer.saliency.attribution import (
+    Attribution,
+    ClassComparison,
+    Method,
+    Objective,
+    attribute,
+    difference,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +36,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Look:
+class Selection:
     """What one user looks at: a network, a picture, and how the picture is framed for it."""
 
     model: str
@@ -40,7 +47,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What is asked of an attribution; with a :class:`Look` it says everything about the result."""
+    """What is asked of an attribution; with a :class:`Selection` it says everything about the result."""
 
     target: int
     method: Method = "gradient"
@@ -140,54 +147,57 @@ class Workbench:
 
         return self._pictures.get_or_make((path, changed), decode)
 
-    def look(self, model: str, image_path: str, framing: Framing = "crop") -> Look:
+    def select(self, model: str, image_path: str, framing: Framing = "crop") -> Selection:
         """Name what is to be looked at; decodes the picture, and does not load the network."""
-        return Look(model, image_path, self.picture(image_path).digest, framing)
+        return Selection(model, image_path, self.picture(image_path).digest, framing)
 
-    def capture(self, look: Look, layers: tuple[str, ...] = ()) -> Capture:
+    def capture(self, selection: Selection, layers: tuple[str, ...] = ()) -> Capture:
         """The forward pass that shows everything about a look: run once, then remembered."""
         return self.activations.capture(
-            self.model(look.model),
-            self.picture(look.image_path).pixels,
+            self.model(selection.model),
+            self.picture(selection.image_path).pixels,
             layers,
-            framing=look.framing,
-            image_digest=look.image_digest,
+            framing=selection.framing,
+            image_digest=selection.image_digest,
         )
 
     def attribution(
-        self, look: Look, explanation: Explanation, on_progress: Callable[[float], None] | None = None
+        self,
+        selection: Selection,
+        explanation: Explanation,
+        on_progress: Callable[[float], None] | None = None,
     ) -> Attribution:
         """An attribution: computed once, then remembered.
 
         Raises:
             ExplorerError: as :func:`explorer.attribute`.
         """
-        model = self.model(look.model)
-        key = (model.serial, look.image_digest, look.framing, explanation)
+        model = self.model(selection.model)
+        key = (model.serial, selection.image_digest, selection.framing, explanation)
         return self._attributions.get_or_make(
             key,
             lambda: attribute(
                 model,
-                self.picture(look.image_path).pixels,
+                self.picture(selection.image_path).pixels,
                 explanation.target,
                 explanation.method,
                 objective=explanation.objective,
                 signed=explanation.signed,
                 layer=explanation.layer,
-                framing=look.framing,
+                framing=selection.framing,
                 on_progress=on_progress,
             ),
         )
 
     def comparison(
         self,
-        look: Look,
+        selection: Selection,
         first: Explanation,
         second: Explanation,
         on_progress: Callable[[float], None] | None = None,
     ) -> ClassComparison:
         """Two classes and what separates them, from attributions that are remembered one by one."""
         report = on_progress or (lambda share: None)
-        a = self.attribution(look, first, lambda share: report(share / 2))
-        b = self.attribution(look, second, lambda share: report((1 + share) / 2))
+        a = self.attribution(selection, first, lambda share: report(share / 2))
+        b = self.attribution(selection, second, lambda share: report((1 + share) / 2))
         return difference(a, b)

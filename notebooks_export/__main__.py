@@ -39,10 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def export(options: argparse.Namespace) -> list[Path]:
     """Write what the options ask for; returns the files. Nothing is written before all of it is made."""
-    from notebooks_export.replay import perform
+    from notebooks_export.notebook.perform import perform
     from notebooks_export.submission import build_submission, export_files, open_session
-    from training.checkpoint import write_whole
-    from training.runs import DEFAULT_ROOT
+    from training.loop.checkpoint import write_whole
+    from training.runs.folders import DEFAULT_ROOT
 
     runs = DEFAULT_ROOT if options.runs is None else Path(options.runs)
     if options.runs is not None and not runs.is_dir():

@@ -12,13 +12,13 @@ from typing import Any
 
 import nbformat
 
-from explorer.archive import MAX_BYTES, pack
 from explorer.errors import ExplorerError
-from explorer.session import Session, content_hash, read_session, save_session
+from explorer.session.archive import MAX_BYTES, pack
+from explorer.session.steps import Session, content_hash, read_session, save_session
 from notebooks_export.kinds.registry import NAMES, find_kind
-from notebooks_export.notebook import build_notebook, notebook_files
-from notebooks_export.pdf import to_pdf
-from training.runs import DEFAULT_ROOT
+from notebooks_export.notebook.build import build_notebook, notebook_files
+from notebooks_export.paper.pdf import to_pdf
+from training.runs.folders import DEFAULT_ROOT
 
 MAX_SURNAME = 60
 _SURNAME = re.compile(r"[A-Za-z]+(-[A-Za-z]+)*")
@@ -94,7 +94,7 @@ def open_session(source: str | Path | bytes) -> Session:
     """A saved session, from a file or its bytes.
 
     Raises:
-        ExplorerError: as :func:`explorer.session.read_session`, or the file can't be read.
+        ExplorerError: as :func:`explorer.session.steps.read_session`, or the file can't be read.
     """
     if isinstance(source, bytes):
         return read_session(source, NAMES)

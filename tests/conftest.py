@@ -14,8 +14,8 @@ import torch
 from hypothesis import settings
 
 import explorer
-from explorer.models import LoadedModel
-from explorer.preprocessing import Preprocess
+from explorer.networks.load import LoadedModel
+from explorer.networks.preprocessing import Preprocess
 
 # The same examples on every run and every computer, and no verdict on how fast it is.
 settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=True)

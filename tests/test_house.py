@@ -15,7 +15,7 @@ import explorer
 
 ROOT = Path(__file__).parents[1]
 WINGS = {"explorer": 0, "training": 1, "notebooks_export": 2}
-FILES = sorted(f for wing in WINGS for f in (ROOT / wing).rglob("*.py")) + [
+FILES = sorted(f for extra_tab in WINGS for f in (ROOT / extra_tab).rglob("*.py")) + [
     f for f in [ROOT / "launch.py"] if f.is_file()
 ]
 # Inside the explorer, lower floors know nothing of higher ones.
@@ -65,12 +65,12 @@ def ids(files: list[Path]) -> list[str]:
 
 @pytest.mark.parametrize("file", FILES, ids=ids(FILES))
 def test_imports_point_one_way(file: Path) -> None:
-    wing = file.relative_to(ROOT).parts[0]
-    if wing == "launch.py":
+    extra_tab = file.relative_to(ROOT).parts[0]
+    if extra_tab == "launch.py":
         return
     for other, height in WINGS.items():
-        if height > WINGS[wing]:
-            assert not uses(file, other), f"{wing} must not know {other}"
+        if height > WINGS[extra_tab]:
+            assert not uses(file, other), f"{extra_tab} must not know {other}"
     assert not uses(file, "launch")
     assert not uses(file, "tests")
 
@@ -131,9 +131,9 @@ def test_what_takes_plain_arrays_knows_no_network(name: str) -> None:
     known = {n for n in imported(ROOT / "explorer" / f"{name}.py") if n.startswith("explorer.")}
     allowed = {
         "explorer.errors",
-        "explorer.convolution_size",
-        "explorer.convolution_reading",
-        "explorer.pooling",
+        "explorer.convolution.size",
+        "explorer.convolution.reading",
+        "explorer.convolution.pooling",
     }
     assert {".".join(n.split(".")[:2]) for n in known} <= allowed
     assert not uses(ROOT / "explorer" / f"{name}.py", "torch") or name == "convolution"
@@ -154,7 +154,7 @@ def test_importing_the_explorer_downloads_and_loads_nothing() -> None:
         "def no(*a, **k): raise AssertionError('the network was asked')\n"
         "socket.socket.connect = no\n"
         "import explorer\n"
-        "explorer.catalogue()\n"
+        "explorer.networks.catalogue()\n"
         "explorer.sample_images()\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, timeout=120)

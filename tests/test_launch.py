@@ -18,7 +18,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 import launch
-from explorer.images import sample_images
+from explorer.images.decode import sample_images
 from tests.serving import ROOT, served, status
 
 
@@ -56,9 +56,9 @@ def test_a_public_link_gets_a_login_unless_told_otherwise():
 @pytest.mark.parametrize("given", ["ada", "ada:", ":secret", ""])
 def test_a_login_that_is_none_is_refused(given, capsys):
     assert launch.main(["--auth", given]) == 2
-    said = capsys.readouterr().err
-    assert repr(given) in said
-    assert "USER:PASS" in said
+    sentence = capsys.readouterr().err
+    assert repr(given) in sentence
+    assert "USER:PASS" in sentence
 
 
 @pytest.fixture(scope="module")
@@ -162,11 +162,11 @@ def test_shared_without_a_connection_goes_on_locally_behind_a_login(tmp_path):
             if "password" in running.printed():
                 break
             time.sleep(0.1)
-        said = running.printed()
-        assert "No public link could be made: it needs a connection, and --offline allows none." in said
+        sentence = running.printed()
+        assert "No public link could be made: it needs a connection, and --offline allows none." in sentence
         for trace in ("frpc", "share link", "huggingface"):  # of gradio's trying it all the same
-            assert trace not in said
-        user, password = re.search(r"Login: (\S+)\s+password: (\S+)", said).groups()
+            assert trace not in sentence
+        user, password = re.search(r"Login: (\S+)\s+password: (\S+)", sentence).groups()
         assert status(running.url + "gradio_api/info") == 401
         assert status(running.url + "gradio_api/queue/join", b"{}") == 401
         client = Client(running.url, auth=(user, password), verbose=False)

@@ -13,9 +13,9 @@ def test_the_example_runs_and_says_cheetah(capsys):
     example = re.search(r"```python\n(import explorer.*?)```", README, re.DOTALL)
     assert example is not None
     exec(compile(example[1], "README.md", "exec"), {})
-    said = capsys.readouterr().out
-    assert "label='cheetah'" in said
-    assert "ReceptiveField(layer='blocks.4.2.add'" in said
+    sentence = capsys.readouterr().out
+    assert "label='cheetah'" in sentence
+    assert "ReceptiveField(layer='blocks.4.2.add'" in sentence
 
 
 def test_the_gate_runs_the_readme_s_own_test_command():

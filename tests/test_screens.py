@@ -14,19 +14,19 @@ LIST_EVENTS = """
 import json, sys
 from pathlib import Path
 from explorer.tabs import components
-from explorer.tabs.app import build_app
+from explorer.tabs.shell.app import build_app
 from explorer.workbench import Workbench
-from notebooks_export import tab as export_tab
-from training.catalogue import TrainedModels
-from training.shelf import Shelf
-from training.tabs import wing as training_wing
+from notebooks_export.tabs import screen as export_tab
+from training.runs.catalogue import TrainedModels
+from training.data.opened import DatasetCache
+from training.tabs import screen as training_tab
 from training.tabs.lab import Lab
 
 trained = TrainedModels(Path(sys.argv[1]))
 bench = Workbench(offline=True, source=trained)
-lab = Lab(bench, trained, Shelf(offline=True), device="cpu", typed_paths=True)
+lab = Lab(bench, trained, DatasetCache(offline=True), device="cpu", typed_paths=True)
 page = build_app(
-    bench, model="efficientnet_lite0", wings=[training_wing.wing(lab), export_tab.wing(trained)]
+    bench, model="efficientnet_lite0", extra_tabs=[training_tab.extra_tab(lab), export_tab.extra_tab(trained)]
 )
 
 def says_errors(handler):
@@ -41,13 +41,13 @@ print(json.dumps([(event.fn.__qualname__, bool(event.queue), says_errors(event.f
 
 def test_events_beside_the_queue_have_no_messages_to_lose(tmp_path: Path) -> None:
     """gradio's page hides what is raised in an event with ``queue=False``: who may refuse goes through it."""
-    told = subprocess.run(
+    listed = subprocess.run(
         [sys.executable, "-c", LIST_EVENTS, str(tmp_path)],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    events = json.loads(told.stdout.splitlines()[-1])
+    events = json.loads(listed.stdout.splitlines()[-1])
     assert sum(says_errors for _, _, says_errors in events) > 30
     assert [name for name, queued, says_errors in events if says_errors and not queued] == []

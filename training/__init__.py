@@ -1,32 +1,35 @@
 """Train a small network, watch it, stop it, resume it, compare it."""
 
 from training.config import RECIPES, TrainConfig
-from training.data import Dataset, channel_statistics, class_counts, gallery, load_dataset
-from training.explain import confident_mistakes
-from training.figures import accuracy_figure, augmentation_pairs, confusion_figure, tile
-from training.film import describe_film, film_figure
-from training.inside import first_convolution, look_inside
-from training.loop import train
-from training.mistake_views import cell_images
-from training.networks import build_network, count_parameters, describe, list_networks
-from training.reports import (
+from training.data.examples import augmentation_pairs, gallery
+from training.data.load import Dataset, channel_statistics, class_counts, load_dataset
+from training.loop.train import train
+from training.networks.build import build_network, count_parameters, describe, list_networks
+from training.report.classes import class_shares
+from training.report.inside import first_convolution, look_inside
+from training.report.mistakes import cell_images
+from training.report.paper.figures import accuracy_figure, confusion_figure, tile
+from training.report.paper.film import film_figure
+from training.report.paper.reports import (
     classes_figure,
-    compare_histories,
-    describe_classes,
-    describe_confusion,
-    describe_first_layer,
-    describe_histories,
-    describe_mistakes,
     first_layer_figure,
     gallery_figure,
     mistakes_figure,
-    predict_images,
-    recorded_history,
     runs_figure,
 )
+from training.report.predictions import confident_mistakes, predict_images
+from training.report.words import (
+    compare_histories,
+    describe_classes,
+    describe_confusion,
+    describe_film,
+    describe_first_layer,
+    describe_histories,
+    describe_mistakes,
+    recorded_history,
+)
 from training.results import EpochResult, Progress
-from training.run_views import class_shares
-from training.trained import epochs_of, load_trained, shipped_runs, trained_runs
+from training.runs.trained import epochs_of, load_trained, shipped_runs, trained_runs
 
 __all__ = [
     "RECIPES",

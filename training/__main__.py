@@ -22,10 +22,11 @@ from typing import Any
 
 from explorer.allocator import keep_freed_pages
 from explorer.errors import ExplorerError
-from training import distributed, runs
+from training import distributed
 from training.config import RECIPES, TrainConfig
-from training.setup import choose_device
-from training.worker import Stopped, be_polite, work
+from training.loop.setup import choose_device
+from training.runs import folders as runs
+from training.runs.worker import Stopped, be_polite, work
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

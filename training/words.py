@@ -9,8 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from training.config import SHEET, TrainConfig
-from training.layer_line import is_layer_line
-from training.runs import Run
+from training.networks.layer_line import is_layer_line
 
 DATASET_TITLES: Mapping[str, str] = MappingProxyType(
     {
@@ -47,56 +46,42 @@ def preparation(config: TrainConfig) -> str:
     """Augmentation and normalisation: ``plain``, or ``flip + crop, normalised``."""
     changes = [AUGMENTATION_TITLES[name] for name in config.augmentation]
     changes += [f"mixup {config.mixup:g}"] if config.mixup else []
-    said = [" + ".join(changes)] if changes else []
+    sentence = [" + ".join(changes)] if changes else []
     if config.normalization == "measured":
-        said.append("normalised as measured")
+        sentence.append("normalised as measured")
     elif config.normalization:
-        said.append("normalised to {:g} ± {:g}".format(*config.normalization))
-    return ", ".join(said) or "plain"
+        sentence.append("normalised to {:g} ± {:g}".format(*config.normalization))
+    return ", ".join(sentence) or "plain"
 
 
 def facets(config: TrainConfig) -> dict[str, str]:
     """Everything that a recipe says, in words by subject."""
-    said = {
+    sentence = {
         "network": network_title(config.network),
         "data": dataset_title(config),
         "preparation": preparation(config),
     }
     for field in fields(TrainConfig):
         if field.name not in _OTHERWISE:
-            said[field.name] = _knob(field.name, getattr(config, field.name))
-    return said
+            sentence[field.name] = _knob(field.name, getattr(config, field.name))
+    return sentence
 
 
 def recipe_title(config: TrainConfig) -> str:
     """What a run trains, and where its recipe departs from the exercise sheet's."""
-    usual, said = facets(SHEET), facets(config)
-    title = f"{said.pop('network')} on {said.pop('data')}, {said.pop('preparation')}"
-    return ", ".join([title, *(words for subject, words in said.items() if words != usual[subject])])
+    usual, sentence = facets(SHEET), facets(config)
+    title = f"{sentence.pop('network')} on {sentence.pop('data')}, {sentence.pop('preparation')}"
+    return ", ".join([title, *(words for subject, words in sentence.items() if words != usual[subject])])
 
 
 def legend_titles(configs: Sequence[TrainConfig]) -> list[str]:
     """Titles that tell these recipes apart: what all share is left out."""
-    said = [facets(config) for config in configs]
-    apart = [subject for subject in facets(SHEET) if len({words[subject] for words in said}) > 1]
+    sentence = [facets(config) for config in configs]
+    apart = [subject for subject in facets(SHEET) if len({words[subject] for words in sentence}) > 1]
     return [
         ", ".join(words[subject] for subject in apart) or recipe_title(config)
-        for words, config in zip(said, configs, strict=True)
+        for words, config in zip(sentence, configs, strict=True)
     ]
-
-
-def run_line(run: Run) -> str:
-    """One run in a list: what it trains, how far it is, and its name."""
-    return f"{recipe_title(run.config)}  ·  {state(run)}  ·  {run.name}"
-
-
-def state(run: Run) -> str:
-    """``running, epoch 3 of 10``."""
-    if run.status == "running" and run.epochs_done < run.config.epochs:
-        return f"running, epoch {run.epochs_done + 1} of {run.config.epochs}"
-    if run.status == "finished":
-        return f"finished, {_epochs(run.epochs_done)}"
-    return f"{run.status}, {run.epochs_done} of {_epochs(run.config.epochs)}"
 
 
 def _knob(name: str, value: Any) -> str:

@@ -23,11 +23,11 @@ import numpy as np
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from explorer.captions import number
+from explorer.activations.captions import number
 from explorer.errors import ExplorerError
-from explorer.layers import Layer
-from explorer.overlay import colour_table, enlarged
-from explorer.predictions import Prediction
+from explorer.images.overlay import colour_table, enlarged
+from explorer.layers.listing import Layer
+from explorer.networks.predictions import Prediction
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -122,26 +122,26 @@ def stepwise(work: Callable[[Callable[[Any], None]], R]) -> Generator[Any, None,
     ``work`` takes a function to report progress with. When the user cancels or closes the page, gradio closes
     the generator, and the next report raises :class:`Cancelled` inside the work.
     """
-    told: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+    listed: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
     cancelled = threading.Event()
 
     def report(progress: Any) -> None:
         if cancelled.is_set():
             raise Cancelled
-        told.put(("progress", progress))
+        listed.put(("progress", progress))
 
     def run() -> None:
         try:
-            told.put(("result", work(report)))
+            listed.put(("result", work(report)))
         except Cancelled:
             pass
         except BaseException as error:  # handed to the waiting handler, which raises it
-            told.put(("error", error))
+            listed.put(("error", error))
 
     threading.Thread(target=run, daemon=True).start()
     try:
         while True:
-            kind, value = told.get()
+            kind, value = listed.get()
             if kind == "progress":
                 yield value
             elif kind == "error":
@@ -157,15 +157,15 @@ def cancel_button(text: str = "Cancel") -> gr.Button:
     return gr.Button(text, size="sm", elem_classes="cancel")
 
 
-def on_cancel(stop: gr.Button, running: list[Any], working: gr.HTML, said: str = "") -> Any:
-    """Let a button end what is running; ``working`` says ``said`` instead of the progress."""
+def on_cancel(stop: gr.Button, running: list[Any], working: gr.HTML, sentence: str = "") -> Any:
+    """Let a button end what is running; ``working`` says ``sentence`` instead of the progress."""
 
     def settle() -> str:
         # What was on its way to the page when it was cancelled comes first.
         time.sleep(0.5)
-        return said
+        return sentence
 
-    return stop.click(lambda: said, None, working, cancels=running, **QUIET).then(
+    return stop.click(lambda: sentence, None, working, cancels=running, **QUIET).then(
         settle, None, working, **QUIET
     )
 
@@ -272,7 +272,7 @@ def filled(
     laid: Callable[[], np.ndarray],
     alone: Callable[[], np.ndarray],
     bar: str,
-    said: str,
+    sentence: str,
 ) -> tuple[Any, ...]:
     """Updates for a pane's outputs: the overlay ``laid``, beside the picture, or the map ``alone``."""
     hidden = gr.update(visible=False)
@@ -281,12 +281,12 @@ def filled(
             gr.update(value=picture_file(enlarged(alone(), 448), "map"), visible=True),
             hidden,
             bar,
-            note(said),
+            note(sentence),
         )
     file = picture_file(laid(), "overlay")
     if shown == "slider":
-        return hidden, gr.update(value=(picture_file(pixels), file), visible=True), bar, note(said)
-    return gr.update(value=file, visible=True), hidden, bar, note(said)
+        return hidden, gr.update(value=(picture_file(pixels), file), visible=True), bar, note(sentence)
+    return gr.update(value=file, visible=True), hidden, bar, note(sentence)
 
 
 def class_choices(labels: Sequence[str]) -> list[tuple[str, int]]:
@@ -346,5 +346,5 @@ def _gradient_of(colormap: str) -> str:
 
 
 def _in_words(error: ExplorerError) -> str:
-    said = f"{error.on_page()}."
-    return html.escape(said[:1].upper() + said[1:], quote=False)
+    sentence = f"{error.on_page()}."
+    return html.escape(sentence[:1].upper() + sentence[1:], quote=False)

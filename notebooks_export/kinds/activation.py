@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from explorer.channel_grid import COUNT as CHANNELS
-from explorer.overlay import Interpolation
-from explorer.preprocessing import Framing
-from explorer.reduction import Method as Reduction
-from explorer.vector_view import COUNT as LARGEST
-from notebooks_export.colour_bars import ColourBar
+from explorer.activations.channel_grid import COUNT as CHANNELS
+from explorer.activations.largest_values import COUNT as LARGEST
+from explorer.activations.reduction import Method as Reduction
+from explorer.images.overlay import Interpolation
+from explorer.networks.preprocessing import Framing
 from notebooks_export.kinds.cell import Given, activation, captured, literal, map_shown, written
 from notebooks_export.kinds.kind import Arguments, Kind
 from notebooks_export.kinds.numbers import Numbers, Scope, scales
@@ -25,6 +24,7 @@ from notebooks_export.kinds.parameters import (
     several,
     whole,
 )
+from notebooks_export.paper.colour_bars import ColourBar
 
 
 class ActivationMap(OfPicture):
@@ -74,14 +74,14 @@ def _map(given: Given) -> list[str]:
     options = {"method": given["method"]} | ({used: given[used]} if used else {})
     named = [f"{name}={literal(value)}" for name, value in options.items()]
     call = written("explorer.reduce", "activation", *named, *(["basis=basis"] if basis else []))
-    look = {key: given[key] for key in ("colormap", "interpolation", "limits") if given[key] is not None}
+    selection = {key: given[key] for key in ("colormap", "interpolation", "limits") if given[key] is not None}
     return [
         *captured(given, [given["layer"]]),
         f"activation = {activation(given)}",
         *basis,
         f"view = {call}",
         "print(explorer.describe_activation(activation, view))",
-        map_shown(given, "view", **look),
+        map_shown(given, "view", **selection),
     ]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pprint import pformat
 from typing import Any
 
-from explorer.session import FIGURE_DPI
+from explorer.session.steps import FIGURE_DPI
 from training import TrainConfig
 
 WIDTH = 88

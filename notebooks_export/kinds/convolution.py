@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from explorer.convolution import PADDING_MODES
+from explorer.convolution.arithmetic import PADDING_MODES
 from notebooks_export.kinds.cell import Given, figure_shown, literal, written
 from notebooks_export.kinds.kind import Arguments, Kind
 from notebooks_export.kinds.numbers import Numbers, Scope

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from explorer.session import Step
+from explorer.session.steps import Step
 from notebooks_export.kinds.cell import Given
 from notebooks_export.kinds.numbers import Numbers, Scope
 from notebooks_export.kinds.parameters import Parameters, checked

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import Annotated
 
-from explorer.architecture import LayerSummary
+from explorer.layers.architecture import LayerSummary
 from notebooks_export.kinds.cell import Given, written
 from notebooks_export.kinds.kind import Arguments, Kind
 from notebooks_export.kinds.numbers import Numbers, Scope
@@ -46,11 +46,11 @@ def _layer_numbers(arguments: Arguments, scope: Scope) -> Numbers:
 
 
 def _layer_table(rows: Sequence[LayerSummary]) -> str:
-    told = io.StringIO()
-    table = csv.writer(told, lineterminator="\n")
+    written_out = io.StringIO()
+    table = csv.writer(written_out, lineterminator="\n")
     table.writerow(("layer", "kind", "settings", "channels", "height", "width", "parameters"))
     table.writerows((row.name, row.kind, row.settings, *row.shape, row.parameters) for row in rows)
-    return told.getvalue()
+    return written_out.getvalue()
 
 
 KINDS = (

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from explorer.overlay import default_colormap
-from notebooks_export.colour_bars import ColourBar, three_bars
+from explorer.images.overlay import default_colormap
+from notebooks_export.paper.colour_bars import ColourBar, three_bars
 
 _PARTS = {"nmf": ("part 1, red", "part 2, green", "part 3, blue")}
 _COMPONENTS = ("PC1, red", "PC2, green", "PC3, blue")

@@ -14,15 +14,15 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from explorer.catalogue import catalogue
 from explorer.errors import ExplorerError, suggest
-from explorer.images import sample_images
-from explorer.overlay import DIVERGING, SEQUENTIAL
-from explorer.picture_zip import OWN_DATA
-from explorer.preprocessing import Framing
-from explorer.receptive_field_stack import Kind as StackKind
+from explorer.fields.stack import Kind as StackKind
+from explorer.images.decode import sample_images
+from explorer.images.overlay import DIVERGING, SEQUENTIAL
+from explorer.networks.catalogue import catalogue
+from explorer.networks.preprocessing import Framing
+from explorer.session.picture_zip import OWN_DATA
 from training import TrainConfig, list_networks
-from training.layer_line import is_layer_line
+from training.networks.layer_line import is_layer_line
 
 MAX_CELLS = 4096
 MAX_RUNS = 12
@@ -30,7 +30,7 @@ MAX_EPOCHS = 120  # rows of numbers in a cell
 SAMPLE = "sample:"
 REMEDY = "correct the step, or remove it"
 _HASH = re.compile(r"[0-9a-f]{64}")
-_RUN = re.compile(r"\w[\w .,+=-]{0,109}@[0-9]{1,6}")  # as training.runs names them
+_RUN = re.compile(r"\w[\w .,+=-]{0,109}@[0-9]{1,6}")  # as training.runs.folders names them
 _LAYER = re.compile(r"[A-Za-z_][\w.]{0,199}")
 
 
@@ -105,7 +105,7 @@ def network_reference(value: str) -> str:
     name, _, digest = value.partition(":")
     if value in catalogue() or _RUN.fullmatch(value) or (name in catalogue() and _HASH.fullmatch(digest)):
         return value
-    remedy = suggest(value[:80], catalogue(), "explorer.catalogue()")
+    remedy = suggest(value[:80], catalogue(), "explorer.networks.catalogue()")
     rule = "is neither in the catalogue nor RUN@EPOCH nor NAME:SHA-256"
     raise ExplorerError(f"network {value!r:.100}", rule, remedy)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from explorer.practice import ASKED, LEVELS
+from explorer.practice.exercises import ASKED, LEVELS
 from notebooks_export.kinds.cell import Given, figure_shown, literal, written
 from notebooks_export.kinds.kind import Kind
 from notebooks_export.kinds.parameters import Flag, Parameters, Sides, Typed, one_of, several, whole

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from explorer.catalogue import catalogue
-from explorer.images import sample_images
-from explorer.receptive_field_drawing import HEAT_COLORMAP, heat_limit
-from notebooks_export.colour_bars import ColourBar
+from explorer.fields.display import HEAT_COLORMAP, heat_limit
+from explorer.images.decode import sample_images
+from explorer.networks.catalogue import catalogue
 from notebooks_export.kinds.cell import Given, figure_shown, literal, written
 from notebooks_export.kinds.kind import Arguments, Kind
 from notebooks_export.kinds.numbers import Numbers, Scope
@@ -22,6 +21,7 @@ from notebooks_export.kinds.parameters import (
     several,
     whole,
 )
+from notebooks_export.paper.colour_bars import ColourBar
 
 
 class OfLayer(OfNetwork):
@@ -88,10 +88,10 @@ def _unit(given: Given) -> list[str]:
             f"Image.fromarray({drawn})",
         ]
     row, column = given["unit"]
-    said = f"explorer.describe_unit(field, {row}, {column}, placement, {given.model}.preprocess.crop_px)"
+    sentence = f"explorer.describe_unit(field, {row}, {column}, placement, {given.model}.preprocess.crop_px)"
     return [
         *lines,
-        f"print({said})",
+        f"print({sentence})",
         f"Image.fromarray(explorer.field_picture({given.image}, placement, field.box({row}, {column})))",
     ]
 

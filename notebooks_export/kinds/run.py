@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator
 
 from explorer.errors import ExplorerError
-from explorer.preprocessing import Framing
+from explorer.networks.preprocessing import Framing
 from notebooks_export.kinds import run_table
 from notebooks_export.kinds.cell import Given, figure_shown, literal, written
 from notebooks_export.kinds.kind import Arguments, Kind
@@ -34,9 +34,9 @@ from notebooks_export.kinds.parameters import (
     whole,
 )
 from training import TrainConfig
-from training.inside import MOST_MOMENTS
-from training.reports import recorded_rows
-from training.run_views import MOST_CLASSES
+from training.report.classes import MOST_CLASSES
+from training.report.inside import MOST_SNAPSHOTS
+from training.report.words import recorded_rows
 
 _Runs = several(1, MAX_RUNS)
 ABSENT = "pictures-that-did-not-come-along"
@@ -45,8 +45,8 @@ ABSENT = "pictures-that-did-not-come-along"
 
 def _epochs_of_one_run(value: Any) -> Any:
     """In the order of their epochs; refused unless all are of one run, each named once."""
-    if not isinstance(value, Mapping) or not 1 <= len(value) <= MOST_MOMENTS:
-        rule = f"is not a mapping of 1 to {MOST_MOMENTS} epochs of a run, RUN@EPOCH, to their test accuracy"
+    if not isinstance(value, Mapping) or not 1 <= len(value) <= MOST_SNAPSHOTS:
+        rule = f"is not a mapping of 1 to {MOST_SNAPSHOTS} epochs of a run, RUN@EPOCH, to their test accuracy"
         raise ExplorerError(f"{value!r:.80}", rule, REMEDY)
     named = {str(key): str(key).rpartition("@") for key in value}
     epochs = {key: int(epoch) for key, (run, _, epoch) in named.items() if run and epoch.isdecimal()}
@@ -135,7 +135,7 @@ def _recorded(given: Given) -> list[str]:
     shown = given["shown"]
     quantities = ("accuracy", "loss") if shown == "curves" else (shown,)
     figure = f"training.runs_figure(configs, histories, {quantities!r})"
-    told = (
+    listed = (
         ["print(training.describe_histories(histories))"]
         if shown in ("curves", "epochs")
         else [
@@ -154,7 +154,7 @@ def _recorded(given: Given) -> list[str]:
         "histories = {title: training.recorded_history(rows) for title, rows in recorded.items()}",
         "if train_again:",
         "    histories = {title: list(training.train(config)) for title, config in configs.items()}",
-        *told,
+        *listed,
         *figure_shown("training.accuracy_figure(histories)" if shown == "epochs" else figure),
     ]
 

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from explorer.errors import ExplorerError
-from explorer.session import Step
-from notebooks_export.colour_bars import figure_with_bars
+from explorer.session.steps import Step
+from notebooks_export.paper.colour_bars import figure_with_bars
 from training import EpochResult, TrainConfig, trained_runs
-from training.figures import accuracy_figure
-from training.reports import recorded_history, runs_figure
-from training.runs import history, read_run
+from training.report.paper.figures import accuracy_figure
+from training.report.paper.reports import runs_figure
+from training.report.words import recorded_history
+from training.runs.folders import history, read_run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -107,14 +108,14 @@ def _row(result: EpochResult) -> Row:
 
 def _epochs(text: str) -> dict[str, list[tuple[int, str, str]]]:
     """Run → (epoch, training and test accuracy in percent), as the text has them."""
-    told: dict[str, list[tuple[int, str, str]]] = {}
+    in_words: dict[str, list[tuple[int, str, str]]] = {}
     title = ""
     for line in text.splitlines():
         if found := _EPOCH.fullmatch(line):
-            told.setdefault(title, []).append((int(found[1]), found[2], found[3]))
+            in_words.setdefault(title, []).append((int(found[1]), found[2], found[3]))
         else:
             title = line
-    return told
+    return in_words
 
 
 def _as_shown(rows: Sequence[Row]) -> list[tuple[Any, str, str]]:

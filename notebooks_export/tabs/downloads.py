@@ -10,17 +10,17 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from explorer.errors import ExplorerError
-from explorer.session import content_hash
+from explorer.session.steps import content_hash
 from explorer.tabs.components import warn
-from training.checkpoint import write_whole
+from training.loop.checkpoint import write_whole
 
 READY = "Ready to download"
 
 
-def ready(files: dict[str, bytes], said: str = READY) -> Any:
+def ready(files: dict[str, bytes], sentence: str = READY) -> Any:
     """Update for a list of files to download, name → content, with what is said of them."""
     paths = [file_for_page(name, content) for name, content in files.items()]
-    return gr.update(value=paths, label=said, visible=True)
+    return gr.update(value=paths, label=sentence, visible=True)
 
 
 def file_for_page(name: str, content: bytes) -> str:

@@ -10,13 +10,13 @@ from typing import Any
 import gradio as gr
 
 from explorer.errors import ExplorerError
-from explorer.session import Session, save_session
+from explorer.session.steps import Session, save_session
 from explorer.tabs.components import QUIET, on_screen
-from notebooks_export.data import step_data
+from notebooks_export.notebook.step_data import step_data
 from notebooks_export.submission import build_submission, notebook_and_pdf, open_session
 from notebooks_export.tabs.downloads import READY, ready, settled
 from notebooks_export.tabs.steps import CANCELLABLE, Steps, place
-from training.catalogue import TrainedModels
+from training.runs.catalogue import TrainedModels
 from training.tabs.lab import with_progress
 
 _WITH_FILES = "Notebook with the files it reads, and PDF"
@@ -103,7 +103,7 @@ def hand_in(trained: TrainedModels, session: Session, surname: str, number: str)
             surname=surname,
             matriculation_number=number,
             runs=trained.root,
-            on_stage=lambda *told: report(told),
+            on_stage=lambda *listed: report(listed),
         )
         report((0.95, "Getting it ready"))
         return ready({made.filename: made.content})
@@ -117,7 +117,7 @@ def make_files(trained: TrainedModels, session: Session) -> Iterator[tuple[Any, 
     """Notebook, with the files that it reads, and PDF; with progress."""
 
     def work(report: Any) -> Any:
-        made = notebook_and_pdf(session, runs=trained.root, on_stage=lambda *told: report(told))
+        made = notebook_and_pdf(session, runs=trained.root, on_stage=lambda *listed: report(listed))
         report((0.95, "Getting them ready"))
         return ready(made, _WITH_FILES if "notebook.zip" in made else READY)
 

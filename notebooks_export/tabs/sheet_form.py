@@ -9,19 +9,19 @@ from typing import Any
 
 import gradio as gr
 
-from explorer.session import Session, content_hash
+from explorer.session.steps import Session, content_hash
 from explorer.tabs.components import QUIET
-from explorer.tabs.doorway import Doorway
 from explorer.tabs.keeping import looked_at
-from explorer.workbench import Look, Workbench
-from notebooks_export.replay import perform
-from notebooks_export.sheet import exercise_sheet
+from explorer.tabs.shell.extra_tabs import TabContext
+from explorer.workbench import Selection, Workbench
+from notebooks_export.notebook.perform import perform
+from notebooks_export.sheet.exercise_sheet import exercise_sheet
 from notebooks_export.tabs.downloads import settled
 from notebooks_export.tabs.steps import CANCELLABLE, Steps, place
 from training import shipped_runs
-from training.catalogue import TrainedModels
+from training.runs.catalogue import TrainedModels
+from training.runs.words import run_line
 from training.tabs.lab import with_progress
-from training.words import run_line
 
 SHIPPED = ""
 """What stands for the shipped run in the lists of runs; no run has an empty name."""
@@ -62,12 +62,12 @@ def lay_out(trained: TrainedModels) -> SheetForm:
 
 
 def connect(
-    form: SheetForm, trained: TrainedModels, doorway: Doorway, page: Steps, working: gr.HTML
+    form: SheetForm, trained: TrainedModels, context: TabContext, page: Steps, working: gr.HTML
 ) -> list[Any]:
     """The button fills the session; returns the events that can be cancelled."""
     filling = form.fill.click(
-        partial(fill, trained, doorway.bench),
-        [doorway.look, *form.runs, form.own, form.teacher],
+        partial(fill, trained, context.bench),
+        [context.selection, *form.runs, form.own, form.teacher],
         [page.brought, working],
         **CANCELLABLE,
     )
@@ -95,7 +95,7 @@ def runs_now(trained: TrainedModels, chosen: tuple[str, ...]) -> list[Any]:
 def fill(
     trained: TrainedModels,
     bench: Workbench,
-    look: Look | None,
+    selection: Selection | None,
     plain: str,
     augmented: str,
     own: bool,
@@ -106,7 +106,7 @@ def fill(
     def work(report: Any) -> Session:
         report((0.0, "Setting the tasks"))
         session = exercise_sheet(
-            **(_own(bench, look) if own and look else {}),
+            **(_own(bench, selection) if own and selection else {}),
             runs=trained.root,
             plain=trained.run(plain).folder if plain else None,
             augmented=trained.run(augmented).folder if augmented else None,
@@ -123,9 +123,9 @@ def fill(
         yield made, ""
 
 
-def _own(bench: Workbench, look: Look) -> dict[str, Any]:
+def _own(bench: Workbench, selection: Selection) -> dict[str, Any]:
     """The picture and the network that are looked at, as :func:`exercise_sheet` takes them."""
-    seen, files = looked_at(bench, look)
+    seen, files = looked_at(bench, selection)
     held = {content_hash(content): content for content in files}
     return {
         "image": held.get(seen["image"], seen["image"]),

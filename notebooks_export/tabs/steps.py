@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from explorer.errors import ExplorerError
-from explorer.session import MAX_TEXT, MAX_TITLE, Session
+from explorer.session.steps import MAX_TEXT, MAX_TITLE, Session
 from explorer.tabs.components import QUIET, note
 from notebooks_export.tabs.downloads import file_for_page
 
@@ -220,13 +220,13 @@ def write(session: Session, position: int | None, name: str, comment: str) -> tu
     """
     if position is None:
         return gr.skip(), gr.skip(), ""
-    said = ""
+    sentence = ""
     for words in ({"title": name}, {"comment": comment}):
         try:
             session = session.change(position, **words)
         except ExplorerError as error:
-            said += _refusal(error)
-    return session, gr.update(choices=choices(session)), said
+            sentence += _refusal(error)
+    return session, gr.update(choices=choices(session)), sentence
 
 
 def _refusal(error: ExplorerError) -> str:

@@ -51,7 +51,7 @@ def app_url(app: Running) -> str:
 @pytest.fixture
 def root(app: Running) -> Iterator[Path]:
     """Where the served program keeps its runs; at the end nothing trains there any more."""
-    from training import runs
+    from training.runs import folders as runs
 
     folder = app.log.parent / "data" / "runs"
     yield folder

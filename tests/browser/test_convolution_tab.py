@@ -12,7 +12,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
 
-from explorer.practice import make_exercise
+from explorer.practice.exercises import make_exercise
 from tests.browser.parts import open_part
 
 expect.set_options(timeout=15_000)  # for slow computers; what is there is found at once
@@ -157,11 +157,11 @@ def test_an_own_picture_is_convolved_and_a_broken_one_changes_nothing(lab: Any, 
     picture, broken = tmp_path / "mine.png", tmp_path / "broken.png"
     Image.new("RGB", (120, 60), (200, 30, 30)).save(picture)
     broken.write_text("not a picture")
-    for file, told in ((picture, step), (broken, lab.get_by_test_id("toast-body"))):
+    for file, listed in ((picture, step), (broken, lab.get_by_test_id("toast-body"))):
         with lab.expect_file_chooser() as chooser:
             lab.get_by_role("button", name="Use my picture").click()
         chooser.value.set_files(file)
-        expect(told).to_contain_text("Input 32×64" if file == picture else "broken.png")
+        expect(listed).to_contain_text("Input 32×64" if file == picture else "broken.png")
     expect(step).to_contain_text("Input 32×64")
     expect(lab.get_by_label("Start from")).to_have_value("Edges (Laplace)")
 

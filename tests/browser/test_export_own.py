@@ -18,14 +18,14 @@ from playwright.sync_api import expect
 from safetensors.torch import save_file
 
 import explorer
-from explorer.session import Session
+from explorer.session.steps import Session
 from notebooks_export import open_session, perform
 from tests.browser.test_export_tab import downloaded, field, steps, tab, upload
 from tests.browser.test_look_inside import choose
 from tests.browser.test_own_networks import load_file
-from tests.training_samples import TINY, tiny_data
+from tests.training.samples import TINY, tiny_data
 from training import train
-from training.runs import create
+from training.runs.folders import create
 
 SLOW = 120_000
 
@@ -74,8 +74,8 @@ def test_the_sheet_with_runs_of_ones_own(new_page, runs: Path) -> None:
     steps(page).filter(has_text="3.4 Both models").click()
     for name in ("export-base", "export-flipped"):
         last = json.loads((runs / name / "history.jsonl").read_text().splitlines()[-1])
-        said = f"epoch 1: train {last['train_accuracy']:.1%}, test {last['test_accuracy']:.1%}"
-        expect(page.locator("#export-shown")).to_contain_text(said)
+        sentence = f"epoch 1: train {last['train_accuracy']:.1%}, test {last['test_accuracy']:.1%}"
+        expect(page.locator("#export-shown")).to_contain_text(sentence)
     expect(page.locator("#export-picture img")).to_be_visible()
 
     # Deleted meanwhile: said, and nothing of the session is lost.

@@ -11,11 +11,11 @@ from PIL import Image
 from playwright.sync_api import expect
 from pypdf import PdfReader
 
-from explorer.session import MAX_TEXT, Session, Step, save_session
+from explorer.session.steps import MAX_TEXT, Session, Step, save_session
 from notebooks_export import open_session, perform
-from notebooks_export.sheet import exercise_sheet
+from notebooks_export.sheet.exercise_sheet import exercise_sheet
 from tests.browser.parts import open_part
-from tests.export_samples import every_kind
+from tests.notebooks_export.samples import every_kind
 
 
 def tab(page, name: str) -> None:

@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from explorer.practice import make_exercise
+from explorer.practice.exercises import make_exercise
 from notebooks_export import open_session, perform
 from tests.browser.parts import open_part
 from tests.browser.test_export_tab import downloaded, steps, tab
-from training import runs
 from training.config import TrainConfig
-from training.worker import work
+from training.runs import folders as runs
+from training.runs.worker import work
 
 SLOW = 120_000
 NAME = "kept run"
@@ -88,10 +88,10 @@ def test_receptive_fields(new_page) -> None:
     expect(page.locator("#rf-result")).to_contain_text("10×10 pixels")
     keep(page, "rf-stack-pin", 5)
     session = handed_over(page, 5)
-    said = [" ".join(step.text.split()) for step in session.steps]
-    assert said[:3] == [" ".join(words.split()) for words in (unit, effective, pixel)]
-    assert said[3].startswith(" ".join(network.split()))
-    assert said[4].endswith("1 + (4−1)·1·1 + (4−1)·1·2 = 10")
+    sentence = [" ".join(step.text.split()) for step in session.steps]
+    assert sentence[:3] == [" ".join(words.split()) for words in (unit, effective, pixel)]
+    assert sentence[3].startswith(" ".join(network.split()))
+    assert sentence[4].endswith("1 + (4−1)·1·1 + (4−1)·1·2 = 10")
     carried_out_again(session)
 
 
@@ -217,8 +217,8 @@ def test_runs_compared_their_mistakes_and_a_look_inside(new_page, data_dir) -> N
     assert first.text.startswith("conv1, all 6 channels")
     assert list(film.arguments["models"]) == [f"{NAME}@{epoch}" for epoch in (0, 1, 2)]
     says, _, reached = (line.split("\t")[1:] for line in strip[-3:])
-    for line, said, test in zip(film.text.splitlines(), says, reached, strict=False):
-        assert f"says {said};" in line
+    for line, sentence, test in zip(film.text.splitlines(), says, reached, strict=False):
+        assert f"says {sentence};" in line
         assert line.endswith(f"test {test}")
     carried_out_again(session, data_dir / "runs")
 

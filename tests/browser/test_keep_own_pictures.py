@@ -10,10 +10,10 @@ from playwright.sync_api import expect
 
 from tests.browser.test_export_tab import tab
 from tests.browser.test_keep_labs import SLOW, carried_out_again, choose_run, handed_over, keep
-from tests.training_samples import zip_of_pictures
-from training import runs
+from tests.training.samples import zip_of_pictures
 from training.config import TrainConfig
-from training.worker import work
+from training.runs import folders as runs
+from training.runs.worker import work
 
 NAME = "run on pets"
 

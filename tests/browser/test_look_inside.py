@@ -100,7 +100,7 @@ def test_film_strip_chooses_a_layer(page):
 
 
 @pytest.mark.parametrize(
-    ("view", "said"),
+    ("view", "sentence"),
     [
         ("One principal component", "PC1"),
         ("Mean of the first n channels", "mean of the first 10 of"),
@@ -110,12 +110,12 @@ def test_film_strip_chooses_a_layer(page):
         ("Parts that add up (NMF)", "rebuild"),
     ],
 )
-def test_every_view_says_what_it_is(page, view, said):
+def test_every_view_says_what_it_is(page, view, sentence):
     before = source(page, "#activation")
     page.get_by_role("combobox", name="View", exact=True).click()
     page.get_by_role("option", name=view, exact=True).click()
     wait_for_another(page, "#activation", before)
-    expect(page.locator("#activation-caption")).to_contain_text(said)
+    expect(page.locator("#activation-caption")).to_contain_text(sentence)
     # Ticks with numbers, the lowest first.
     expect(page.locator("#activation-scale .ticks").first).to_have_text(re.compile(r"\d"))
 
@@ -272,7 +272,7 @@ def test_address_holds_the_channel_and_refuses_one_that_the_layer_lacks(new_page
 
 
 @pytest.mark.parametrize(
-    ("address", "where", "said"),
+    ("address", "where", "sentence"),
     [
         (
             "?tab=saliency&class=285&method=grad_cam&objective=loss&sign=absolute",
@@ -286,9 +286,9 @@ def test_address_holds_the_channel_and_refuses_one_that_the_layer_lacks(new_page
         ),
     ],
 )
-def test_address_holds_how_a_class_is_explained(new_page, address, where, said):
+def test_address_holds_how_a_class_is_explained(new_page, address, where, sentence):
     page = new_page(address)
-    for words in said:
+    for words in sentence:
         expect(page.locator(where)).to_contain_text(words)
     expect(page.get_by_role("combobox", name="Layer of the map")).to_be_visible()
     # And it is written as it was read.

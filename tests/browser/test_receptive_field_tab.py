@@ -12,15 +12,15 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
 
-from explorer.images import read_image, sample_images
-from explorer.models import load_model
-from explorer.receptive_field import receptive_field
-from explorer.receptive_field_drawing import on_image
+from explorer.fields.display import on_image
+from explorer.fields.theoretical import receptive_field
+from explorer.images.decode import read_image, sample_images
+from explorer.networks.load import load_model
 from tests.browser.parts import open_part
 from tests.browser.test_look_inside import choose
-from tests.training_samples import TINY, tiny_data
+from tests.training.samples import TINY, tiny_data
 from training import train
-from training.runs import create
+from training.runs.folders import create
 
 
 @pytest.fixture
@@ -174,10 +174,10 @@ def test_presets_and_what_if(lab: Any) -> None:
 
 def test_the_endpoints_answer_other_programs(app_url: str) -> None:
     client = Client(app_url, verbose=False)
-    told = client.predict("resnet18", "layer1", api_name="/receptive_field")
-    assert told["size"] == [43, 43]
-    told = client.predict("conv 3\nconv 3\nconv 3", None, api_name="/receptive_field_of_stack")
-    assert told["size"] == [7, 7]
+    listed = client.predict("resnet18", "layer1", api_name="/receptive_field")
+    assert listed["size"] == [43, 43]
+    listed = client.predict("conv 3\nconv 3\nconv 3", None, api_name="/receptive_field_of_stack")
+    assert listed["size"] == [7, 7]
     with pytest.raises(AppError, match="stride 0 is out of range"):
         client.predict("conv 3 s0", None, api_name="/receptive_field_of_stack")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from explorer.session import MAX_TITLE, Session, Step, save_session
+from explorer.session.steps import MAX_TITLE, Session, Step, save_session
 from tests.browser.parts import open_part
 from tests.browser.test_export_tab import field, steps, upload
 from tests.browser.test_look_inside import choose, source, wait_for_another
@@ -74,12 +74,12 @@ def test_refused_words_are_said_and_the_others_kept(new_page, tmp_path: Path) ->
     field(page, "export-step-title").fill("Mine")
     field(page, "export-comment").fill("a \x07 bell")
     field(page, "export-comment").blur()
-    said = page.locator("#export-refused [role=alert]")
-    expect(said).to_contain_text("holds the character U+0007, which can't be printed; remove it")
+    sentence = page.locator("#export-refused [role=alert]")
+    expect(sentence).to_contain_text("holds the character U+0007, which can't be printed; remove it")
     expect(steps(page).nth(0)).to_have_text("1 · Mine")
     field(page, "export-comment").fill("A bell.")
     field(page, "export-comment").blur()
-    expect(said).to_have_count(0)
+    expect(sentence).to_have_count(0)
     steps(page).nth(1).click()
     expect(field(page, "export-comment")).to_have_value("")
     steps(page).nth(0).click()

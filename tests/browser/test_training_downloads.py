@@ -19,8 +19,8 @@ from torchvision.datasets import CIFAR10, CIFAR100
 
 from tests.conftest import FileServer
 from tests.serving import Running, served
-from tests.training_samples import md5, pickled_archive
-from training.downloads import MIRROR_VARIABLE
+from tests.training.samples import md5, pickled_archive
+from training.data.downloads import MIRROR_VARIABLE
 
 WAIT_MS = 60_000
 CIFAR10_FILE, CIFAR100_FILE = "cifar-10-python.tar.gz", "cifar-100-python.tar.gz"
@@ -107,7 +107,7 @@ def online(
     """The program, with the mirror in place of the web."""
     folder = tmp_path_factory.mktemp("online")
     (folder / "told").mkdir()
-    values = {kind: told for kind, (_, told) in archives.items()}
+    values = {kind: listed for kind, (_, listed) in archives.items()}
     (folder / "told" / "sitecustomize.py").write_text(TELL.format(values=values))
     environment = {
         MIRROR_VARIABLE: mirror.url,
@@ -184,9 +184,9 @@ def test_a_download_with_the_wrong_md5_is_not_kept(lab, mirror, online):
     mirror.halts = False
     choose(lab, "MNIST")
     lab.get_by_role("button", name="Download 12 MB").click()
-    said = toast(lab, "The download of train-images-idx3-ubyte.gz has a md5 that doesn't begin with")
-    expect(said).to_be_visible(timeout=WAIT_MS)
-    expect(said).to_contain_text("try again")
+    sentence = toast(lab, "The download of train-images-idx3-ubyte.gz has a md5 that doesn't begin with")
+    expect(sentence).to_be_visible(timeout=WAIT_MS)
+    expect(sentence).to_contain_text("try again")
     expect(lab.locator("#tr-data-table tbody tr").first).to_contain_text("circle")
     kept = online.log.parent / "data" / "downloads" / "MNIST" / "raw"
     assert list(kept.iterdir()) == []
@@ -204,8 +204,8 @@ def test_an_archive_that_one_has_already_is_uploaded_and_checked(lab, archives, 
     expect(lab.locator("#tr-data-file")).to_contain_text("broken", timeout=WAIT_MS)
     opening = lab.get_by_role("button", name="Open this archive")
     opening.click()
-    said = toast(lab, f"does not have the MD5 {md5(archive)}")
-    expect(said).to_be_visible(timeout=WAIT_MS)
+    sentence = toast(lab, f"does not have the MD5 {md5(archive)}")
+    expect(sentence).to_be_visible(timeout=WAIT_MS)
     expect(lab.locator("#tr-data-table tbody tr").first).to_contain_text("circle")
 
     lab.locator("#tr-data-file").get_by_role("button", name=re.compile("clear|remove", re.I)).first.click()

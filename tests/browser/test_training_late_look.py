@@ -9,7 +9,7 @@ import time
 from playwright.sync_api import expect
 
 from tests.browser.parts import open_part
-from training import runs
+from training.runs import folders as runs
 
 WAIT_MS = 90_000
 ADDRESS = "?tab=training&epochs=4000&max_train_images=400&max_test_images=100"

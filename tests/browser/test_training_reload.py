@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.parts import open_part
-from tests.training_samples import zip_of_pictures
+from tests.training.samples import zip_of_pictures
 
 WAIT_MS = 60_000
 
@@ -84,8 +84,8 @@ def test_what_an_address_asks_in_vain_is_said_and_left_out(new_page):
     rows = page.locator("#tr-data-table tbody tr")
     expect(rows).to_have_count(10, timeout=WAIT_MS)
     expect(rows.first).to_contain_text("circle")
-    for said in ("no longer open", "Epochs 'many'", "is unknown ('shear')"):
-        expect(page.get_by_test_id("toast-body").filter(has_text=said)).to_be_visible()
+    for sentence in ("no longer open", "Epochs 'many'", "is unknown ('shear')"):
+        expect(page.get_by_test_id("toast-body").filter(has_text=sentence)).to_be_visible()
     open_part(page, "2 · Train")
     expect(page.get_by_label("Epochs", exact=True)).to_have_value("10")
     open_part(page, "More of the recipe", role="button")
@@ -96,5 +96,5 @@ def test_what_an_address_asks_in_vain_is_said_and_left_out(new_page):
 def test_a_data_set_that_is_not_here_is_not_downloaded_by_an_address(new_page):
     page = new_page("?tab=training&data=cifar10")
     expect(page.locator("#tr-data-table tbody tr").first).to_contain_text("circle", timeout=WAIT_MS)
-    said = page.get_by_test_id("toast-body").filter(has_text="Data set 'cifar10' is not on this computer")
-    expect(said).to_be_visible()
+    sentence = page.get_by_test_id("toast-body").filter(has_text="Data set 'cifar10' is not on this computer")
+    expect(sentence).to_be_visible()

@@ -15,9 +15,9 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.parts import open_part
-from training import runs
 from training.config import TrainConfig
-from training.worker import work
+from training.runs import folders as runs
+from training.runs.worker import work
 
 TINY = {"dataset": "shapes10", "max_train_images": 400, "max_test_images": 100, "threads": 1}
 
@@ -247,7 +247,7 @@ def test_every_layer_of_the_small_resnet_has_a_line(new_page):
 def test_what_cannot_be_trained_is_said_and_entries_stay(new_page):
     page = lab(new_page("?tab=training"), "2 · Train")
     open_part(page, "More of the recipe", role="button")
-    for name, usual, typed, said in (
+    for name, usual, typed, sentence in (
         ("Batch size", "16", "0", "batch size 0 is not a whole number"),
         ("Batch size", "16", "", r"batch size \(empty\) is not a whole number"),
         ("Epochs", "10", "2.5", "epochs 2.5 is not a whole number"),
@@ -258,7 +258,7 @@ def test_what_cannot_be_trained_is_said_and_entries_stay(new_page):
     ):
         field(page, name).fill(typed)
         page.get_by_role("button", name="Start training").click()
-        expect(page.get_by_test_id("toast-body").filter(has_text=re.compile(said, re.I))).to_be_visible()
+        expect(page.get_by_test_id("toast-body").filter(has_text=re.compile(sentence, re.I))).to_be_visible()
         expect(field(page, name)).to_have_value(typed)
         field(page, name).fill(usual)
 

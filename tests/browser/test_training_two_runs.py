@@ -7,8 +7,8 @@ import re
 from playwright.sync_api import expect
 
 from tests.browser.parts import open_part
-from training import runs
 from training.config import TrainConfig
+from training.runs import folders as runs
 
 WAIT_MS = 90_000
 POINTS = """n => {

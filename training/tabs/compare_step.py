@@ -10,14 +10,15 @@ import gradio as gr
 
 from explorer.errors import ExplorerError
 from explorer.tabs.components import QUIET, note
-from explorer.tabs.doorway import Doorway
 from explorer.tabs.keeping import connect, keep_button
-from training.comparison import Group, comparison_chart, comparison_table, comparison_words, group_runs
+from explorer.tabs.shell.extra_tabs import TabContext
+from training.report.comparison import Group, comparison_words, group_runs
+from training.report.page.comparison import comparison_chart, comparison_table
+from training.runs.words import run_line
 from training.tabs import mistakes
 from training.tabs.data_step import DataStep
 from training.tabs.keeping import keep_comparison
 from training.tabs.lab import Lab, alert
-from training.words import run_line
 
 _QUANTITIES = [("Accuracy", "accuracy"), ("Loss", "loss"), ("Gap between training and test", "gap")]
 
@@ -32,13 +33,13 @@ class _Overlay:
     pin: gr.Button
 
 
-def build(lab: Lab, data: DataStep, doorway: Doorway, tab: gr.Tab) -> None:
+def build(lab: Lab, data: DataStep, context: TabContext, tab: gr.Tab) -> None:
     """Lay the step out inside an open ``gr.Tab``."""
     overlay = _build_overlay()
     wrong = mistakes.build()
     _connect(lab, overlay, wrong, tab)
-    _connect_keeping(lab, overlay, doorway.session)
-    mistakes.connect(lab, data, doorway, wrong)
+    _connect_keeping(lab, overlay, context.session)
+    mistakes.connect(lab, data, context, wrong)
 
 
 def _build_overlay() -> _Overlay:
@@ -83,7 +84,7 @@ def _connect(lab: Lab, overlay: _Overlay, wrong: mistakes.Mistakes, tab: gr.Tab)
             groups = group_runs([lab.models.run(name) for name in chosen])
         except ExplorerError as error:
             return "", alert(error), ""
-        words = "".join(note(said) for said in comparison_words(groups))
+        words = "".join(note(sentence) for sentence in comparison_words(groups))
         chart = f"{comparison_chart(groups, quantity)}{_lines_note(groups, quantity)}"
         return chart, words, comparison_table(groups)
 
@@ -112,8 +113,8 @@ def _connect(lab: Lab, overlay: _Overlay, wrong: mistakes.Mistakes, tab: gr.Tab)
 def _lines_note(groups: Sequence[Group], quantity: str) -> str:
     """What the lines of the chart are, and what spread a band and the table's ± stand for."""
     gap = quantity == "gap"
-    said = "" if gap else "Dashed: training; solid: test. "
+    sentence = "" if gap else "Dashed: training; solid: test. "
     if all(len(group.runs) == 1 for group in groups):
-        return note(said) if said else ""
+        return note(sentence) if sentence else ""
     band = "the numbers" if gap else "the band and the numbers"
-    return note(f"{said}Lines are means over seeds, {band} after ± one standard deviation over them.")
+    return note(f"{sentence}Lines are means over seeds, {band} after ± one standard deviation over them.")

@@ -13,9 +13,9 @@ from explorer.errors import ExplorerError
 from explorer.tabs.components import QUIET, cancel_button, note, on_cancel, on_screen, warn
 from explorer.tabs.keeping import connect as keep
 from explorer.tabs.keeping import keep_button
-from training.data_views import class_table, data_words
-from training.downloads import CLASSES, archives
-from training.shelf import Choice, Opened, is_here, keep_upload
+from training.data.downloads import CLASSES, archives
+from training.data.opened import Choice, Opened, is_here, keep_upload
+from training.report.page.data import class_table, data_words
 from training.tabs.address import parameters
 from training.tabs.keeping import keep_gallery
 from training.tabs.lab import NAME, Lab, with_progress
@@ -150,7 +150,7 @@ def connect(
     keep(
         data.pin,
         session,
-        lambda chosen, draw: keep_gallery(lab.shelf.open(chosen), draw),
+        lambda chosen, draw: keep_gallery(lab.datasets.open(chosen), draw),
         [data.chosen, data.draw],
     )
 
@@ -167,7 +167,7 @@ class _Opening:
 
     def describe(self, name: str) -> Updates:
         """What the chosen data set still needs of the user."""
-        form, offline = self.data.form, self.lab.shelf.offline
+        form, offline = self.data.form, self.lab.datasets.offline
         ask = name == "folder" or not is_here(Choice(name))
         typed, single = ask and self.lab.typed_paths, ask and _is_one_file(name)
         label, example = _asked_for(name, offline)
@@ -186,7 +186,7 @@ class _Opening:
         """What pressing it will do."""
         if name == "folder":
             return "Open these pictures"
-        here = upload or path or self.lab.shelf.offline
+        here = upload or path or self.lab.datasets.offline
         what = "archive" if _is_one_file(name) else "folder"
         return f"Open this {what}" if here else f"Download {_SIZES_MB.get(name, 0)} MB"
 
@@ -211,7 +211,7 @@ class _Opening:
         """A data set that has come is on this computer from now on, and needs nothing more."""
         if name == "folder":
             return gr.skip()
-        choices = data_choices(self.lab.shelf.offline)
+        choices = data_choices(self.lab.datasets.offline)
         return {self.data.form.dataset: gr.update(choices=choices), **self.describe(name)}
 
     def fill(self, where: str, search: str, before: Choice | None) -> Any:
@@ -224,7 +224,7 @@ class _Opening:
             warn(error)
             wanted = first_choice()
         form = self.data.form
-        choices = data_choices(self.lab.shelf.offline)
+        choices = data_choices(self.lab.datasets.offline)
         filled = self.describe(wanted.dataset)
         filled[form.dataset] = gr.update(choices=choices, value=wanted.dataset)
         if wanted.dataset == "folder":
@@ -244,7 +244,7 @@ class _Opening:
 
     def show(self, wanted: Choice, before: Choice | None, again: bool = False) -> Iterator[Updates]:
         """Open images, with progress, and show them; on failure what was open stays."""
-        data, opening = self.data, self.lab.shelf.reopen if again else self.lab.shelf.open
+        data, opening = self.data, self.lab.datasets.reopen if again else self.lab.datasets.open
         try:
             found = yield from with_progress(
                 lambda report: opening(wanted, lambda share, what: report((share, what))), data.working
@@ -266,7 +266,7 @@ class _Opening:
         """Other examples of each class."""
         if chosen is None:
             return gr.skip()
-        return class_table(self.lab.shelf.open(chosen), draw + 1), draw + 1
+        return class_table(self.lab.datasets.open(chosen), draw + 1), draw + 1
 
     def _place(self, path: str, upload: str | None) -> str | None:
         """Where the user's own data lies: a file that came up, or a path that was typed."""
@@ -281,7 +281,7 @@ class _Opening:
         """The images that the page's address names, None if it names none; raises ExplorerError."""
         name = parameters(search).get("data", "")
         if name.startswith(_OWN):
-            found = self.lab.shelf.opened_as(name.removeprefix(_OWN))
+            found = self.lab.datasets.opened_as(name.removeprefix(_OWN))
             if found is None:
                 remedy = "open them again under 1 · Data"
                 raise ExplorerError("the pictures of this page's address", "are no longer open", remedy)

@@ -10,10 +10,10 @@ from gradio.events import api as endpoint
 
 from explorer.errors import ExplorerError
 from explorer.tabs.components import on_screen
-from training import runs
 from training.config import TrainConfig, config_from_json
-from training.runs import Run
-from training.shelf import Choice, is_here
+from training.data.opened import Choice, is_here
+from training.runs import folders as runs
+from training.runs.folders import Run
 from training.tabs.lab import Lab
 from training.words import recipe_title
 

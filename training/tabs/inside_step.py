@@ -10,16 +10,16 @@ import gradio as gr
 import numpy as np
 
 from explorer.errors import ExplorerError
-from explorer.overlay import enlarged
-from explorer.predictions import ranked
+from explorer.images.overlay import enlarged
+from explorer.networks.predictions import ranked
 from explorer.tabs.components import QUIET, cancel_button, note, on_screen, picture_file, prediction_bars
-from explorer.tabs.doorway import Doorway
 from explorer.tabs.keeping import connect, keep_button
-from explorer.workbench import Look
-from training.catalogue import name_of
-from training.inside import Scene, largest_weight, moment, moments, spread_out
-from training.inside_views import film, first_layer, saliency_figure
-from training.shelf import Choice
+from explorer.tabs.shell.extra_tabs import TabContext
+from explorer.workbench import Selection
+from training.data.opened import Choice
+from training.report.inside import Scene, largest_weight, snapshot, snapshots, spread_out
+from training.report.page.inside import film, first_layer, saliency_figure
+from training.runs.catalogue import name_of
 from training.tabs.data_step import DataStep
 from training.tabs.keeping import keep_film, keep_first_layer, keep_saliency
 from training.tabs.lab import Lab, alert, with_progress
@@ -67,7 +67,7 @@ class _Inside:
     kept: gr.Textbox
 
 
-def build(lab: Lab, data: DataStep, doorway: Doorway, tab: gr.Tab) -> None:
+def build(lab: Lab, data: DataStep, context: TabContext, tab: gr.Tab) -> None:
     """Lay the step out inside an open ``gr.Tab``."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=280):
@@ -104,8 +104,8 @@ def build(lab: Lab, data: DataStep, doorway: Doorway, tab: gr.Tab) -> None:
         *(first, saliency, strip, gr.State(None), gr.State(0), pin_first, pin_saliency),
         *(gr.State(None), pin_film, gr.Textbox(visible=False)),
     )
-    _connect(lab, data, doorway, parts, tab)
-    _connect_keeping(lab, doorway.session, parts)
+    _connect(lab, data, context, parts, tab)
+    _connect_keeping(lab, context.session, parts)
 
 
 def _connect_keeping(lab: Lab, session: gr.State, parts: _Inside) -> None:
@@ -124,11 +124,15 @@ def _connect_keeping(lab: Lab, session: gr.State, parts: _Inside) -> None:
     connect(parts.pin_film, session, filmed, [parts.strip])
 
 
-def _connect(lab: Lab, data: DataStep, doorway: Doorway, parts: _Inside, tab: gr.Tab) -> None:
-    looking = _Looking(lab, doorway)
+def _connect(lab: Lab, data: DataStep, context: TabContext, parts: _Inside, tab: gr.Tab) -> None:
+    looking = _Looking(lab, context)
     big = [parts.first, parts.saliency, parts.says]
     drawn = [parts.scene, parts.picture, *big, parts.message]
-    inputs = [*(parts.run, parts.epoch, parts.source, parts.label, parts.number), data.chosen, doorway.look]
+    inputs = [
+        *(parts.run, parts.epoch, parts.source, parts.label, parts.number),
+        data.chosen,
+        context.selection,
+    ]
     drawing: dict[str, Any] = {"fn": on_screen(looking.draw), "inputs": inputs, "outputs": drawn, **QUIET}
     # An event of its own: of a generator's updates in quick succession, a slow page shows the last alone.
     filming: dict[str, Any] = {
@@ -155,7 +159,7 @@ def _connect(lab: Lab, data: DataStep, doorway: Doorway, parts: _Inside, tab: gr
     turning = [parts.run, parts.epoch, parts.scene]
     parts.epoch.input(None, [parts.epoch, parts.kept], parts.epoch, js=_SNAP, **QUIET)
     parts.epoch.input(on_screen(looking.turn), turning, big, trigger_mode="always_last", **QUIET)
-    parts.open.click(on_screen(looking.take_along), turning, list(doorway.outputs), **QUIET)
+    parts.open.click(on_screen(looking.take_along), turning, list(context.outputs), **QUIET)
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,7 @@ class _Looking:
     """What happens when a run, an epoch or a picture is chosen: updates, in the order in which they are wired."""
 
     lab: Lab
-    doorway: Doorway
+    context: TabContext
 
     def enter(self, name: str | None, source: str, chosen: Choice | None) -> tuple[Any, ...]:
         """Fill the list of runs; begin with the newest that kept more than one epoch."""
@@ -203,12 +207,12 @@ class _Looking:
         label: int | None,
         number: int,
         chosen: Choice | None,
-        look: Look,
+        selection: Selection,
     ) -> tuple[Any, ...]:
         """A new run or picture, at one epoch."""
         if name is None:
             return (*(gr.skip(),) * 5, note("Train a network first, under 2 · Train."))
-        return _draw(self.lab, name, int(epoch), (source, label or 0, number), chosen, look)
+        return _draw(self.lab, name, int(epoch), (source, label or 0, number), chosen, selection)
 
     def compare_epochs(
         self, name: str, source: str, chosen: Choice | None, scene: Scene | None
@@ -228,16 +232,16 @@ class _Looking:
         if scene is None:
             raise ExplorerError("no picture", "is shown yet", "choose a run first")
         nearest = _nearest(self.lab, name, int(epoch))
-        look = self.lab.bench.look(name_of(self.lab.models.run(name), nearest), scene.image_path)
-        return self.doorway.open(look)
+        selection = self.lab.bench.select(name_of(self.lab.models.run(name), nearest), scene.image_path)
+        return self.context.open(selection)
 
 
 def _draw(
-    lab: Lab, name: str, epoch: int, wanted: tuple[str, int, int], chosen: Choice | None, look: Look
+    lab: Lab, name: str, epoch: int, wanted: tuple[str, int, int], chosen: Choice | None, selection: Selection
 ) -> tuple[Any, ...]:
     """Updates for (scene, picture, first layer, saliency, what it says, message)."""
     try:
-        scene = _scene(lab, name, wanted, chosen, look)
+        scene = _scene(lab, name, wanted, chosen, selection)
         pixels = lab.bench.picture(scene.image_path).pixels
         shown = picture_file(enlarged(pixels, 160), "picture")
         return (scene, shown, *_at_epoch(lab, name, epoch, scene), "")
@@ -249,7 +253,7 @@ def _film(lab: Lab, name: str, scene: Scene, why: str) -> Iterator[tuple[Any, ..
     """Updates for (film, what it shows, message), with progress; ``why`` is why the explorer's picture is shown."""
     try:
         found = yield from with_progress(
-            lambda report: moments(
+            lambda report: snapshots(
                 *(lab.bench, lab.models.run(name), scene),
                 lambda share: report((share, "Looking into each epoch")),
             ),
@@ -258,16 +262,16 @@ def _film(lab: Lab, name: str, scene: Scene, why: str) -> Iterator[tuple[Any, ..
     except ExplorerError as error:
         yield gr.skip(), gr.skip(), alert(error)
     else:
-        said = note(f"This is the explorer's picture. {why}") if why else ""
-        yield film(found, scene), _Strip(name, scene, tuple(m.epoch for m in found)), said
+        sentence = note(f"This is the explorer's picture. {why}") if why else ""
+        yield film(found, scene), _Strip(name, scene, tuple(m.epoch for m in found)), sentence
 
 
 def _at_epoch(lab: Lab, name: str, epoch: int, scene: Scene) -> tuple[str, str, str]:
     """(first layer, saliency, what it says) after one epoch."""
     run = lab.models.run(name)
     kept = spread_out(lab.models.epochs(name), 2)
-    ends = [moment(lab.bench, run, end, scene) for end in kept]
-    shown = moment(lab.bench, run, _nearest(lab, name, epoch), scene)
+    ends = [snapshot(lab.bench, run, end, scene) for end in kept]
+    shown = snapshot(lab.bench, run, _nearest(lab, name, epoch), scene)
     pixels = lab.bench.picture(scene.image_path).pixels
     return (
         first_layer(shown, largest_weight([*ends, shown])),
@@ -281,8 +285,8 @@ def _no_images(lab: Lab, name: str, chosen: Choice | None) -> str:
     try:
         lab.images(lab.models.run(name), chosen)
     except ExplorerError as error:
-        said = f"{error}."
-        return said[:1].upper() + said[1:]
+        sentence = f"{error}."
+        return sentence[:1].upper() + sentence[1:]
     return ""
 
 
@@ -290,16 +294,18 @@ def _nearest(lab: Lab, name: str, epoch: int) -> int:
     return min(lab.models.epochs(name), key=lambda kept: abs(kept - epoch))
 
 
-def _scene(lab: Lab, name: str, wanted: tuple[str, int, int], chosen: Choice | None, look: Look) -> Scene:
+def _scene(
+    lab: Lab, name: str, wanted: tuple[str, int, int], chosen: Choice | None, selection: Selection
+) -> Scene:
     """The picture to look at: a test image of the wanted class, or the explorer's."""
     source, label, number = wanted
     run = lab.models.run(name)
     last = name_of(run, lab.models.epochs(name)[-1])
     model = lab.bench.model(last)
     if source == _MINE:
-        capture = lab.bench.capture(lab.bench.look(last, look.image_path))
+        capture = lab.bench.capture(lab.bench.select(last, selection.image_path))
         target = ranked(model, capture.logits, 1)[0].index
-        return Scene(look.image_path, target, "The explorer's picture")
+        return Scene(selection.image_path, target, "The explorer's picture")
     images = lab.images(run, chosen)
     members = np.flatnonzero(images.test_classes == label)
     if not len(members):

@@ -9,41 +9,46 @@ from typing import Any, Literal
 import torch
 
 from explorer.errors import ExplorerError
-from explorer.session import step_of
-from explorer.tabs.keeping import keep_attribution, looked_at, picture_of
-from explorer.tabs.keeping_labs import Kept
+from explorer.session.steps import step_of
+from explorer.tabs.convolution.keep import Kept
+from explorer.tabs.keeping import looked_at, picture_of
+from explorer.tabs.looking.keep import keep_attribution
 from explorer.workbench import Explanation, Workbench
-from training import runs
-from training.catalogue import facts_of, name_of
-from training.comparison import Group
-from training.data import Dataset, gallery
-from training.explain import Predictions, confident_mistakes
-from training.figures import augmentation_pairs, confusion_figure, tile
-from training.film import describe_film, film_figure
-from training.inside import Scene, first_convolution, moments
-from training.mistake_views import Pair, cell_images
-from training.networks import build_network, count_parameters
-from training.own_pictures import knobs_with, recorded_knobs
-from training.reports import (
-    Row,
+from training.data.examples import augmentation_pairs, gallery
+from training.data.load import Dataset
+from training.data.opened import Choice, Opened, is_here
+from training.networks.build import build_network, count_parameters
+from training.report.classes import class_shares
+from training.report.comparison import Group
+from training.report.inside import Scene, first_convolution, snapshots
+from training.report.mistakes import Pair, cell_images
+from training.report.paper.figures import confusion_figure, tile
+from training.report.paper.film import film_figure
+from training.report.paper.reports import (
     classes_figure,
-    compare_histories,
-    describe_classes,
-    describe_confusion,
-    describe_first_layer,
-    describe_histories,
-    describe_mistakes,
     first_layer_figure,
     gallery_figure,
     mistakes_figure,
-    recorded_history,
-    recorded_rows,
     runs_figure,
 )
+from training.report.predictions import Predictions, confident_mistakes
+from training.report.words import (
+    Row,
+    compare_histories,
+    describe_classes,
+    describe_confusion,
+    describe_film,
+    describe_first_layer,
+    describe_histories,
+    describe_mistakes,
+    recorded_history,
+    recorded_rows,
+)
 from training.results import EpochResult
-from training.run_views import class_shares
-from training.runs import Run
-from training.shelf import Choice, Opened, is_here
+from training.runs import folders as runs
+from training.runs.catalogue import facts_of, name_of
+from training.runs.folders import Run
+from training.runs.own_pictures import knobs_with, recorded_knobs
 from training.words import dataset_title, network_title, recipe_title
 
 MOST_RUNS = 12
@@ -68,8 +73,8 @@ def keep_network(network: str, classes: int, image_size: int) -> Kept:
     with torch.device("meta"):
         built = build_network(network, classes, image_size)
     arguments = {"name": network, "classes": classes, "image_size": image_size}
-    said = f"{built}\n{count_parameters(built):,} trainable parameters"
-    return step_of("network.untrained", arguments, f"Network: {network_title(network)}", said), []
+    sentence = f"{built}\n{count_parameters(built):,} trainable parameters"
+    return step_of("network.untrained", arguments, f"Network: {network_title(network)}", sentence), []
 
 
 def keep_pairs(
@@ -191,11 +196,11 @@ def keep_mistakes(
 
 def keep_first_layer(bench: Workbench, run: Run, epoch: int, scene: Scene) -> Kept:
     """The first convolution's kernels and maps after an epoch."""
-    look = bench.look(name_of(run, epoch), scene.image_path)
-    arguments, files = looked_at(bench, look)
-    model = bench.model(look.model)
+    selection = bench.select(name_of(run, epoch), scene.image_path)
+    arguments, files = looked_at(bench, selection)
+    model = bench.model(selection.model)
     layer = first_convolution(model).name
-    activation = bench.capture(look, (layer,)).activations[layer]
+    activation = bench.capture(selection, (layer,)).activations[layer]
     step = step_of(
         "run.first_layer",
         arguments,
@@ -208,18 +213,18 @@ def keep_first_layer(bench: Workbench, run: Run, epoch: int, scene: Scene) -> Ke
 
 def keep_saliency(bench: Workbench, run: Run, epoch: int, scene: Scene) -> Kept:
     """What speaks for the picture's class after an epoch."""
-    look = bench.look(name_of(run, epoch), scene.image_path)
-    step, files = keep_attribution(bench, look, Explanation(scene.target), "overlay", 0.9)
+    selection = bench.select(name_of(run, epoch), scene.image_path)
+    step, files = keep_attribution(bench, selection, Explanation(scene.target), "overlay", 0.9)
     return replace(step, title=f"{step.title} {_when(epoch)}"), files
 
 
 def keep_film(bench: Workbench, run: Run, scene: Scene, epochs: Sequence[int]) -> Kept:
     """The strip of epochs: kernels, maps, saliency, and what the network says."""
-    reference, files = picture_of(bench.look(name_of(run, epochs[-1]), scene.image_path))
+    reference, files = picture_of(bench.select(name_of(run, epochs[-1]), scene.image_path))
     found = [
         # With the digits that a notebook writes out.
         replace(m, test_accuracy=None if m.test_accuracy is None else round(m.test_accuracy, 6))
-        for m in moments(bench, run, scene, epochs=epochs)
+        for m in snapshots(bench, run, scene, epochs=epochs)
     ]
     arguments = {
         "models": {name_of(run, m.epoch): m.test_accuracy for m in found},

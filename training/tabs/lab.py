@@ -14,14 +14,14 @@ from explorer.caches import ByteBudgetCache
 from explorer.errors import ExplorerError
 from explorer.tabs.components import progress_bar, stepwise
 from explorer.workbench import Workbench
-from training.catalogue import TrainedModels, facts_of, name_of
 from training.config import TrainConfig
-from training.data import Dataset
-from training.explain import Predictions, predict_test_images
-from training.network_views import network_views
-from training.runs import Run
-from training.setup import check_sizes
-from training.shelf import Choice, Shelf
+from training.data.load import Dataset
+from training.data.opened import Choice, DatasetCache
+from training.loop.setup import check_sizes
+from training.report.page.network import network_views
+from training.report.predictions import Predictions, predict_test_images
+from training.runs.catalogue import TrainedModels, facts_of, name_of
+from training.runs.folders import Run
 
 NAME = "training"
 PREDICTIONS_BYTES = 64 * 2**20
@@ -40,7 +40,7 @@ class Lab:
 
     bench: Workbench
     models: TrainedModels
-    shelf: Shelf
+    datasets: DatasetCache
     device: str
     typed_paths: bool
     _predictions: ByteBudgetCache[Hashable, Predictions] = field(
@@ -54,15 +54,15 @@ class Lab:
 
     def check(self, config: TrainConfig, choice: Choice) -> None:
         """Refuse at once what a run would refuse when it begins; raises ExplorerError."""
-        found = self.shelf.open(choice).data
+        found = self.datasets.open(choice).data
         check_sizes(config, found)
         network_views(config.network, len(found.labels), config.image_size)
 
     def images(self, run: Run, chosen: Choice | None) -> Dataset:
         """The images of a run, or those that are open if they have its classes; raises ExplorerError."""
         facts = facts_of(run)
-        opened = self.shelf.open(chosen) if chosen else None
-        return self.shelf.images_of(run.config, facts.labels if facts else (), opened)
+        opened = self.datasets.open(chosen) if chosen else None
+        return self.datasets.images_of(run.config, facts.labels if facts else (), opened)
 
     def predictions(
         self, run: Run, epoch: int, data: Dataset, on_progress: Callable[[float], None] | None = None
@@ -76,8 +76,10 @@ class Lab:
 
 def alert(error: ExplorerError, after: str = "") -> str:
     """An error in its place on the page: value, rule, remedy; and what still holds."""
-    said = f"{error}."
-    return f'<p class="tr-alert" role="alert">{escape(said[:1].upper() + said[1:])} {escape(after)}</p>'
+    sentence = f"{error}."
+    return (
+        f'<p class="tr-alert" role="alert">{escape(sentence[:1].upper() + sentence[1:])} {escape(after)}</p>'
+    )
 
 
 def with_progress(work: Callable[[Report], T], place: int | gr.HTML) -> Generator[Any, None, T]:
@@ -91,7 +93,7 @@ def with_progress(work: Callable[[Report], T], place: int | gr.HTML) -> Generato
     """
     steps = stepwise(work)
 
-    def told(bar: str) -> Any:
+    def listed(bar: str) -> Any:
         return {place: bar} if isinstance(place, gr.HTML) else (*(gr.skip(),) * place, bar)
 
     while True:
@@ -103,16 +105,16 @@ def with_progress(work: Callable[[Report], T], place: int | gr.HTML) -> Generato
         except ExplorerError:
             raise
         except Exception as error:
-            yield told("")
+            yield listed("")
             raise unforeseen(error) from error
-        yield told(progress_bar(share, words))
+        yield listed(progress_bar(share, words))
 
 
 def unforeseen(error: Exception) -> gr.Error:
     """A failure that nobody thought of, in words; raised from ``error``, gradio prints both into the log."""
     what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     # In the text, because gradio forgets the title of an error that comes after an update.
-    said = (
+    sentence = (
         f"This failed unexpectedly ({what}). The program's log has the details; what was here before stays."
     )
-    return gr.Error(escape(said, quote=False), duration=20)
+    return gr.Error(escape(sentence, quote=False), duration=20)

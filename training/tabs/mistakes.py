@@ -12,21 +12,15 @@ import numpy as np
 
 from explorer.errors import ExplorerError
 from explorer.tabs.components import QUIET, as_message, cancel_button, note, on_screen, picture_file
-from explorer.tabs.doorway import Doorway
 from explorer.tabs.keeping import connect as keep
 from explorer.tabs.keeping import keep_button
-from training.catalogue import name_of
-from training.data import Dataset
-from training.explain import Predictions, confident_mistakes
-from training.mistake_views import (
-    Pair,
-    cell_images,
-    confusion_words,
-    confusions,
-    draw_confusion,
-    mistake_cards,
-)
-from training.shelf import Choice
+from explorer.tabs.shell.extra_tabs import TabContext
+from training.data.load import Dataset
+from training.data.opened import Choice
+from training.report.mistakes import Pair, cell_images, confusion_words, confusions
+from training.report.page.mistakes import draw_confusion, mistake_cards
+from training.report.predictions import Predictions, confident_mistakes
+from training.runs.catalogue import name_of
 from training.tabs.data_step import DataStep
 from training.tabs.keeping import keep_confusion, keep_mistakes
 from training.tabs.lab import Lab, alert, with_progress
@@ -93,7 +87,7 @@ class _Tested:
         return lab.predictions(lab.models.run(self.run), self.epoch, self.images(lab), on_progress)
 
 
-def connect(lab: Lab, data: DataStep, doorway: Doorway, parts: Mistakes) -> None:
+def connect(lab: Lab, data: DataStep, context: TabContext, parts: Mistakes) -> None:
     """Test on demand; a cell of the matrix chooses what is shown, a picture opens in the explorer."""
     outputs = [parts.matrix, parts.caption, parts.pair, parts.cards, parts.tested, parts.working]
 
@@ -115,8 +109,8 @@ def connect(lab: Lab, data: DataStep, doorway: Doorway, parts: Mistakes) -> None
     def open_it(tested: _Tested, event: gr.EventData) -> Any:
         images, found, index = tested.images(lab), tested.predictions(lab), int(event.index)
         path = picture_file(np.asarray(images.test_images[index]), f"test-{index}")
-        look = lab.bench.look(name_of(lab.models.run(tested.run), tested.epoch), path)
-        return doorway.open(look, _TWO_CLASSES, _two_classes(found, index))
+        selection = lab.bench.select(name_of(lab.models.run(tested.run), tested.epoch), path)
+        return context.open(selection, _TWO_CLASSES, _two_classes(found, index))
 
     def keep_matrix(tested: _Tested) -> Any:
         run = lab.models.run(tested.run)
@@ -127,8 +121,8 @@ def connect(lab: Lab, data: DataStep, doorway: Doorway, parts: Mistakes) -> None
         cell = None if pair == _ALL else _cell(pair)
         return keep_mistakes(run, tested.epoch, tested.chosen, found, tested.images(lab), cell)
 
-    keep(parts.pin, doorway.session, keep_matrix, [parts.tested])
-    keep(parts.pin_cards, doorway.session, keep_cards, [parts.tested, parts.pair])
+    keep(parts.pin, context.session, keep_matrix, [parts.tested])
+    keep(parts.pin_cards, context.session, keep_cards, [parts.tested, parts.pair])
     testing = parts.test.click(
         test, [parts.run, parts.epoch, data.chosen], outputs, concurrency_limit=2, **QUIET
     )
@@ -136,7 +130,7 @@ def connect(lab: Lab, data: DataStep, doorway: Doorway, parts: Mistakes) -> None
     picked = [parts.matrix, parts.cards]
     parts.pair.input(on_screen(choose), [parts.tested, parts.pair], picked, **QUIET)
     parts.matrix.select(on_screen(choose_cell), parts.tested, [parts.pair, *picked], **QUIET)
-    parts.cards.select(on_screen(open_it), parts.tested, list(doorway.outputs), **QUIET)
+    parts.cards.select(on_screen(open_it), parts.tested, list(context.outputs), **QUIET)
 
 
 def _test(lab: Lab, tested: _Tested, skipped: int) -> Iterator[tuple[Any, ...]]:
@@ -187,9 +181,9 @@ def _cards(found: Predictions, pair: Pair | None, data: Dataset) -> str:
     """The surest mistakes, or the images of one cell of the matrix."""
     if pair is None:
         chosen = confident_mistakes(found, _MOST_CARDS)
-        said = f"The {len(chosen)} mistakes of which it was surest: what it is, and in bold what it was taken for."
+        sentence = f"The {len(chosen)} mistakes of which it was surest: what it is, and in bold what it was taken for."
     else:
         chosen = cell_images(found, *pair)[:_MOST_CARDS]
-        said = f"{len(chosen)} of {found.confusion[pair]} images, the surest first."
+        sentence = f"{len(chosen)} of {found.confusion[pair]} images, the surest first."
     cards = mistake_cards(chosen, found.labels, data)
-    return f"{cards}{note(f'{said} Click one: it opens in Two classes, with both classes compared.')}"
+    return f"{cards}{note(f'{sentence} Click one: it opens in Two classes, with both classes compared.')}"

@@ -18,9 +18,9 @@ from training.config import (
     SHEET,
     TrainConfig,
 )
-from training.entries import read_seeds
-from training.networks import LENET, list_networks
-from training.shelf import Choice
+from training.data.opened import Choice
+from training.networks.build import LENET, list_networks
+from training.tabs.entries import read_seeds
 from training.tabs.labels import LABELS
 from training.words import AUGMENTATION_TITLES
 

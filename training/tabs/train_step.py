@@ -9,13 +9,13 @@ import gradio as gr
 
 from explorer.errors import ExplorerError
 from explorer.tabs.components import QUIET, note, on_screen
-from explorer.tabs.doorway import Doorway
 from explorer.tabs.keeping import connect, keep_button
-from training import runs
+from explorer.tabs.shell.extra_tabs import TabContext
 from training.config import TrainConfig
-from training.data_views import pairs_figure
-from training.network_views import network_views
-from training.shelf import Choice
+from training.data.opened import Choice
+from training.report.page.data import pairs_figure
+from training.report.page.network import network_views
+from training.runs import folders as runs
 from training.tabs import address, recipe_form, watch
 from training.tabs.data_step import DataStep, first_choice
 from training.tabs.keeping import keep_network, keep_pairs
@@ -43,7 +43,7 @@ class _Preview:
 
 
 def build(
-    lab: Lab, data: DataStep, doorway: Doorway, active: gr.Textbox, steps: gr.Tabs
+    lab: Lab, data: DataStep, context: TabContext, active: gr.Textbox, steps: gr.Tabs
 ) -> tuple[Any, gr.Textbox]:
     """Lay the step out inside an open ``gr.Tab``.
 
@@ -68,11 +68,11 @@ def build(
             with gr.Accordion("More of the recipe", open=False):
                 parts |= recipe_form.build_rest(lab.device)
         with gr.Column(scale=7, min_width=320):
-            watching = watch.build(lab, doorway, active, steps)
+            watching = watch.build(lab, context, active, steps)
     form = RecipeForm(**parts)
     preview = _Preview(about, parameters, layers, pairs, another, gr.State(0), pin_network, pin_pairs)
     _connect_preview(lab, data, form, preview)
-    _connect_keeping(lab, data, form, preview, doorway.session)
+    _connect_keeping(lab, data, form, preview, context.session)
     _connect_start(lab, data, form, start, both, watching)
     address.keep(form.named)
     return _restore(form, active)
@@ -100,7 +100,7 @@ def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Previ
 
     def show_network(given: Data) -> tuple[str, str]:
         choice = given[data.chosen] or first_choice()
-        classes = len(lab.shelf.open(choice).data.labels) if given[data.chosen] else 10
+        classes = len(lab.datasets.open(choice).data.labels) if given[data.chosen] else 10
         try:
             words, table = network_views(form.network_text(given), classes, choice.image_size)
             return note(words), table
@@ -113,7 +113,7 @@ def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Previ
             return {}
         # With the normalisation: cut-out fills with what it makes 0.
         wanted = form.preparation(given, choice)
-        figure = pairs_figure(lab.shelf.open(choice), wanted, given[preview.draw])
+        figure = pairs_figure(lab.datasets.open(choice), wanted, given[preview.draw])
         figure += note(_MIXUP) if given[form.mixup] else ""
         shown = gr.update(visible=bool(wanted.augmentation))
         return {preview.pairs: figure, preview.another: shown, preview.pin_pairs: shown}
@@ -127,7 +127,7 @@ def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Previ
         choice: Choice | None = given[data.chosen]
         if choice is None:
             return {preview.data: note("First choose images under 1 · Data.")}
-        found = lab.shelf.open(choice).data
+        found = lab.datasets.open(choice).data
         sizes = f"{len(found.train_classes):,} training and {len(found.test_classes):,} test images"
         parameters, layers = show_network(given)
         return {
@@ -156,12 +156,12 @@ def _connect_keeping(
 ) -> None:
     def network(choice: Choice, name: str, layers: str) -> Any:
         text = form.network_text({form.network: name, form.layers: layers})
-        return keep_network(text, len(lab.shelf.open(choice).data.labels), choice.image_size)
+        return keep_network(text, len(lab.datasets.open(choice).data.labels), choice.image_size)
 
     def pairs(choice: Choice, changes: list[str], normalization: str, draw: int) -> Any:
         given = {form.augmentation: changes, form.normalization: normalization}
         wanted = form.preparation(given, choice)
-        return keep_pairs(lab.shelf.open(choice), changes, draw, wanted.normalization)
+        return keep_pairs(lab.datasets.open(choice), changes, draw, wanted.normalization)
 
     connect(preview.pin_network, session, network, [data.chosen, form.network, form.layers])
     prepared = [data.chosen, form.augmentation, form.normalization, preview.draw]

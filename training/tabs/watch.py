@@ -9,16 +9,16 @@ import gradio as gr
 
 from explorer.errors import ExplorerError
 from explorer.tabs.components import QUIET, note, on_screen
-from explorer.tabs.doorway import Doorway
 from explorer.tabs.keeping import connect, keep_button
-from explorer.workbench import Look
-from training import runs
-from training.catalogue import facts_of
-from training.run_views import class_bars, epoch_caption, is_stopping, run_charts, run_head
-from training.runs import Run
+from explorer.tabs.shell.extra_tabs import TabContext
+from explorer.workbench import Selection
+from training.report.page.runs import class_bars, epoch_caption, is_stopping, run_charts, run_head
+from training.runs import folders as runs
+from training.runs.catalogue import facts_of
+from training.runs.folders import Run
+from training.runs.words import run_line
 from training.tabs.keeping import keep_classes, keep_curves
 from training.tabs.lab import NAME, Lab
-from training.words import run_line
 
 STEP = "train"
 POLL_S = 1.0
@@ -149,7 +149,7 @@ def _state(run: Run) -> tuple[Any, ...]:
     )
 
 
-def build(lab: Lab, doorway: Doorway, active: gr.Textbox, steps: gr.Tabs) -> Watch:
+def build(lab: Lab, context: TabContext, active: gr.Textbox, steps: gr.Tabs) -> Watch:
     """Lay it out inside an open column and connect it."""
     run = gr.Dropdown([], label="Run", elem_id="tr-run", filterable=True)
     head = gr.HTML(padding=False, elem_id="tr-head")
@@ -191,14 +191,14 @@ def build(lab: Lab, doorway: Doorway, active: gr.Textbox, steps: gr.Tabs) -> Wat
         gr.State(Chosen()),
     )
     _connect(lab, watch, sure)
-    _connect_page(lab, watch, doorway, active, steps)
-    connect(pin, doorway.session, lambda name: keep_curves(lab.models.run(name)), [run])
+    _connect_page(lab, watch, context, active, steps)
+    connect(pin, context.session, lambda name: keep_curves(lab.models.run(name)), [run])
 
     def classes_shown(seen: _Seen) -> Any:
         """Of the epoch on screen: meanwhile the run may have done another."""
         return keep_classes(lab.models.run(seen.runs[0][0]), seen.runs[0][3])
 
-    connect(pin_classes, doorway.session, classes_shown, [watch.seen])
+    connect(pin_classes, context.session, classes_shown, [watch.seen])
     return watch
 
 
@@ -231,7 +231,7 @@ def _connect(lab: Lab, watch: Watch, sure: gr.Button) -> None:
     sure.click(on_screen(delete), which, [*watch.outputs, sure], **QUIET)
 
 
-def _connect_page(lab: Lab, watch: Watch, doorway: Doorway, active: gr.Textbox, steps: gr.Tabs) -> None:
+def _connect_page(lab: Lab, watch: Watch, context: TabContext, active: gr.Textbox, steps: gr.Tabs) -> None:
     """Look again every second while the screen is open and something trains."""
     entered = gr.State(False)
 
@@ -249,14 +249,16 @@ def _connect_page(lab: Lab, watch: Watch, doorway: Doorway, active: gr.Textbox, 
         shown = watch.show(lab, chosen, name)
         return (*shown, gr.update(selected=STEP) if busy else gr.skip(), True)
 
-    def tick(name: str | None, chosen: Chosen, seen: _Seen | None, look: Look) -> tuple[Any, ...]:
+    def tick(name: str | None, chosen: Chosen, seen: _Seen | None, selection: Selection) -> tuple[Any, ...]:
         shown = watch.look_again(lab, chosen, name, seen)
-        return (*shown, doorway.list_networks(look) if _has_grown(shown[-1], seen) else gr.skip())
+        return (*shown, context.list_networks(selection) if _has_grown(shown[-1], seen) else gr.skip())
 
     options: dict[str, Any] = QUIET | {"queue": False}
     which = [watch.run, watch.chosen]
     active.change(enter, [active, *which, entered], [*watch.outputs, steps, entered], **options)
-    watch.timer.tick(tick, [*which, watch.seen, doorway.look], [*watch.outputs, doorway.model], **options)
+    watch.timer.tick(
+        tick, [*which, watch.seen, context.selection], [*watch.outputs, context.model], **options
+    )
 
 
 def _has_grown(now: Any, before: _Seen | None) -> bool:

@@ -1,0 +1,1 @@
+"""What layers put out: captured, reduced to maps, described."""

@@ -1,0 +1,1 @@
+"""What the browser shows of a convolution: HTML with SVG."""

@@ -1,0 +1,1 @@
+"""What the browser shows of receptive fields: SVG that follows its colours."""

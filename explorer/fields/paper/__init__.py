@@ -1,0 +1,1 @@
+"""What is handed in of receptive fields: figures and pictures."""

@@ -1,0 +1,189 @@
+"""Which input pixels a unit can see, and where on the input it is centred.
+
+The theoretical field follows from kernel sizes, strides, paddings and dilations alone (Araujo, Norris and
+Sim, "Computing receptive fields of convolutional neural networks", Distill 2019,
+https://distill.pub/2019/computing-receptive-fields): the field of one unit is a box, the next unit's lies
+``stride`` input pixels further. Where branches meet, a unit sees what any of its branches sees: the union.
+Positions are input pixels, the first pixel's centre at 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from weakref import WeakKeyDictionary
+
+from explorer.errors import ExplorerError, suggest
+from explorer.fields.axis import Axis, Field, pixels
+from explorer.fields.graph import graph_fields
+from explorer.layers.listing import GraphTrace, Layer, find_layer, list_layers, trace
+from explorer.networks.catalogue import model_info
+from explorer.networks.load import LoadedModel, load_model
+
+MOST_PARAMETERS = 150_000_000
+
+Box = tuple[float, float, float, float]
+"""Pixel edges (top, left, bottom, right); the first pixel reaches from −0.5 to 0.5."""
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """What the units of a layer see, in input pixels; pairs are (y, x).
+
+    Attributes:
+        layer: the layer's name.
+        size: height and width of one unit's field, which may be larger than the input; the whole input's
+            if ``is_global``.
+        stride: how far apart the fields of neighbouring units are: the layer's *jump*.
+        start: the centre of the field of unit (0, 0); 0 is the centre of the first pixel.
+        units: rows and columns of the layer's map.
+        local_size: the field along convolutions and pooling alone, leaving out steps that mix all positions.
+        mixed_by: the first step on the way that mixes all positions (squeeze-and-excitation, attention, a
+            fully connected layer) or that this program doesn't know; "" if there is none.
+    """
+
+    layer: str
+    size: tuple[int, int]
+    stride: tuple[float, float]
+    start: tuple[float, float]
+    units: tuple[int, int]
+    local_size: tuple[int, int]
+    mixed_by: str = ""
+
+    @property
+    def is_global(self) -> bool:
+        """Whether every unit may depend on every pixel."""
+        return bool(self.mixed_by)
+
+    def centre(self, row: int, column: int) -> tuple[float, float]:
+        """The input pixel (y, x) on which the field of unit (row, column) is centred."""
+        return self.start[0] + self.stride[0] * row, self.start[1] + self.stride[1] * column
+
+    def box(self, row: int, column: int) -> Box:
+        """The local field of a unit; it may reach beyond the input."""
+        y, x = self.centre(row, column)
+        h, w = self.local_size
+        return y - h / 2, x - w / 2, y + h / 2, x + w / 2
+
+    def units_seeing(self, y: int, x: int) -> tuple[range, range]:
+        """The rows and the columns of the units whose local field reaches over an input pixel.
+
+        Either may be empty: strides larger than the kernel leave gaps, and a border that no window reaches
+        is seen by nobody.
+        """
+        rows, columns = self._axis(0).units_seeing(y), self._axis(1).units_seeing(x)
+        return rows, columns
+
+    def check_unit(self, row: int, column: int) -> None:
+        """Raises ExplorerError unless the layer's map has such a unit."""
+        rows, columns = self.units
+        if not (0 <= row < rows and 0 <= column < columns):
+            raise ExplorerError(
+                f"unit ({row}, {column})",
+                f"is not in {self.layer}, a map of {rows}×{columns} units",
+                f"choose a row from 0 to {rows - 1} and a column from 0 to {columns - 1}",
+            )
+
+    def _axis(self, i: int) -> Axis:
+        reach = (self.local_size[i] - 1) / 2
+        return Axis(self.start[i] - reach, self.start[i] + reach, self.stride[i], self.units[i])
+
+
+def share_inside(box: Box, height: int, width: int) -> float:
+    """How much of a box's area lies on an input of ``height`` × ``width`` pixels, in [0, 1]."""
+    top, left, bottom, right = box
+    inside_y = max(0.0, min(bottom, height - 0.5) - max(top, -0.5))
+    inside_x = max(0.0, min(right, width - 0.5) - max(left, -0.5))
+    return inside_y * inside_x / ((bottom - top) * (right - left))
+
+
+def receptive_field(model: LoadedModel, layer: str) -> ReceptiveField:
+    """The theoretical receptive field of a layer's units, through all branches.
+
+    Raises:
+        ExplorerError: no such layer.
+    """
+    return receptive_fields(model)[find_layer(model, layer).name]
+
+
+_FIELDS: WeakKeyDictionary[LoadedModel, dict[str, ReceptiveField]] = WeakKeyDictionary()
+
+
+def receptive_fields(model: LoadedModel) -> dict[str, ReceptiveField]:
+    """The receptive field of every layer, in execution order; computed once per loaded model.
+
+    A network whose graph can't be traced has only global fields.
+    """
+    if (known := _FIELDS.get(model)) is not None:
+        return known
+    traced = trace(model)
+    graph = graph_fields(traced) if isinstance(traced, GraphTrace) else {}
+    input_px = model.preprocess.crop_px
+    fields = {name: _result(layer, graph.get(name), input_px) for name, layer in traced.layers.items()}
+    _FIELDS[model] = fields
+    return fields
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkFields:
+    """The fields of all layers of a network: what a table of them needs.
+
+    ``layers`` and ``fields`` are in execution order and belong together; ``input_px`` is the input's side.
+    """
+
+    name: str
+    input_px: int
+    layers: tuple[Layer, ...]
+    fields: tuple[ReceptiveField, ...]
+
+    def field(self, layer: str) -> ReceptiveField:
+        """The field of a layer; a module's name means its last step. Raises ExplorerError if there is none."""
+        named = {field.layer: field for field in self.fields}
+        inside = [name for name in named if name == layer] or [n for n in named if n.startswith(f"{layer}.")]
+        if not inside:
+            modules = {name.rpartition(".")[0] for name in named} | {name.partition(".")[0] for name in named}
+            remedy = suggest(layer, [*named, *sorted(modules)], "explorer.list_layers(model)")
+            raise ExplorerError(f"layer {layer!r}", f"is not in {self.name}", remedy)
+        return named[inside[-1]]
+
+
+def network_fields(model: LoadedModel) -> NetworkFields:
+    """The fields of all layers of a loaded network."""
+    layers, fields = tuple(list_layers(model)), receptive_fields(model)
+    return NetworkFields(
+        model.name, model.preprocess.crop_px, layers, tuple(fields[layer.name] for layer in layers)
+    )
+
+
+@lru_cache(maxsize=32)
+def catalogue_fields(name: str) -> NetworkFields:
+    """The fields of a network of the catalogue. Weights don't matter for them, so nothing is downloaded.
+
+    Raises:
+        ExplorerError: unknown, or so large that building it for this alone would take too long.
+    """
+    info = model_info(name)
+    if info.parameters > MOST_PARAMETERS:
+        raise ExplorerError(
+            f"network {name!r} with {info.parameters / 1e6:,.0f} million parameters",
+            f"is larger than the {MOST_PARAMETERS / 1e6:,.0f} million that are built for their fields alone",
+            "load it with its weights instead",
+        )
+    return network_fields(load_model(name, weights=None))
+
+
+def _result(layer: Layer, field: Field | None, input_px: int) -> ReceptiveField:
+    rows, columns = layer.shape[1:]
+    if field is None:
+        field = pixels(input_px, input_px)._replace(mixed_by=layer.name)
+    field = field.regrid(rows, columns, step=layer.name)
+    local = (round(field.y.size), round(field.x.size))
+    return ReceptiveField(
+        layer=layer.name,
+        size=(input_px, input_px) if field.mixed_by else local,
+        stride=(field.y.stride, field.x.stride),
+        start=(field.y.start, field.x.start),
+        units=(rows, columns),
+        local_size=local,
+        mixed_by=field.mixed_by,
+    )

@@ -1,0 +1,1 @@
+"""Pictures: decoded under limits, placed, coloured, laid over each other."""

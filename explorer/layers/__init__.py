@@ -1,0 +1,1 @@
+"""A network's layers: its graph, the list of layers, the architecture, gradients."""

@@ -1,0 +1,349 @@
+"""Which layers a network has, in execution order, and how to read their outputs.
+
+A *layer* is a node of the traced graph: every call of a module, and every function between modules such as
+``add``; a module that is called twice is two layers (``relu``, ``relu_1``). Names are those of torchvision's
+``get_graph_node_names``, except that a name which is also a module's always means that module, and that
+torchvision's own blocks (``MLP``, ``SqueezeExcitation``) are opened. Networks that can't be traced are read by
+forward hooks, module by module.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import count
+from typing import Literal, Protocol
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import fx, nn
+from torch.fx.passes.shape_prop import TensorMetadata
+
+from explorer.errors import ExplorerError, suggest
+from explorer.layers.trace import Untraceable, traced_graph
+from explorer.networks.hooks import as_leaf, capture, evaluating, start_gradients_at
+from explorer.networks.load import LoadedModel
+
+Layout = Literal["channels_first", "channels_last", "tokens", "class_and_tokens", "vector"]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One step of a network.
+
+    Attributes:
+        name: as in torchvision's graph, for example ``layer1.0.relu_1``.
+        kind: the module's class or the function's name, for example ``Conv2d`` or ``add``.
+        shape: ``(C, H, W)`` of its output for one image; a vector of C values is ``(C, 1, 1)``.
+        layout: how the network itself arranges that output.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, int, int]
+    layout: Layout = "channels_first"
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory that its activation of one image takes, as float32."""
+        channels, height, width = self.shape
+        return 4 * channels * height * width
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it has a spatial extent: more than one position."""
+        return self.shape[1] * self.shape[2] > 1
+
+
+class Trace(Protocol):
+    """A network taken apart once: its layers, and a way to run it and keep what they put out."""
+
+    layers: dict[str, Layer]
+    output: str
+    """The layer whose output the network returns: its logits."""
+
+    def run(self, batch: torch.Tensor, names: Iterable[str]) -> dict[str, torch.Tensor]:
+        """The outputs of these layers, raw, after one forward pass."""
+        ...
+
+    def run_from(self, batch: torch.Tensor, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """A layer's output, raw, and the logits as a function of it: what a gradient needs, and no more."""
+        ...
+
+
+class GraphTrace:
+    """A network whose graph torch.fx can trace: outputs are returned, not hooked, so threads never meet."""
+
+    def __init__(self, module: nn.Module, graph: fx.Graph, names: dict[fx.Node, str], input_px: int) -> None:
+        self.module = module
+        self.graph = graph
+        self.nodes = {name: node for node, name in names.items()}
+        self.input_px = input_px
+        self.layers = _graph_layers(module, graph, names, input_px)
+        returned = next(n for n in reversed(graph.nodes) if n.op == "output").all_input_nodes[0]
+        self.output = names[returned]
+        self._extractors: dict[tuple[tuple[str, ...], str | None], fx.GraphModule] = {}
+
+    def run(self, batch: torch.Tensor, names: Iterable[str]) -> dict[str, torch.Tensor]:
+        """See :class:`Trace`. Steps behind the last layer asked for are not run."""
+        return self._extractor(tuple(names))(batch)
+
+    def run_from(self, batch: torch.Tensor, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """See :class:`Trace`. Steps before the layer leave nothing behind for a backward pass."""
+        outputs = self._extractor((name, self.output), leaf=name)(batch)
+        return outputs[name], outputs[self.output]
+
+    def _extractor(self, names: tuple[str, ...], leaf: str | None = None) -> fx.GraphModule:
+        """A graph that returns these layers; gradients flow back to the layer ``leaf`` and no further."""
+        if (known := self._extractors.get((names, leaf))) is not None:
+            return known
+        graph = fx.Graph()
+        copies: dict[fx.Node, fx.Node] = {}
+        graph.graph_copy(self.graph, copies)
+        if leaf is not None:
+            node = copies[self.nodes[leaf]]
+            with graph.inserting_after(node):
+                start = graph.call_function(as_leaf, (node,))
+            node.replace_all_uses_with(start, delete_user_cb=lambda user: user is not start)
+            copies[self.nodes[leaf]] = start
+        graph.output({name: copies[self.nodes[name]] for name in names})
+        extractor = fx.GraphModule(self.module, graph)
+        extractor.graph.eliminate_dead_code()
+        extractor.recompile()
+        if len(self._extractors) >= 32:  # a program that asks for ever new combinations
+            self._extractors.clear()
+        self._extractors[names, leaf] = extractor
+        return extractor
+
+
+class HookTrace:
+    """A network that can't be traced (its path depends on the data): read by forward hooks."""
+
+    def __init__(self, module: nn.Module, batch: torch.Tensor) -> None:
+        self.module = module
+        self._paths = {path: type(m).__name__ for path, m in module.named_modules()}
+        # The network's own output, under a name that none of its modules has.
+        self.output = next(n for n in (f"output{i or ''}" for i in count()) if n not in self._paths)
+        seen = self.run(batch, None)
+        self.layers = _called_layers([(n, self._kind(n), tuple(t.shape)) for n, t in seen.items()], batch)
+
+    def run(self, batch: torch.Tensor, names: Iterable[str] | None) -> dict[str, torch.Tensor]:
+        """See :class:`Trace`. A layer that this input's path doesn't lead to is missing."""
+        with capture(self.module, None if names is None else set(names)) as seen:
+            output = self.module(batch)
+        return seen | {self.output: output}
+
+    def run_from(self, batch: torch.Tensor, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """See :class:`Trace`."""
+        if name == self.output:
+            logits = as_leaf(self.module(batch))
+            return logits, logits
+        with start_gradients_at(self.module, name) as seen:
+            logits = self.module(batch)
+        if name not in seen:
+            raise not_reached(name)
+        return seen[name], logits
+
+    def _kind(self, name: str) -> str:
+        if name == self.output:
+            return self._paths[""]
+        return self._paths.get(name) or self._paths[name.rpartition("_")[0]]
+
+
+def not_reached(name: str) -> ExplorerError:
+    """The error for a layer that exists but that the network's path for this image leaves out."""
+    rule = "is not run for this image: the network's path depends on its input"
+    return ExplorerError(f"layer {name!r}", rule, "choose another layer or another image")
+
+
+_TRACES: WeakKeyDictionary[LoadedModel, Trace] = WeakKeyDictionary()
+_TRACE_LOCK = threading.Lock()
+
+
+def trace(model: LoadedModel) -> Trace:
+    """The network taken apart; done once per loaded model, then remembered as long as the model lives."""
+    if (known := _TRACES.get(model)) is not None:
+        return known
+    with _TRACE_LOCK:
+        if model not in _TRACES:
+            # Not inference_mode, ours or a caller's: tensors made while tracing must serve gradients later.
+            with evaluating(model.module), torch.inference_mode(False), torch.no_grad():
+                _TRACES[model] = _trace(model.module, model.preprocess.crop_px, model.preprocess.device)
+        return _TRACES[model]
+
+
+def list_layers(model: LoadedModel) -> list[Layer]:
+    """Every layer whose output is a map or a vector, in execution order."""
+    return list(trace(model).layers.values())
+
+
+def find_layer(model: LoadedModel, name: str) -> Layer:
+    """The layer of this name; a module's name (``layer1.0``) means its last step.
+
+    Raises:
+        ExplorerError: no such layer.
+    """
+    layers = trace(model).layers
+    if name in layers:
+        return layers[name]
+    inside = [layer for layer in layers.values() if layer.name.startswith(name + ".")]
+    if name and inside:
+        return inside[-1]
+    modules = {".".join(n.split(".")[:i]) for n in layers for i in range(1, n.count(".") + 1)}
+    remedy = suggest(name, [*layers, *sorted(modules)], "explorer.list_layers(model)")
+    raise ExplorerError(f"layer {name!r}", f"is not in {model.name}", remedy)
+
+
+def channels_first(output: torch.Tensor, layer: Layer) -> torch.Tensor:
+    """A layer's raw output for one image → ``(C, H, W)``, without copying."""
+    channels, height, width = layer.shape
+    value = output[0]
+    if layer.layout == "channels_last":
+        return value.permute(2, 0, 1)
+    if layer.layout == "class_and_tokens":
+        value = value[1:]  # the class token has no place on the image
+    if layer.layout in ("tokens", "class_and_tokens"):
+        return value.permute(1, 0).reshape(channels, height, width)
+    return value.reshape(channels, height, width)
+
+
+def stages(model: LoadedModel, at_most: int = 8) -> list[Layer]:
+    """A few layers that tell the network's story: the last map of each part it is built of, first to last.
+
+    None for a network without a map, such as one that flattens the picture at once.
+    """
+    every = [layer for layer in list_layers(model) if layer.is_map]
+    # What has no more channels than the picture is mostly the picture itself, made ready.
+    maps = [layer for layer in every if layer.shape[0] > 3] or every
+    if not maps:
+        return []
+    listed: list[Layer] = []
+    for depth in (1, 2, 3, 4):
+        parts = list({".".join(layer.name.split(".")[:depth]): layer for layer in maps}.values())
+        # relu, maxpool and bn1 beside conv1 say nothing new: of neighbours with one shape, keep the last.
+        new = [a for a, b in zip(parts, [*parts[1:], None], strict=True) if b is None or a.shape != b.shape]
+        listed = new if len(new) >= 4 else listed
+        if listed:
+            break
+    # A transformer keeps one shape throughout.
+    listed = listed or maps
+    if len(listed) <= at_most:
+        return listed
+    step = (len(listed) - 1) / (at_most - 1)
+    return [listed[round(i * step)] for i in range(at_most)]
+
+
+def _trace(module: nn.Module, input_px: int, device: torch.device | str) -> Trace:
+    noise = torch.rand(1, 3, input_px, input_px, generator=torch.Generator().manual_seed(0))
+    batch = noise.to(device, memory_format=torch.channels_last)
+    try:
+        graph, names = traced_graph(module, batch)
+    except Untraceable:
+        return HookTrace(module, batch)
+    return GraphTrace(module, graph, names, input_px)
+
+
+def _nodes_fed_by_the_input(graph: fx.Graph) -> set[fx.Node]:
+    """The nodes with tensors that depend on the image; the others are parameters and sizes, not layers."""
+    fed: set[fx.Node] = set()
+    for node in graph.nodes:
+        if node.op == "placeholder" or (
+            "tensor_meta" in node.meta and fed.intersection(node.all_input_nodes)
+        ):
+            fed.add(node)
+    return fed
+
+
+def _is_identity(module: nn.Module, node: fx.Node) -> bool:
+    return node.op == "call_module" and isinstance(module.get_submodule(str(node.target)), nn.Identity)
+
+
+def _kind(module: nn.Module, node: fx.Node) -> str:
+    if node.op == "call_module":
+        return type(module.get_submodule(str(node.target))).__name__
+    return (
+        str(node.target)
+        if isinstance(node.target, str)
+        else getattr(node.target, "__name__", str(node.target))
+    )
+
+
+def _shape(node: fx.Node) -> tuple[int, ...] | None:
+    meta = node.meta.get("tensor_meta")
+    return tuple(meta.shape) if isinstance(meta, TensorMetadata) else None
+
+
+def _graph_layers(
+    module: nn.Module, graph: fx.Graph, names: dict[fx.Node, str], input_px: int
+) -> dict[str, Layer]:
+    """The layers of a graph. What a map's size is compared with is the largest map that its step was given."""
+    from_input = _nodes_fed_by_the_input(graph)
+    grids: dict[fx.Node, tuple[int, int]] = {}
+    layers = {}
+    for node in graph.nodes:
+        if node not in from_input:
+            continue
+        grid = max((grids[n] for n in node.all_input_nodes if n in grids), default=(input_px, input_px))
+        found = _arrangement(_shape(node), grid, _kind(module, node))
+        grids[node] = _grid_after(found, grid)
+        if found and node in names and not _is_identity(module, node):
+            layers[names[node]] = Layer(names[node], _kind(module, node), *found)
+    return layers
+
+
+def _called_layers(outputs: list[tuple[str, str, tuple[int, ...]]], batch: torch.Tensor) -> dict[str, Layer]:
+    """The layers of (name, kind, shape) in the order of calls, where nobody says what was given to which."""
+    grid: tuple[int, int] = (batch.shape[2], batch.shape[3])
+    layers = {}
+    earlier = {grid}
+    for name, kind, shape in outputs:
+        # A branch may go back to a map of before: one of exactly that size.
+        back = shape[2:] if len(shape) == 4 and shape[2:] in earlier else grid
+        found = _arrangement(shape, back, kind)
+        grid = _grid_after(found, grid)
+        earlier.add(grid)
+        if found:
+            layers[name] = Layer(name, kind, *found)
+    return layers
+
+
+def _grid_after(found: tuple[tuple[int, int, int], Layout] | None, grid: tuple[int, int]) -> tuple[int, int]:
+    return found[0][1:] if found and found[0][1] * found[0][2] > 1 else grid
+
+
+_CHANNELS_FIRST = (
+    "Conv2d",
+    "Conv2dSame",
+    "MaxPool2d",
+    "AvgPool2d",
+    "AdaptiveAvgPool2d",
+    "BatchNorm2d",
+    "ZeroPad2d",
+)
+
+
+def _arrangement(
+    shape: tuple[int, ...] | None, grid: tuple[int, int], kind: str
+) -> tuple[tuple[int, int, int], Layout] | None:
+    """``(C, H, W)`` and the layout of an output, given the grid of the map before it; ``None`` for what is neither.
+
+    Some steps put channels first by definition. For the others: the input is square, so maps usually are, and
+    equal sides tell (N, C, H, W) from (N, H, W, C); where they aren't, the map before shows which axes they are.
+    Maps hardly ever grow in a classifier, which tells them from attention's matrices. Tokens of a transformer
+    are a map if there are as many as the map before had positions.
+    """
+    if not shape or shape[0] != 1:
+        return None
+    positions = grid[0] * grid[1]
+    if len(shape) == 4 and (kind in _CHANNELS_FIRST or shape[2:] == grid or shape[2] == shape[3] <= grid[0]):
+        return (shape[1], shape[2], shape[3]), "channels_first"
+    if len(shape) == 4 and (shape[1:3] == grid or shape[1] == shape[2] <= grid[0]):
+        return (shape[3], shape[1], shape[2]), "channels_last"
+    if len(shape) == 3 and shape[1] == positions:
+        return (shape[2], *grid), "tokens"
+    if len(shape) == 3 and shape[1] == positions + 1:
+        return (shape[2], *grid), "class_and_tokens"
+    if len(shape) == 2:
+        return (shape[1], 1, 1), "vector"
+    return None

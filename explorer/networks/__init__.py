@@ -1,0 +1,1 @@
+"""Networks with real weights: the catalogue, loading, preprocessing, hooks, predictions."""

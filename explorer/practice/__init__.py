@@ -1,0 +1,1 @@
+"""Exercises in convolution by hand: made from a seed, marked cell by cell, on sheets."""

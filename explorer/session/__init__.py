@@ -1,0 +1,1 @@
+"""What a person keeps, as a record and as a file."""

@@ -1,0 +1,140 @@
+"""The fields of every layer of a network, as a curve and a table."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from explorer.fields.page.stack import draw_growth
+from explorer.fields.stack import pair_text, place_text
+from explorer.fields.theoretical import NetworkFields, ReceptiveField, catalogue_fields, network_fields
+from explorer.fields.words import describe_network
+from explorer.layers.listing import Layer
+from explorer.networks.catalogue import catalogue
+from explorer.tabs.components import QUIET, note, on_screen
+from explorer.tabs.fields.image import PictureView
+from explorer.tabs.fields.keep import keep_fields
+from explorer.tabs.keeping import connect, keep_button
+from explorer.workbench import Selection, Workbench
+
+_PICK = (Path(__file__).parent / "pick.js").read_text(encoding="utf-8")
+_CHOSEN = "the network chosen on the left"
+_DEFINITION = (
+    '<p class="note subdued">Size, jump and start as in Araujo, Norris and Sim, '
+    '<a href="https://distill.pub/2019/computing-receptive-fields/" target="_blank" rel="noopener">'
+    "Computing receptive fields of convolutional neural networks</a> (Distill, 2019): behind a layer with kernel k, "
+    "stride s, padding p and dilation d the size grows by (k − 1)·d·jump, the start moves by ((k − 1)·d/2 − p)·jump, "
+    "and the jump becomes jump·s. Where branches meet, a unit sees what any of them sees. Pixels of the network's "
+    "input, the first one's centre at 0.</p>"
+)
+
+
+def build(
+    bench: Workbench,
+    selection: gr.State,
+    active: gr.Textbox,
+    name: str,
+    entered: Any,
+    picture: PictureView,
+    tabs: gr.Tabs,
+    session: gr.State,
+) -> None:
+    """Lay the part out inside an open tab. A click on a row shows its layer on the picture."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=4, min_width=280):
+            other = gr.Dropdown(
+                [_CHOSEN, *catalogue()],
+                value=_CHOSEN,
+                label="Network",
+                info="Any of the catalogue: weights don't matter here, nothing is downloaded",
+                elem_id="rf-network",
+            )
+            summary = gr.HTML(padding=False, elem_id="rf-summary")
+        with gr.Column(scale=6, min_width=320):
+            growth = gr.HTML(padding=False, elem_id="rf-growth")
+            pin = keep_button("rf-network-pin")
+    table = gr.HTML(
+        "",
+        html_template="<div>${value}</div>",
+        js_on_load=_PICK,
+        apply_default_css=False,
+        padding=False,
+        elem_id="rf-table",
+    )
+    gr.HTML(_DEFINITION, padding=False)
+
+    def show(selection: Selection | None, where: str, other: str, layer: str | None) -> Any:
+        if selection is None or where != name:
+            return (gr.skip(),) * 3
+        own = other == _CHOSEN
+        network = network_fields(bench.model(selection.model)) if own else catalogue_fields(other)
+        chosen = layer if own and layer else ""
+        return note(describe_network(network)), growth_of(network, chosen), field_table(network, chosen)
+
+    def choose(other: str, event: gr.EventData) -> Any:
+        if other != _CHOSEN:
+            gr.Info(f"To see {other} on the picture, choose it as the network on the left.")
+            return gr.skip(), gr.skip()
+        return event.layer, gr.Tabs(selected="picture")
+
+    showing: dict[str, Any] = {
+        "fn": on_screen(show),
+        "inputs": [selection, active, other, picture.layer],
+        "outputs": [summary, growth, table],
+        **QUIET,
+    }
+    entered.then(**showing)
+    gr.on([selection.change, other.input, picture.layer.change], **showing)
+    table.select(choose, other, [picture.layer, tabs], trigger_mode="multiple", **QUIET).then(
+        **picture.drawing
+    )
+
+    def keep(selection: Selection, other: str) -> Any:
+        return keep_fields(bench, selection, None if other == _CHOSEN else other)
+
+    connect(pin, session, keep, [selection, other])
+
+
+def growth_of(network: NetworkFields, chosen: str) -> str:
+    """The curve of the local sizes of all maps, the chosen layer's marked, with its caption."""
+    maps = [f for layer, f in zip(network.layers, network.fields, strict=True) if layer.is_map]
+    if not maps:
+        return ""
+    drawn = draw_growth(maps, network.input_px, chosen)
+    sentence = f"Side of one unit's field, map by map, from {max(maps[0].local_size)} to {max(maps[-1].local_size)} px."
+    return drawn + note(sentence)
+
+
+def field_table(network: NetworkFields, chosen: str) -> str:
+    """Every layer with map, size, jump and start; the chosen one's row marked."""
+    heads = ("Layer", "Kind", "Map", "Size (px)", "Jump (px)", "Start (px)")
+    head = "".join(f"<th{' class=number' if i > 1 else ''}>{text}</th>" for i, text in enumerate(heads))
+    body = "".join(
+        _row(layer, field, layer.name == chosen)
+        for layer, field in zip(network.layers, network.fields, strict=True)
+    )
+    return (
+        '<div class="scroll" tabindex="0" role="region" aria-label="Receptive fields of all layers">'
+        f'<table class="facts"><tr>{head}<th></th></tr>{body}</table></div>'
+    )
+
+
+def _row(layer: Layer, field: ReceptiveField, current: bool) -> str:
+    numbers = (
+        pair_text(field.units, always_two=True),
+        pair_text(field.local_size),
+        pair_text(field.stride),
+        place_text(field.start),
+    )
+    cells = "".join(f'<td class="number rf-keep">{text}</td>' for text in numbers)
+    remark = f"and everything, through {field.mixed_by}" if field.is_global else ""
+    name = html.escape(layer.name)
+    pick = f' data-layer="{name}" tabindex="0"' if layer.is_map else ""
+    mark = ' aria-current="true"' if current else ""
+    return (
+        f"<tr{pick}{mark}><td>{name}</td><td>{html.escape(layer.kind)}</td>{cells}"
+        f"<td>{html.escape(remark)}</td></tr>"
+    )

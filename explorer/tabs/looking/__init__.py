@@ -1,0 +1,1 @@
+"""Screens that look into one network with one picture."""

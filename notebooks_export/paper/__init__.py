@@ -1,0 +1,1 @@
+"""What the PDF is made of: typesetting, words, formulas, scales of colours."""

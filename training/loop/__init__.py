@@ -1,0 +1,1 @@
+"""The training loop, what stands before its first step, and its checkpoints."""

@@ -1,0 +1,25 @@
+"""How a run does on each class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from training.results import EpochResult
+
+MOST_CLASSES = 20
+
+
+def class_shares(result: EpochResult, labels: Sequence[str]) -> list[tuple[str, float]]:
+    """(label, test accuracy) of the classes that have test images: all, or the worst first where there are many."""
+    pairs = zip(labels, result.class_accuracy, strict=False)
+    known = [(label, share) for label, share in pairs if not math.isnan(share)]
+    if len(known) > MOST_CLASSES:
+        known = sorted(known, key=lambda pair: pair[1])[:MOST_CLASSES]
+    return known
+
+
+def classes_title(epoch: int, classes: int) -> str:
+    """What :func:`class_shares` of so many classes are."""
+    fewest = f" (the {MOST_CLASSES} hardest of {classes})" if classes > MOST_CLASSES else ""
+    return f"Test accuracy by class after epoch {epoch}{fewest}"

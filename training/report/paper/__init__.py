@@ -1,0 +1,1 @@
+"""What is handed in of data and runs: figures and lines of text."""
