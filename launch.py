@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         auth = login(options.auth, share=options.share, open_to_all=options.no_auth)
     except ValueError as error:
-        print(f"launch.py: {error}", file=sys.stderr)
+        print(f"{parser().prog}: {error}", file=sys.stderr)
         return 2
     # Before gradio is imported: nothing is sent to anybody.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"

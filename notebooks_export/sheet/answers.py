@@ -23,7 +23,7 @@ from training import TrainConfig
 from training.report.explain import compare_gaps, explain_gap
 
 if TYPE_CHECKING:
-    from notebooks_export.sheet.exercise_sheet import TrainingRun
+    from notebooks_export.sheet.runs import TrainingRun
 
 
 def answers(plain: TrainingRun, augmented: TrainingRun) -> dict[str, str]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,40 +19,11 @@ from notebooks_export.kinds.parameters import SAMPLE, image_reference, network_r
 from notebooks_export.notebook.networks import check_networks, load_network
 from notebooks_export.sheet import answers as sheet_answers
 from notebooks_export.sheet.looking import Network, framed, looking
-from training import EpochResult, TrainConfig, epochs_of, shipped_runs
-from training.data.opened import Choice, is_here
-from training.loop.checkpoint import load_checkpoint
+from notebooks_export.sheet.runs import TrainingRun, baseline_and_variant
 from training.report.words import describe_histories, recorded_history, recorded_rows
-from training.runs.folders import DEFAULT_ROOT, history, read_run
-from training.runs.own_pictures import recorded_knobs
-from training.words import dataset_title
+from training.runs.folders import DEFAULT_ROOT
 
 _PICTURE = f"{SAMPLE}Cheetah"
-
-
-@dataclass(frozen=True)
-class TrainingRun:
-    """A run for the sheet: its recipe, its results by epoch, and how many test images they were counted on.
-
-    Attributes:
-        images: what tells apart the images that runs saw.
-        knobs: the recipe as a step has it.
-        files: the pictures of one's own that the recipe names; none where they stay behind.
-    """
-
-    config: TrainConfig
-    results: tuple[EpochResult, ...]
-    test_images: int
-    images: str
-    knobs: Mapping[str, Any]
-    files: tuple[bytes, ...] = ()
-
-    @property
-    def images_are_here(self) -> bool:
-        """Whether the notebook can show them without a download."""
-        if self.config.dataset == "folder":
-            return bool(self.files)
-        return is_here(Choice(self.config.dataset, None, self.config.image_size))
 
 
 def exercise_sheet(
@@ -85,7 +55,7 @@ def exercise_sheet(
         ExplorerError: a picture or a run that can't be read, runs that a session can't take along or that saw
             other data, no such network.
     """
-    shown = _runs(plain, augmented)
+    shown = baseline_and_variant(plain, augmented)
     picture = content_hash(image) if isinstance(image, bytes) else image_reference(image or _PICTURE)
     files = {picture: image} if isinstance(image, bytes) else {}
     files |= {content_hash(network): network} if network else {}
@@ -228,37 +198,6 @@ def _network() -> str:
     except ExplorerError:
         return BUNDLED
     return "resnet18"
-
-
-def _runs(plain: str | Path | None, augmented: str | Path | None) -> dict[str, TrainingRun]:
-    """The baseline and its variant by short titles."""
-    shipped = {path.name.rpartition("-")[2]: path for path in shipped_runs()}
-    folders = Path(plain or shipped["plain"]), Path(augmented or shipped["augmented"])
-    first, second = (_read(folder) for folder in folders)
-    data = [(run.images, run.config.image_size) for run in (first, second)]
-    if data[0] != data[1]:
-        names = " and ".join(repr(folder.name) for folder in folders)
-        sentence = " and ".join(f"{images} at {size} px" for images, size in data)
-        remedy = "choose two runs on the same data"
-        raise ExplorerError(f"the runs {names}", f"can't be compared: they saw {sentence}", remedy)
-    augmentation = (bool(first.config.augmentation), bool(second.config.augmentation))
-    titles = ("plain", "augmented") if augmentation == (False, True) else ("baseline", "variant")
-    return dict(zip(titles, (first, second), strict=True))
-
-
-def _read(folder: Path) -> TrainingRun:
-    run, results, epochs = read_run(folder), tuple(history(folder)), epochs_of(folder)
-    if not results or not epochs:
-        raise ExplorerError(
-            f"the run {run.name!r}", "has no finished epoch", "let it train for one, or take another"
-        )
-    facts = load_checkpoint(folder, epochs[-1]).data
-    images = run.config.dataset
-    if images == "folder":
-        # Of the same name, they may be others by now; those that were left out don't make them others.
-        images = f"{dataset_title(run.config)!r} ({facts.fingerprint.partition('-')[0][:6]})"
-    knobs, files = recorded_knobs({run.name: run})
-    return TrainingRun(run.config, results, facts.test_images, images, knobs[run.name], tuple(files))
 
 
 def _recorded(runs: Mapping[str, TrainingRun], title: str) -> Step:

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-import numpy as np
-from explorer.convolution.presets import presets
+
 from explorer.errors import ExplorerError
-from explorer.images.decode import read_image, sample_images
-from explorer.networks.catalogue import BUNDLED
-from explorer.networks.load import LoadedModel, load_model
-from explorer.networks.preprocessing import Framing
-from explorer.session.steps import Session, Step, content_hash, step_of
-from notebooks_export.kinds.parameters import SAMPLE, image_reference, network_reference
-from notebooks_export.notebook.networks import check_networks, load_network
-from notebooks_export.sheet import answers as sheet_answers
-from notebooks_export.sheet.looking import Network, framed, looking
 from training import EpochResult, TrainConfig, epochs_of, shipped_runs
 from training.data.opened import Choice, is_here
 from training.loop.checkpoint import load_checkpoint
-from training.report.words import describe_histories, recorded_history, recorded_rows
-from training.runs.folders import DEFAULT_ROOT, history, read_run
+from training.runs.folders import history, read_run
 from training.runs.own_pictures import recorded_knobs
 from training.words import dataset_title
 
@@ -52,7 +41,7 @@ class TrainingRun:
         return is_here(Choice(self.config.dataset, None, self.config.image_size))
 
 
-def _runs(plain: str | Path | None, augmented: str | Path | None) -> dict[str, TrainingRun]:
+def baseline_and_variant(plain: str | Path | None, augmented: str | Path | None) -> dict[str, TrainingRun]:
     """The baseline and its variant by short titles."""
     shipped = {path.name.rpartition("-")[2]: path for path in shipped_runs()}
     folders = Path(plain or shipped["plain"]), Path(augmented or shipped["augmented"])
@@ -81,4 +70,3 @@ def _read(folder: Path) -> TrainingRun:
         images = f"{dataset_title(run.config)!r} ({facts.fingerprint.partition('-')[0][:6]})"
     knobs, files = recorded_knobs({run.name: run})
     return TrainingRun(run.config, results, facts.test_images, images, knobs[run.name], tuple(files))
-

@@ -65,7 +65,7 @@ def connect(form: HandIn, trained: TrainedModels, page: Steps, working: gr.HTML)
     """Returns the events that take long and can be cancelled."""
     form.save.click(on_screen(keep_file), page.session, form.files, **QUIET)
     opened = form.opened.upload(on_screen(bring), form.opened, page.brought, **QUIET)
-    opened.success(place, [page.session, page.brought], page.place_outputs, **QUIET)
+    opened.success(page.showing(place), [page.session, page.brought], page.outputs, **QUIET)
     page.chosen.numbers.click(
         on_screen(partial(step_files, trained)), page.at, form.files, concurrency_limit=2, **QUIET
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -40,26 +41,25 @@ def _build(trained: TrainedModels, context: TabContext, active: gr.Textbox, tab:
     slow = sheet_form.connect(form, trained, context, page, working)
     slow += hand_in.connect(files, trained, page, working)
     on_cancel(stop, slow, working)
-    active.change(
-        partial(enter, trained),
-        [active, *page.at, *form.runs],
-        [*page.step_outputs, *form.runs],
-        **steps.AT_ONCE,
-    )
+    entering = partial(enter, trained)
+
+    def show(where: str, session: Session, position: int | None, *chosen: str) -> dict[Any, Any]:
+        updates, lists = entering(where, session, position, chosen)
+        return {**page.showing(lambda: updates)(), **dict(zip(form.runs, lists, strict=False))}
+
+    active.change(show, [active, *page.at, *form.runs], [*page.outputs, *form.runs], **steps.AT_ONCE)
 
 
 def enter(
-    trained: TrainedModels, where: str, session: Session, position: int | None, *chosen: str
-) -> tuple[Any, ...]:
-    """Updates for the steps and the lists of runs: what was kept or trained on another screen shows up here.
+    trained: TrainedModels, where: str, session: Session, position: int | None, chosen: Sequence[str]
+) -> tuple[steps.Updates, list[Any]]:
+    """Updates for the steps, and for the lists of runs: what was kept or trained on another screen shows up here.
 
     Whoever comes without having chosen a step sees the last one that was kept.
     """
-    nothing = (gr.skip(),) * (steps.DETAILS - 1)
     if where != NAME:
-        return gr.skip(), *nothing, *(gr.skip() for _ in chosen)
+        return steps.UNCHANGED, []
+    runs = sheet_form.runs_now(trained, chosen)
     if position is None and session.steps:
-        shown = steps.details(session, len(session.steps) - 1)
-    else:
-        shown = gr.update(choices=steps.choices(session), value=position), *nothing
-    return *shown, *sheet_form.runs_now(trained, chosen)
+        return steps.details(session, len(session.steps) - 1), runs
+    return {"steps": gr.update(choices=steps.choices(session), value=position)}, runs

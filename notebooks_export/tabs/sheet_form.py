@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -71,7 +71,7 @@ def connect(
         [page.brought, working],
         **CANCELLABLE,
     )
-    filling.then(place, [page.session, page.brought], page.place_outputs, **QUIET)
+    filling.then(page.showing(place), [page.session, page.brought], page.outputs, **QUIET)
     return [filling]
 
 
@@ -81,7 +81,7 @@ def run_choices(trained: TrainedModels) -> list[tuple[str, str]]:
     return [("The shipped run", SHIPPED), *((run_line(run), run.name) for run in own)]
 
 
-def runs_now(trained: TrainedModels, chosen: tuple[str, ...]) -> list[Any]:
+def runs_now(trained: TrainedModels, chosen: Sequence[str]) -> list[Any]:
     """Updates for the lists of runs: those there are now; one that is gone gives way to the shipped one."""
     listed = run_choices(trained)
     names = {name for _, name in listed}

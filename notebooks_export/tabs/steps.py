@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import html
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from explorer.errors import ExplorerError
 from explorer.session.steps import MAX_TEXT, MAX_TITLE, Session
@@ -26,6 +27,8 @@ STYLE = """
 #export-refused p { color: var(--error-text-color, #b91c1c); }
 .export-text { white-space: pre-wrap; max-height: 50vh; overflow-y: auto; font-size: 0.85em; }
 """
+Updates = Mapping[str, Any]
+"""Name of a part of the page, see :attr:`Steps.parts`, → its update."""
 _EMPTY = (
     "Choose a step to see it and to write to it. Steps come from the Keep buttons below results, from the exercise "
     "sheet, or from a session that you saved."
@@ -75,20 +78,35 @@ class Steps:
         return [self.session, self.listed.steps]
 
     @property
-    def step_outputs(self) -> list[Any]:
-        """In the order of :func:`details`."""
-        chosen = self.chosen
-        return [self.listed.steps, chosen.name, chosen.comment, chosen.shown, chosen.picture]
+    def parts(self) -> dict[str, Any]:
+        """Name of an update → the component that it is for."""
+        listed, chosen = self.listed, self.chosen
+        return {
+            "session": self.session,
+            "title": listed.title,
+            "steps": listed.steps,
+            "name": chosen.name,
+            "comment": chosen.comment,
+            "shown": chosen.shown,
+            "picture": chosen.picture,
+            "brought": self.brought,
+            "before": self.before,
+            "back": listed.back,
+        }
 
     @property
     def outputs(self) -> list[Any]:
-        """In the order of :func:`changed`."""
-        return [self.session, self.listed.title, *self.step_outputs]
+        """All that :meth:`showing` may update."""
+        return [*self.parts.values()]
 
-    @property
-    def place_outputs(self) -> list[Any]:
-        """In the order of :func:`place`."""
-        return [*self.outputs, self.brought, self.before, self.listed.back]
+    def showing(self, handler: Callable[..., Updates]) -> Callable[..., dict[Any, Any]]:
+        """``handler``, its updates keyed by component as gradio takes them: what it doesn't name stays."""
+
+        def handle(*given: Any) -> dict[Any, Any]:
+            updates = handler(*given) or UNCHANGED
+            return {self.parts[name]: update for name, update in updates.items()}
+
+        return handle
 
 
 def lay_out_list() -> StepList:
@@ -135,11 +153,11 @@ def lay_out_chosen() -> ChosenStep:
 def connect(page: Steps) -> None:
     """Choosing a step, putting it elsewhere, taking it out, writing to it."""
     listed, chosen = page.listed, page.chosen
-    listed.steps.input(details, page.at, page.step_outputs, **AT_ONCE)
+    listed.steps.input(page.showing(details), page.at, page.outputs, **AT_ONCE)
     for button, by in ((listed.up, -1), (listed.down, 1)):
-        button.click(partial(move, by=by), page.at, page.outputs, **AT_ONCE)
-    listed.remove.click(take_out, page.at, page.outputs, **AT_ONCE)
-    listed.back.click(place, [page.session, page.before], page.place_outputs, **AT_ONCE)
+        button.click(page.showing(partial(move, by=by)), page.at, page.outputs, **AT_ONCE)
+    listed.remove.click(page.showing(take_out), page.at, page.outputs, **AT_ONCE)
+    listed.back.click(page.showing(place), [page.session, page.before], page.outputs, **AT_ONCE)
     listed.title.blur(rename, [page.session, listed.title], [page.session, chosen.refused], **AT_ONCE)
     written = [chosen.name.blur, chosen.comment.blur, chosen.name.submit]
     words = [chosen.name, chosen.comment]
@@ -154,36 +172,39 @@ def choices(session: Session) -> list[tuple[str, int]]:
     ]
 
 
-def changed(session: Session, position: int | None) -> tuple[Any, ...]:
-    """Updates for the session, its title, and what :func:`details` gives."""
-    return session, session.title, *details(session, position)
+def changed(session: Session, position: int | None) -> Updates:
+    """Updates for the session, its title, and the step at ``position``."""
+    return {"session": session, "title": session.title, **details(session, position)}
 
 
-def details(session: Session, position: int | None) -> tuple[Any, ...]:
+def details(session: Session, position: int | None) -> Updates:
     """Updates for the list, the step's title, its words, what it says, and its picture."""
     listed = gr.update(choices=choices(session), value=position)
     if position is None or not session.steps:
-        return listed, "", "", note(_EMPTY), gr.update(value=None, visible=False)
+        return _details(listed, "", "", note(_EMPTY), "")
     step = session.steps[position]
-    text = f'<pre class="export-text">{html.escape(step.text)}</pre>' if step.text else ""
-    path = file_for_page("result.png", step.picture) if step.picture else None
-    return listed, step.title, step.comment, text, gr.update(value=path, visible=bool(path))
+    text = Markup('<pre class="export-text">{}</pre>').format(step.text) if step.text else ""
+    path = file_for_page("result.png", step.picture) if step.picture else ""
+    return _details(listed, step.title, step.comment, text, path)
 
 
-DETAILS = 5
-"""How many updates :func:`details` gives."""
-UNCHANGED = (gr.skip(),) * (2 + DETAILS)
-"""As many as :func:`changed` gives."""
+def _details(listed: Any, name: str, comment: str, shown: str, path: str) -> Updates:
+    picture = gr.update(value=path or None, visible=bool(path))
+    return {"steps": listed, "name": name, "comment": comment, "shown": shown, "picture": picture}
 
 
-def move(session: Session, position: int | None, by: int) -> tuple[Any, ...]:
+UNCHANGED: Updates = {"session": gr.skip()}
+"""gradio wants at least one update."""
+
+
+def move(session: Session, position: int | None, by: int) -> Updates:
     """One step put ``by`` places on."""
     if position is None or not 0 <= position + by < len(session.steps):
         return UNCHANGED
     return changed(session.move(position, position + by), position + by)
 
 
-def take_out(session: Session, position: int | None) -> tuple[Any, ...]:
+def take_out(session: Session, position: int | None) -> Updates:
     """Without one step; the next one is chosen."""
     if position is None:
         return UNCHANGED
@@ -191,18 +212,23 @@ def take_out(session: Session, position: int | None) -> tuple[Any, ...]:
     return changed(session, min(position, len(session.steps) - 1) if session.steps else None)
 
 
-def place(session: Session, brought: Session | None) -> tuple[Any, ...]:
-    """Another session in place of this one, which can be brought back: updates for :attr:`Steps.place_outputs`.
+def place(session: Session, brought: Session | None) -> Updates:
+    """Another session in place of this one, which can be brought back.
 
     ``session`` is what there is by now: what was kept while the other was being made is in it too.
     """
     if brought is None:
-        return (*UNCHANGED, None, gr.skip(), gr.skip())
+        return {**UNCHANGED, "brought": None}
     count = len(session.steps)
     back = gr.update(
         value=f"Back to the {count} {'step' if count == 1 else 'steps'} from before", visible=count > 0
     )
-    return *changed(brought, 0 if brought.steps else None), None, session if count else None, back
+    return {
+        **changed(brought, 0 if brought.steps else None),
+        "brought": None,
+        "before": session if count else None,
+        "back": back,
+    }
 
 
 def rename(session: Session, title: str) -> tuple[Any, str]:
@@ -231,4 +257,4 @@ def write(session: Session, position: int | None, name: str, comment: str) -> tu
 
 def _refusal(error: ExplorerError) -> str:
     text = f"{error}. It isn't in the hand-in yet."
-    return f'<p class="note" role="alert">{html.escape(text[:1].upper() + text[1:])}</p>'
+    return Markup('<p class="note" role="alert">{}</p>').format(text[:1].upper() + text[1:])

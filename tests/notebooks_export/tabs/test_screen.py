@@ -54,23 +54,24 @@ def test_runs_to_choose_from(trained: TrainedModels) -> None:
 
 
 def test_entering_lists_what_there_is_now(trained: TrainedModels) -> None:
-    listed, *step, plain, augmented = tab.enter(trained, tab.NAME, WORDS, 1, "mine", "deleted since")
+    updates, (plain, augmented) = tab.enter(trained, tab.NAME, WORDS, 1, ("mine", "deleted since"))
     # What is being written to the chosen step stays as it is.
+    assert list(updates) == ["steps"]
+    listed = updates["steps"]
     assert listed["value"] == 1
-    assert all("value" not in update for update in step)
     assert [text for text, _ in listed["choices"]] == ["1 · step a", "2 · step b", "3 · step c"]
     assert "value" not in plain
     assert augmented["value"] == sheet_form.SHIPPED
     assert plain["choices"] == augmented["choices"] == sheet_form.run_choices(trained)
-    assert all("value" not in skipped for skipped in tab.enter(trained, "saliency", WORDS, 1, "mine", ""))
+    assert tab.enter(trained, "saliency", WORDS, 1, ("mine", "")) == (steps.UNCHANGED, [])
 
 
 def test_whoever_comes_first_sees_the_step_that_was_kept_last(trained: TrainedModels) -> None:
-    listed, title, *_ = tab.enter(trained, tab.NAME, WORDS, None, "mine", "")
-    assert (listed["value"], title) == (2, "step c")
-    listed, title, *_ = tab.enter(trained, tab.NAME, Session(), None, "mine", "")
-    assert listed["choices"] == []
-    assert "value" not in title
+    updates, _ = tab.enter(trained, tab.NAME, WORDS, None, ("mine", ""))
+    assert (updates["steps"]["value"], updates["name"]) == (2, "step c")
+    updates, _ = tab.enter(trained, tab.NAME, Session(), None, ("mine", ""))
+    assert list(updates) == ["steps"]
+    assert updates["steps"]["choices"] == []
 
 
 def test_a_run_that_was_deleted_meanwhile_is_said(trained: TrainedModels) -> None:
@@ -79,7 +80,7 @@ def test_a_run_that_was_deleted_meanwhile_is_said(trained: TrainedModels) -> Non
         record = list(sheet_form.fill(trained, Workbench(), None, "mine", sheet_form.SHIPPED, False, False))
     # The session and all that shows it stay as they are, and the progress goes.
     assert record[-1][1] == ""
-    assert steps.place(WORDS, None)[: len(steps.UNCHANGED)] == steps.UNCHANGED
+    assert steps.place(WORDS, None) == {**steps.UNCHANGED, "brought": None}
 
 
 def test_the_sheet_with_what_is_looked_at(trained: TrainedModels, tmp_path: Path) -> None:
@@ -115,33 +116,44 @@ def test_a_network_without_maps_has_nothing_side_by_side_and_says_so(tmp_path: P
         side_by_side.compared(bench, selection, [], "mean", False)
 
 
-def test_steps_keep_their_number_of_updates() -> None:
-    made = steps.changed(WORDS, 1)
-    assert len(made) == len(steps.UNCHANGED)
-    assert made[0] == WORDS
+def test_steps_are_put_elsewhere_and_taken_out() -> None:
+    assert steps.changed(WORDS, 1)["session"] == WORDS
     for unchanged in (steps.move(WORDS, 0, -1), steps.move(WORDS, 2, 1), steps.move(WORDS, None, 1)):
         assert unchanged is steps.UNCHANGED
-    moved, *_ = steps.move(WORDS, 0, 1)
+    moved = steps.move(WORDS, 0, 1)["session"]
     assert [step.title[-1] for step in moved.steps] == ["b", "a", "c"]
-    session, _, listed, *_ = steps.take_out(WORDS, 2)
-    assert [step.title[-1] for step in session.steps] == ["a", "b"]
-    assert listed["value"] == 1
-    session, _, listed, *_ = steps.take_out(replace(WORDS, steps=WORDS.steps[:1]), 0)
-    assert (session.steps, listed["value"]) == ((), None)
+    made = steps.take_out(WORDS, 2)
+    assert [step.title[-1] for step in made["session"].steps] == ["a", "b"]
+    assert made["steps"]["value"] == 1
+    made = steps.take_out(replace(WORDS, steps=WORDS.steps[:1]), 0)
+    assert (made["session"].steps, made["steps"]["value"]) == ((), None)
+
+
+def test_what_a_handler_does_not_name_stays() -> None:
+    # Stand-ins for components: gradio's leave an event loop behind, and here they are keys only.
+    listed = steps.StepList(**{name: object() for name in steps.StepList.__dataclass_fields__})
+    chosen = steps.ChosenStep(**{name: object() for name in steps.ChosenStep.__dataclass_fields__})
+    page = steps.Steps(object(), listed, chosen, brought=object(), before=object())
+    shown = page.showing(lambda session: {"title": session.title})
+    assert shown(WORDS) == {page.listed.title: WORDS.title}
+    # gradio takes an empty mapping for the value of the first output.
+    assert set(page.showing(dict)()) == {page.session}
+    assert set(page.parts.values()) == set(page.outputs)
 
 
 def test_another_session_takes_the_place_of_all_that_was_kept_and_gives_it_back() -> None:
     sheet = Session("Sheet", (Step("text", title="1.1"),))
-    session, title, *_, brought, before, back = steps.place(WORDS, sheet)
-    assert (session, title, brought, before) == (sheet, "Sheet", None, WORDS)
+    made = steps.place(WORDS, sheet)
+    back = made["back"]
+    assert [made[name] for name in ("session", "title", "brought", "before")] == [sheet, "Sheet", None, WORDS]
     assert back["visible"]
     assert "the 3 steps" in back["value"]
     # The way back is a way there again.
-    session, *_, before, back = steps.place(session, before)
-    assert (session, before) == (WORDS, sheet)
-    assert "the 1 step " in back["value"]
-    *_, before, back = steps.place(Session(), sheet)
-    assert (before, back["visible"]) == (None, False)
+    made = steps.place(made["session"], made["before"])
+    assert (made["session"], made["before"]) == (WORDS, sheet)
+    assert "the 1 step " in made["back"]["value"]
+    made = steps.place(Session(), sheet)
+    assert (made["before"], made["back"]["visible"]) == (None, False)
 
 
 def test_refused_words_are_said_and_the_others_taken() -> None:
