@@ -52,7 +52,8 @@ needs with
 
     pip install -r requirements.txt
 
-start Jupyter there, and run all cells from top to bottom. How to run it in Colab is said at the notebook's end.
+start Jupyter there, and run all cells from top to bottom. Where the program is installed (pip install . in its folder),
+the notebook runs from any folder. How to run it in Colab is said at the notebook's end.
 """
 
 OnStage = Callable[[float, str], None]

@@ -1,0 +1,1 @@
+"""The page of the explorer: screens, and what they share."""

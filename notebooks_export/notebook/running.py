@@ -21,10 +21,11 @@ for found in [*Path("notebook").rglob("notebook.ipynb")]:
 HOW = f"""\
 ## To run this notebook again
 
-It calls the program that made it: the folder with `launch.py` and `requirements.txt`.
+It calls the program that made it, CNN Explorer: the folder with `launch.py` and `requirements.txt`.
 
 **Jupyter, on your computer.** Put this notebook, and the folders that came with it, into the program's
-folder. There, run `pip install -r requirements.txt`, start Jupyter, and run all cells.
+folder. There, run `pip install -r requirements.txt`, start Jupyter, and run all cells. Where the program is
+installed (`pip install .` in its folder), the notebook runs from any folder.
 
 **Colab.** Make a ZIP of the program's folder and call it `program.zip`; call the ZIP that this notebook
 came in, if there was one, `notebook.zip`. Upload both to Colab's files (the folder on the left). Put this

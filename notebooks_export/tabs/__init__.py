@@ -1,0 +1,1 @@
+"""The Export tab: steps in order, the sheet, what is handed in."""

@@ -1,0 +1,1 @@
+"""The training lab on the page: four steps, from left to right."""

@@ -353,3 +353,10 @@ def test_words_that_could_not_be_read_again_are_not_taken(monkeypatch: pytest.Mo
         session.add(wordy)
     with pytest.raises(ExplorerError, match="shorten some, or remove steps"):
         session.change(0, comment="ж" * MAX_TEXT)
+
+
+def test_versions_name_this_program_first() -> None:
+    import explorer
+
+    assert next(iter(versions().items())) == ("cnn-explorer", explorer.__version__)
+    assert set(versions()) >= {"torch", "torchvision", "numpy", "pillow"}
