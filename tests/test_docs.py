@@ -41,8 +41,10 @@ def test_each_room_begins_with_a_file_that_is_there() -> None:
 def test_files_that_documents_name_are_there() -> None:
     for document in DOCUMENTS:
         for name in re.findall(r"`([\w./-]+/[\w./-]+\.(?:py|md|sh|txt|toml))`", document.read_text()):
-            places = [ROOT / name, *(ROOT / package / name for package in PACKAGES)]
-            assert any(place.is_file() for place in places) or "NAME" in name, f"{document.name}: {name}"
+            found = (ROOT / name).is_file() or any(
+                next((ROOT / package).rglob(name), None) for package in PACKAGES
+            )
+            assert found or "NAME" in name, f"{document.name}: {name}"
 
 
 def test_the_changelog_begins_with_this_version() -> None:
