@@ -17,6 +17,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from explorer.convolution.arguments import biases, choice, numbers, pair, whole
 from explorer.errors import ExplorerError
 
 Floats = NDArray[np.float64]
@@ -24,11 +25,10 @@ Mask = NDArray[np.bool_]
 Pair = int | Sequence[int]
 Size = tuple[int, int]
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
-Activation = Literal["relu"] | None
+ActivationFunction = Literal["relu"] | None
 
 PADDING_MODES: tuple[PaddingMode, ...] = ("zeros", "reflect", "replicate", "circular")
 _NUMPY_PAD: dict[str, Any] = dict(zip(PADDING_MODES, ("constant", "reflect", "edge", "wrap"), strict=True))
-_LOWEST = {"size": 1, "kernel": 1, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +49,11 @@ class Window:
     patch: Floats
     kernel: Floats
     bias: float
-    activation: Activation
+    activation: ActivationFunction
 
     @property
     def products(self) -> Floats:
+        """Pixel times weight, in the shape of the patch."""
         return self.patch * self.kernel
 
     @property
@@ -62,10 +63,12 @@ class Window:
 
     @property
     def pre_activation(self) -> float:
+        """The sum with the bias."""
         return self.sum + self.bias
 
     @property
     def output(self) -> float:
+        """What the window puts into its cell."""
         return max(self.pre_activation, 0.0) if self.activation == "relu" else self.pre_activation
 
 
@@ -85,12 +88,13 @@ class Convolution:
     dilation: Size
     groups: int
     padding_mode: PaddingMode
-    activation: Activation
+    activation: ActivationFunction
     pre_activation: Floats  # the shape of output
     output: Floats
 
     @property
     def windows(self) -> Windows:
+        """All windows, in reading order."""
         return Windows(self)
 
     @property
@@ -140,6 +144,7 @@ class Convolution:
 
     @property
     def unreached_count(self) -> int:
+        """How many input pixels no window reads."""
         return int(self.unreached.sum())
 
     @property
@@ -207,33 +212,45 @@ def convolve(
     dilation: Pair = 1,
     groups: int = 1,
     padding_mode: PaddingMode = "zeros",
-    activation: Activation = None,
+    activation: ActivationFunction = None,
 ) -> Convolution:
     """Convolve ``x`` with one kernel or several, as ``torch.nn.Conv2d`` does, and keep every term.
 
-    x: (H, W) or (C, H, W), finite numbers. kernel: (kh, kw); (K, kh, kw) for K kernels of one channel;
-    (K, C / groups, kh, kw). bias: one number, or one per kernel. stride, padding, dilation: whole numbers,
-    or (height, width). activation: ``"relu"`` or None. Computed in float64.
-    Raises ExplorerError for anything that torch would refuse, and for cells that aren't finite numbers.
+    Args:
+        x: ``(H, W)`` or ``(C, H, W)``, finite numbers; computed in float64.
+        kernel: ``(kh, kw)``; ``(K, kh, kw)`` for K kernels of one channel; ``(K, C / groups, kh, kw)``.
+        bias: one number, or one for each kernel; 0 by default.
+        stride, padding, dilation: whole numbers, or (height, width).
+        groups: groups of channels, each seen by kernels of its own.
+        padding_mode: what fills the padding: zeros, reflect, replicate or circular.
+        activation: ``"relu"``, or None for the sums themselves.
 
-    >>> convolve([[1, 0, 0], [0, 1, 0]], [[1, 0], [0, 1]], bias=-1).output.tolist()
-    [[1.0, -1.0]]
+    Raises:
+        ExplorerError: anything that torch would refuse, and cells that aren't finite numbers.
+
+    >>> conv = convolve([[1, 0, 0], [0, 1, 0]], [[1, 0], [0, 1]], bias=-1, activation="relu")
+    >>> conv.output.tolist()
+    [[1.0, 0.0]]
+    >>> conv.windows[0, 1].products.tolist(), conv.windows[0, 1].pre_activation
+    ([[0.0, 0.0], [0.0, 0.0]], -1.0)
     """
-    x, kernel = _numbers(x, "x", (2, 3)), _numbers(kernel, "kernel", (2, 3, 4))
-    _choice(padding_mode, "padding_mode", PADDING_MODES)
-    _choice(activation, "activation", ("relu", None))
+    x, kernel = numbers(x, "x", (2, 3)), numbers(kernel, "kernel", (2, 3, 4))
+    choice(padding_mode, "padding_mode", PADDING_MODES)
+    choice(activation, "activation", ("relu", None))
     channels, kernels = x.reshape(-1, *x.shape[-2:]), _four_axes(kernel)
-    _check_groups(len(channels), kernels, _whole(groups, "groups"))
+    _check_groups(len(channels), kernels, whole(groups, "groups"))
     names = ("stride", "padding", "dilation")
-    strides, paddings, dilations = map(_pair, (stride, padding, dilation), names)
+    strides, paddings, dilations = map(pair, (stride, padding, dilation), names)
     height, width = output_size(channels.shape[-2:], kernels.shape[-2:], strides, paddings, dilations)
     padded = _pad(channels, paddings, padding_mode)
-    biases = _biases(bias, len(kernels))
-    maps = _accumulate(padded, kernels, (height, width), strides, dilations, groups) + biases[:, None, None]
+    each_bias = biases(bias, len(kernels))
+    maps = (
+        _accumulate(padded, kernels, (height, width), strides, dilations, groups) + each_bias[:, None, None]
+    )
     before = maps[0] if kernel.ndim == 2 else maps
     after = np.maximum(before, 0.0) if activation == "relu" else before
     geometry = (strides, paddings, dilations, groups, padding_mode)
-    return Convolution(x, kernel, biases, *geometry, activation, before, after)
+    return Convolution(x, kernel, each_bias, *geometry, activation, before, after)
 
 
 @overload
@@ -249,15 +266,21 @@ def output_size(
 ) -> int | Size:
     """How many positions the kernel has: ⌊(size + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1.
 
-    Whole numbers give one axis; as soon as one of them is a pair (height, width), both axes are given.
+    Args:
+        size: of the input.
+        kernel, stride, padding, dilation: whole numbers. They give one axis; as soon as one of the five is a pair
+            (height, width), both axes are given.
+
+    Raises:
+        ExplorerError: a kernel that is larger than the padded input, or what is no whole number.
 
     >>> output_size(5, 2, stride=2), output_size((5, 6), 2)
     (2, (4, 5))
     """
-    numbers = {"size": size, "kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
-    pairs = [_pair(value, name) for name, value in numbers.items()]
+    given = {"size": size, "kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
+    pairs = [pair(value, name) for name, value in given.items()]
     height, width = (_positions(*axis) for axis in zip(*pairs, strict=True))
-    return height if all(np.ndim(value) == 0 for value in numbers.values()) else (height, width)
+    return height if all(np.ndim(value) == 0 for value in given.values()) else (height, width)
 
 
 def size_formula(size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> str:
@@ -330,68 +353,3 @@ def _check_groups(channels: int, kernels: Floats, groups: int) -> None:
             f"must have as many as its group of the input: {channels} / {groups} = {channels // groups}",
             f"give the kernel as (kernels, {channels // groups}, height, width)",
         )
-
-
-def _biases(bias: ArrayLike | None, kernels: int) -> Floats:
-    values = _numbers(0 if bias is None else bias, "bias", (0, 1))
-    if values.ndim and len(values) != kernels:
-        raise ExplorerError(
-            f"{len(values)} biases", f"do not fit {kernels} kernels", f"give one number, or {kernels} of them"
-        )
-    return np.broadcast_to(values, (kernels,)).copy()
-
-
-def _numbers(values: ArrayLike, name: str, axes: tuple[int, ...]) -> Floats:
-    try:
-        array = np.asarray(values)
-    except ValueError:
-        raise ExplorerError(
-            name, "has rows of different lengths", "give every row the same number of cells"
-        ) from None
-    if array.ndim not in axes:
-        rule = f"must have {' or '.join(map(str, axes))} axes"
-        raise ExplorerError(f"{name} of shape {array.shape}", rule, "see the docstring of convolve")
-    if array.size == 0:
-        raise ExplorerError(f"{name} of shape {array.shape}", "has no cells", "give it at least one")
-    if array.dtype.kind not in "buif":
-        # As objects: numpy would have turned the numbers beside a letter into text too.
-        _refuse_first(np.asarray(values, dtype=object), name)
-    numbers = array.astype(np.float64)
-    if not np.isfinite(numbers).all():
-        cell = tuple(int(i) for i in np.argwhere(~np.isfinite(numbers))[0])
-        raise ExplorerError(f"{name}{list(cell)} = {numbers[cell]}", "is not finite", "give a finite number")
-    return numbers
-
-
-def _refuse_first(array: NDArray[Any], name: str) -> None:
-    """Name the first cell that is no number. Numbers kept as objects, such as fractions, are fine."""
-    for cell, value in np.ndenumerate(array):
-        if isinstance(value, str | bytes | complex) or not hasattr(value, "__float__"):
-            rule = "is empty" if value is None or value == "" else "is not a number"
-            raise ExplorerError(f"{name}{list(cell)} = {value!r}", rule, "give a finite number in every cell")
-
-
-def _pair(value: Pair, name: str) -> Size:
-    if isinstance(value, str) or np.ndim(value) == 0:
-        number = _whole(value, name)
-        return number, number
-    if np.shape(value) != (2,):
-        raise ExplorerError(f"{name} {value!r}", "is not one whole number or two", "give (height, width)")
-    height, width = value  # type: ignore[misc]
-    return _whole(height, name), _whole(width, name)
-
-
-def _whole(value: Any, name: str) -> int:
-    lowest = _LOWEST[name]
-    number = lowest - 1 if isinstance(value, bool) or not hasattr(value, "__index__") else index(value)
-    if number < lowest:
-        shown = "(empty)" if value is None else value
-        rule = f"is not a whole number from {lowest} up"
-        raise ExplorerError(f"{name} {shown}", rule, f"use {lowest} or more")
-    return number
-
-
-def _choice(value: Any, name: str, allowed: Sequence[Any]) -> None:
-    if value not in allowed:
-        listed = ", ".join(repr(a) for a in allowed)
-        raise ExplorerError(f"{name} {value!r}", "is not known", f"use one of {listed}")

@@ -33,7 +33,16 @@ class Pooling:
 
 
 def pool(x: ArrayLike, kernel: int = 2, stride: int | None = None, kind: PoolKind = "max") -> Pooling:
-    """Pool one map x (H, W); stride defaults to the kernel, as in torch. Raises ExplorerError.
+    """Pool one map in square windows.
+
+    Args:
+        x: ``(H, W)``.
+        kernel: the side of a window.
+        stride: from window to window; by default the kernel, as in torch.
+        kind: ``"max"`` or ``"average"``.
+
+    Raises:
+        ExplorerError: several maps, another kind, a kernel that is larger than the map.
 
     >>> pool([[1, 2, 3], [4, 5, 6]]).output.tolist()
     [[5.0]]
@@ -79,6 +88,7 @@ class Downsampling:
 
     @property
     def kept_count(self) -> int:
+        """How many values decide the output."""
         return int(self.kept.sum())
 
 
@@ -89,6 +99,12 @@ def compare_downsampling(
 
     All three start from the convolution's input, padding and kernel; the first moves the window ``factor``
     pixels at a time, the others move it one pixel and pool ``factor`` × ``factor`` afterwards.
+
+    Raises:
+        ExplorerError: a factor that is larger than the map.
+
+    >>> [way.output.tolist() for way in compare_downsampling(convolve([[1, 2], [3, 4]], [[1]]))]
+    [[[1.0]], [[4.0]], [[2.5]]]
     """
     dense, strided = (_with_stride(convolution, step, kernel_index) for step in (1, factor))
     before = dense.maps[0]

@@ -27,6 +27,7 @@ class Preset:
     relu: bool = True
 
     def convolve(self) -> Convolution:
+        """The convolution that it sets up."""
         return convolve(
             self.x,
             self.kernels,

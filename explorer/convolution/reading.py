@@ -27,6 +27,7 @@ class Count:
 
     @property
     def fires(self) -> bool:
+        """Whether ReLU lets anything through."""
         return self.output > 0
 
 
@@ -40,6 +41,7 @@ class Reading:
 
     @property
     def ones(self) -> int:
+        """How many cells of a patch count."""
         return int(self.stencil.sum())
 
     @property

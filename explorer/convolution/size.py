@@ -8,7 +8,7 @@ from explorer.convolution.arithmetic import output_size
 
 
 @dataclass(frozen=True)
-class Step:
+class SizeStep:
     """One line of the derivation: what it is about, its arithmetic, and why."""
 
     title: str
@@ -33,6 +33,7 @@ class SizeDerivation:
 
     @property
     def padded(self) -> int:
+        """The length with its padding, in pixels."""
         return self.size + 2 * self.padding
 
     @property
@@ -61,28 +62,29 @@ class SizeDerivation:
         return tuple(start + tap * self.dilation for tap in range(self.kernel))
 
     @property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[SizeStep, ...]:
+        """The way to the output size, line by line."""
         n, k, s, p, d = self.size, self.kernel, self.stride, self.padding, self.dilation
         whole = self.room // s
         dilated = f"{d}·({k} − 1) + 1 = {self.span}"
         return (
-            Step(
+            SizeStep(
                 "Padded length",
                 f"{n} + 2·{p} = {self.padded}",
                 f"{p} added on either side" if p else "nothing is added at the ends",
             ),
-            Step(
+            SizeStep(
                 "What the kernel spans",
                 dilated,
                 f"{k} taps, {d} apart" if d > 1 else f"{k} taps side by side",
             ),
-            Step(
+            SizeStep(
                 "Room to slide",
                 f"{self.padded} − {self.span} = {self.room}",
                 "how far it can move from the left end before it would stick out on the right",
             ),
-            Step("Whole steps that fit", f"⌊{self.room} / {s}⌋ = {whole}", self._floor_reason()),
-            Step(
+            SizeStep("Whole steps that fit", f"⌊{self.room} / {s}⌋ = {whole}", self._floor_reason()),
+            SizeStep(
                 "Positions",
                 f"{whole} + 1 = {self.output}",
                 "the place where it stands before the first step counts as well",
@@ -102,7 +104,15 @@ class SizeDerivation:
 def derive_size(
     size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
 ) -> SizeDerivation:
-    """Derive the output size along one axis. Raises ExplorerError as :func:`~explorer.output_size` does.
+    """Derive the output size along one axis.
+
+    Args:
+        size: pixels of the input.
+        kernel: taps of the kernel.
+        stride, padding, dilation: as of :func:`~explorer.output_size`.
+
+    Raises:
+        ExplorerError: as :func:`~explorer.output_size`.
 
     >>> [step.arithmetic for step in derive_size(6, 2, stride=2).steps][-2:]
     ['⌊4 / 2⌋ = 2', '2 + 1 = 3']

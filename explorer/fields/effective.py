@@ -59,12 +59,22 @@ def effective_receptive_field(
     """Measure which input pixels move a unit, after Luo, Li, Urtasun and Zemel (NeurIPS 2016).
 
     Args:
+        model: from :func:`~explorer.load_model` or :func:`~explorer.from_module`.
         layer: a map's name, or a module's.
         images: ``(H, W, 3) uint8`` each; the mean over several shows the layer rather than one picture.
         unit: (row, column) on the layer's map; its middle by default.
+        framing: how pictures become the network's input; the network's own way by default.
+        on_progress: is told the share that is done, in [0, 1), before each picture.
 
     Raises:
         ExplorerError: no such layer or unit, or no images.
+
+    >>> from explorer.images.decode import read_image, sample_images
+    >>> from explorer.networks.load import load_model
+    >>> model = load_model("resnet18", weights=None)
+    >>> found = effective_receptive_field(model, "conv1", [read_image(sample_images()["Tower"])], unit=(2, 3))
+    >>> found.box, found.inside_share
+    ((0.5, 2.5, 7.5, 9.5), 1.0)
     """
     found = find_layer(model, layer)
     field = receptive_field(model, found.name)
@@ -92,7 +102,11 @@ def effective_receptive_field(
 
 
 def central_half(box: Box) -> Box:
-    """The box of half the height and half the width around the same centre."""
+    """The box of half the height and half the width around the same centre.
+
+    >>> central_half((0, 0, 8, 4))
+    (2.0, 1.0, 6.0, 3.0)
+    """
     top, left, bottom, right = box
     quarter_y, quarter_x = (bottom - top) / 4, (right - left) / 4
     return top + quarter_y, left + quarter_x, bottom - quarter_y, right - quarter_x

@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from explorer.errors import ExplorerError
-from explorer.fields.stack import MOST_LAYERS, Kind, Pair, StackLayer, pair_text
+from explorer.fields.stack import MOST_LAYERS, Pair, StackLayer, StackLayerKind, pair_text
 
 COLUMNS = ("kernel", "stride", "padding", "dilation")
-_KINDS: dict[str, Kind] = {
+_KINDS: dict[str, StackLayerKind] = {
     "conv": "conv",
     "maxpool": "max_pool",
     "avgpool": "avg_pool",
     "max_pool": "max_pool",
     "avg_pool": "avg_pool",
 }
-_WORDS: dict[Kind, str] = {"conv": "conv", "max_pool": "maxpool", "avg_pool": "avgpool"}
+_WORDS: dict[StackLayerKind, str] = {"conv": "conv", "max_pool": "maxpool", "avg_pool": "avgpool"}
 _DEFAULTS = {"stride": "1", "padding": "0", "dilation": "1"}
 _WHOLE = re.compile(r"[+\-−]?\d{1,6}")
 _LINE = "write a line such as 'conv 3 s2 p1 d1' or 'maxpool 2 s2', one per layer"

@@ -12,16 +12,17 @@ from itertools import groupby
 from typing import Literal, get_args
 
 from explorer.convolution.arithmetic import output_size
+from explorer.convolution.entry import format_number
 from explorer.errors import ExplorerError
 from explorer.fields.axis import Axis
 
-Kind = Literal["conv", "max_pool", "avg_pool"]
+StackLayerKind = Literal["conv", "max_pool", "avg_pool"]
 Pair = tuple[int, int]
 
 MOST_LAYERS = 200
 MOST_FIELD_PX = 10**6
 MOST_TERMS = 6
-KIND_NAMES: dict[Kind, str] = {"conv": "conv", "max_pool": "max-pool", "avg_pool": "average-pool"}
+KIND_NAMES: dict[StackLayerKind, str] = {"conv": "conv", "max_pool": "max-pool", "avg_pool": "average-pool"}
 _MOST = {"kernel": 255, "stride": 64, "padding": 255, "dilation": 64}
 _LEAST = {"kernel": 1, "stride": 1, "padding": 0, "dilation": 1}
 
@@ -32,9 +33,12 @@ class StackLayer:
 
     Raises:
         ExplorerError: a number outside its range, or one that torch's pooling refuses.
+
+    >>> StackLayer("max_pool", (3, 3), stride=(2, 2)).settings
+    'max-pool 3×3, stride 2'
     """
 
-    kind: Kind
+    kind: StackLayerKind
     kernel: Pair
     stride: Pair = (1, 1)
     padding: Pair = (0, 0)
@@ -42,8 +46,8 @@ class StackLayer:
     name: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            kinds = " or ".join(repr(kind) for kind in get_args(Kind))
+        if self.kind not in get_args(StackLayerKind):
+            kinds = " or ".join(repr(kind) for kind in get_args(StackLayerKind))
             raise ExplorerError(f"layer {self.kind!r}", "is not a kind of layer here", f"use {kinds}")
         for name, least in _LEAST.items():
             for number in getattr(self, name):
@@ -203,12 +207,14 @@ def taps(layers: Sequence[StackLayer], axis: int) -> list[list[int]]:
 
 def pair_text(pair: tuple[float, float], *, always_two: bool = False) -> str:
     """``3`` for a square (3, 3), else ``1×7`` (height × width)."""
-    return f"{pair[0]:g}" if pair[0] == pair[1] and not always_two else f"{pair[0]:g}×{pair[1]:g}"
+    height, width = map(format_number, pair)
+    return height if pair[0] == pair[1] and not always_two else f"{height}×{width}"
 
 
-def place_text(place: tuple[float, float]) -> str:
+def place_text(place: tuple[float, float], *, always_two: bool = False) -> str:
     """``3`` where both coordinates are equal, else ``(y 1.5, x 7.5)``."""
-    return f"{place[0]:g}" if place[0] == place[1] else f"(y {place[0]:g}, x {place[1]:g})"
+    y, x = map(format_number, place)
+    return y if place[0] == place[1] and not always_two else f"(y {y}, x {x})"
 
 
 def _units_behind(layer: StackLayer, units: Pair | None, number: int) -> Pair | None:

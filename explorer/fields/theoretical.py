@@ -102,6 +102,10 @@ def receptive_field(model: LoadedModel, layer: str) -> ReceptiveField:
 
     Raises:
         ExplorerError: no such layer.
+
+    >>> field = receptive_field(load_model("resnet18", weights=None), "conv1")
+    >>> field.size, field.stride, field.box(0, 0)
+    ((7, 7), (2, 2), (-3.5, -3.5, 3.5, 3.5))
     """
     return receptive_fields(model)[find_layer(model, layer).name]
 
@@ -113,6 +117,10 @@ def receptive_fields(model: LoadedModel) -> dict[str, ReceptiveField]:
     """The receptive field of every layer, in execution order; computed once per loaded model.
 
     A network whose graph can't be traced has only global fields.
+
+    >>> fields = receptive_fields(load_model("resnet18", weights=None))
+    >>> [fields[name].size for name in ("conv1", "maxpool", "layer1.0.conv1")]
+    [(7, 7), (11, 11), (19, 19)]
     """
     if (known := _FIELDS.get(model)) is not None:
         return known
@@ -148,7 +156,11 @@ class NetworkFields:
 
 
 def network_fields(model: LoadedModel) -> NetworkFields:
-    """The fields of all layers of a loaded network."""
+    """The fields of all layers of a loaded network.
+
+    >>> network_fields(load_model("resnet18", weights=None)).field("layer4").size
+    (435, 435)
+    """
     layers, fields = tuple(list_layers(model)), receptive_fields(model)
     return NetworkFields(
         model.name, model.preprocess.crop_px, layers, tuple(fields[layer.name] for layer in layers)
@@ -161,6 +173,9 @@ def catalogue_fields(name: str) -> NetworkFields:
 
     Raises:
         ExplorerError: unknown, or so large that building it for this alone would take too long.
+
+    >>> catalogue_fields("resnet50").field("layer4").size
+    (427, 427)
     """
     info = model_info(name)
     if info.parameters > MOST_PARAMETERS:

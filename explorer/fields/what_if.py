@@ -20,7 +20,6 @@ class WhatIf:
         reason: why the field grows by that much, in words with numbers.
         layers: the changed stack.
         size_before, size_after: height and width of the last units' fields.
-        stride_before, stride_after: how far apart those fields are.
     """
 
     knob: str
@@ -29,8 +28,6 @@ class WhatIf:
     layers: tuple[StackLayer, ...]
     size_before: Pair
     size_after: Pair
-    stride_before: Pair
-    stride_after: Pair
 
 
 def what_if(layers: Sequence[StackLayer], at: int) -> tuple[WhatIf, ...]:
@@ -58,9 +55,7 @@ def what_if(layers: Sequence[StackLayer], at: int) -> tuple[WhatIf, ...]:
             after = stack_fields(changed)[-1]
         except ExplorerError:
             continue
-        found.append(
-            WhatIf(knob, words, reason, changed, before.size, after.size, before.stride, after.stride)
-        )
+        found.append(WhatIf(knob, words, reason, changed, before.size, after.size))
     return tuple(found)
 
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from explorer.fields.effective import EffectiveField
-from explorer.fields.stack import pair_text
+from explorer.fields.stack import pair_text, place_text
 from explorer.fields.theoretical import NetworkFields, ReceptiveField, share_inside
 from explorer.images.geometry import Placement
 
 
 def describe_unit(field: ReceptiveField, row: int, column: int, placement: Placement, input_px: int) -> str:
-    """One unit's field: its size on the input and on the image, its centre, how much of it is clipped."""
-    y, x = field.centre(row, column)
+    """One unit's field: its size on the input and on the image, its centre, how much of it is clipped.
+
+    Args:
+        field: the layer's, from :func:`~explorer.receptive_field`.
+        row, column: the unit, on the layer's map.
+        placement: from the network's input to the image.
+        input_px: the side of the network's input.
+    """
+    centre = place_text(field.centre(row, column), always_two=True)
     height, width = field.local_size
     sentence = (
         f"The unit in row {row}, column {column} of {field.layer} sees {height} × {width} px of the network's "
-        f"{input_px} × {input_px} px input, around its pixel (y {y:g}, x {x:g}). On the picture that is "
+        f"{input_px} × {input_px} px input, around its pixel {centre}. On the picture that is "
         f"{height * placement.scale[0]:.0f} × {width * placement.scale[1]:.0f} px."
     )
     inside = share_inside(field.box(row, column), input_px, input_px)
@@ -46,7 +53,13 @@ def describe_spacing(field: ReceptiveField) -> str:
 
 
 def describe_pixel(field: ReceptiveField, y: int, x: int, seeing: tuple[range, range] | None) -> str:
-    """Which units see a pixel of the image; ``seeing`` is ``None`` where the network never saw it."""
+    """Which units see a pixel of the image.
+
+    Args:
+        field: the layer's, from :func:`~explorer.receptive_field`.
+        y, x: the pixel.
+        seeing: what :func:`~explorer.units_seeing` says of it: ``None`` where the network never saw it.
+    """
     sentence = f"The pixel in row {y}, column {x} of the picture "
     if seeing is None:
         return sentence + "lies outside of what the network was given, so no unit sees it."

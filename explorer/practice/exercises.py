@@ -156,10 +156,12 @@ class Marking:
 
     @property
     def right(self) -> int:
+        """How many cells are right."""
         return sum(cell.verdict == "right" for cell in self.cells)
 
     @property
     def total(self) -> int:
+        """How many cells there are."""
         return len(self.cells)
 
     @property
@@ -190,10 +192,21 @@ def make_exercise(
     padding: int | None = None,
     dilation: int | None = None,
 ) -> Exercise:
-    """One exercise. Level 1 to 7 sets the difficulty; size, kernel and the rest override what it would choose.
+    """One exercise; the same arguments give the same one to everybody.
 
-    Raises ExplorerError for a level or question that there is none of, an input larger than 16×16, and
-    whatever :func:`~explorer.convolve` refuses.
+    Args:
+        seed: any whole number.
+        level: 1 to 7, the difficulty.
+        asked: what is to be found: relu, output, fires, size, unreached, max_pool or average_pool.
+        size, kernel: height and width, instead of those of the level; an input of at most 16×16.
+        stride, padding, dilation: of both axes, instead of those of the level.
+
+    Raises:
+        ExplorerError: a level or question that there is none of, an input that is too large, and whatever
+            :func:`~explorer.convolve` refuses.
+
+    >>> make_exercise(seed=7, asked="size").question
+    '4×5 pixels, one 2×2 kernel, bias −1, stride 1, padding 0. The output size: height, then width?'
     """
     rules = _level(level)
     if asked not in ASKED:
@@ -217,7 +230,16 @@ def make_exercise(
 def mark(exercise: Exercise, answer: Cells) -> Marking:
     """Mark an answer cell by cell; numbers may be rounded to two decimals, empty cells are no mistake.
 
-    answer: typed text or numbers in the solution's rows and columns. Raises ExplorerError for another shape.
+    Args:
+        exercise: from :func:`~explorer.make_exercise`.
+        answer: typed text or numbers in the solution's rows and columns.
+
+    Raises:
+        ExplorerError: an answer of another shape.
+
+    >>> marking = mark(make_exercise(asked="size"), [["3", "5"]])  # of 4×5 pixels, with a kernel of 2×2
+    >>> [(cell.entry, cell.verdict) for cell in marking.cells], marking.score
+    ([('3', 'right'), ('5', 'wrong')], 0.5)
     """
     rows, columns = exercise.solution.shape
     if len(answer) != rows or any(len(line) != columns for line in answer):

@@ -6,11 +6,9 @@ import csv
 import io
 from collections.abc import Sequence
 
-from explorer.convolution.arithmetic import Floats, Window
-from explorer.convolution.entry import format_number
-from explorer.practice.exercises import ASKED, CellMark, Exercise, Marking
-
-_VERDICTS = {"right": "right", "wrong": "wrong", "empty": "left empty", "unreadable": "not a number"}
+from explorer.practice.exercises import ASKED, Exercise, Marking
+from explorer.practice.words import describe_mistake, given_matrices, number_texts, score_sentence
+from explorer.text_table import markdown
 
 
 def worksheet(
@@ -29,16 +27,16 @@ def answer_sheet(marking: Marking) -> str:
         f"# Convolution by hand · seed {exercise.seed}, level {exercise.level}",
         _given(exercise),
         f"**Asked:** {ASKED[exercise.asked]}.",
-        f"**Score:** {marking.right} of {marking.total} cells right ({marking.score:.0%}).",
+        f"**Score:** {score_sentence(marking)}",
         "Answer:",
         _table([[_escape(cell.entry) for cell in row] for row in marking.grid]),
         "Solution:",
-        _table(_texts(exercise.solution)),
+        _table(number_texts(exercise.solution)),
     ]
     if marking.mistakes:
         parts += [
             "## Cells to look at again",
-            "\n".join(f"- {_mistake(marking, c)}" for c in marking.mistakes),
+            "\n".join(f"- {describe_mistake(marking, c, _escape(c.entry))}" for c in marking.mistakes),
         ]
     return "\n\n".join(parts) + "\n"
 
@@ -60,24 +58,9 @@ def marks_csv(markings: Sequence[Marking]) -> str:
     return lines.getvalue()
 
 
-def arithmetic(window: Window) -> str:
-    """One window in a line: its products, their sum, the bias and the activation.
-
-    >>> from explorer.convolution.arithmetic import convolve
-    >>> arithmetic(convolve([[1, 0], [0, 1]], [[1, 0], [0, 1]], bias=-1, activation="relu").windows[0])
-    '1·1 + 0·0 + 0·0 + 1·1 = 2; 2 − 1 = 1; ReLU(1) = 1'
-    """
-    products = zip(window.patch.ravel(), window.kernel.ravel(), strict=True)
-    terms = " + ".join(f"{_factor(pixel)}·{_factor(weight)}" for pixel, weight in products)
-    total, before = format_number(window.sum), format_number(window.pre_activation)
-    sign = "−" if window.bias < 0 else "+"
-    line = f"{terms} = {total}; {total} {sign} {format_number(abs(window.bias))} = {before}"
-    return line + (f"; ReLU({before}) = {format_number(window.output)}" if window.activation else "")
-
-
 def _exercise(number: int, exercise: Exercise, solutions: bool) -> str:
     solution = exercise.solution
-    answer = _texts(solution) if solutions else [["" for _ in row] for row in solution]
+    answer = number_texts(solution) if solutions else [["" for _ in row] for row in solution]
     return "\n\n".join(
         [
             f"## Exercise {number} (seed {exercise.seed}, level {exercise.level})",
@@ -89,40 +72,16 @@ def _exercise(number: int, exercise: Exercise, solutions: bool) -> str:
 
 
 def _given(exercise: Exercise) -> str:
-    conv = exercise.convolution
     parts = [exercise.question]
-    for name, planes in (("Input", conv.channels), ("Kernel", conv.kernels[0])):
-        for channel, plane in enumerate(planes, start=1):
-            label = f"{name}, channel {channel}:" if len(planes) > 1 else f"{name}:"
-            parts += [label, _table(_texts(plane))]
+    for name, matrix in given_matrices(exercise):
+        parts += [f"{name}:", _table(number_texts(matrix))]
     return "\n\n".join(parts)
-
-
-def _mistake(marking: Marking, cell: CellMark) -> str:
-    where = f"row {cell.row + 1}, column {cell.column + 1}"
-    entry = _escape(cell.entry)
-    line = f"{where}: {entry} is {_VERDICTS[cell.verdict]}, right is {format_number(cell.expected)}."
-    window = marking.exercise.window(cell.row, cell.column)
-    if cell.slip:
-        line += f" Perhaps {cell.slip}."
-    return line if window is None else f"{line} {arithmetic(window)}."
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
     # Markdown has no table without a head; its columns are numbered, as its rows are.
     head = ["", *(str(column) for column in range(1, len(rows[0]) + 1))]
-    lines = [head, ["---"] * len(head)]
-    lines += [[f"**{number}**", *row] for number, row in enumerate(rows, start=1)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _texts(matrix: Floats) -> list[list[str]]:
-    return [[format_number(float(value)) for value in row] for row in matrix]
-
-
-def _factor(value: float) -> str:
-    text = format_number(float(value))
-    return f"({text})" if value < 0 else text
+    return markdown([head, *([f"**{number}**", *row] for number, row in enumerate(rows, start=1))])
 
 
 def _escape(entry: str) -> str:

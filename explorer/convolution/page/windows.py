@@ -2,239 +2,167 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
+
+from markupsafe import Markup
 
 from explorer.convolution.arithmetic import Convolution, Floats, Window
-from explorer.convolution.display import MOST_TEXT_CELLS, grey_range, kernel_name, size_text, window_at
+from explorer.convolution.display import kernel_name, size_text, window_at
 from explorer.convolution.entry import format_number
-from explorer.convolution.page.matrix import Box, Drawing, draw_matrix, figure, row_of
+from explorer.convolution.page.matrix import (
+    cell_box,
+    cell_style,
+    cell_text,
+    draw_matrix,
+    figure,
+    row_of,
+    stack_channels,
+    titled_parts,
+)
+from explorer.convolution.views import (
+    MatrixView,
+    input_views,
+    output_view,
+    output_views,
+    planes,
+    product_views,
+)
+from explorer.convolution.words import (
+    PRODUCTS_TITLE,
+    bias_added,
+    factor,
+    grey_caption,
+    input_title,
+    output_title,
+    unread_reason,
+)
 
 _MOST_SPELT_PRODUCTS = 25  # up to 5×5 weights, "pixel × weight" is spelt out above each product
+_GO = "click a cell to go to its window"
 
 
-def draw_step(conv: Convolution, kernel_index: int, row: int, column: int) -> str:
+def draw_step(conv: Convolution, kernel_index: int, row: int, column: int) -> Markup:
     """One window: where it lies on the input, its products and sum, and the output cell that it fills."""
     window = window_at(conv, kernel_index, row, column)
+    inputs, output = input_views(conv, window), output_view(conv, window, stepping=True)
+    place = {"kernel": kernel_index, "row": row, "column": column}
+    data = {"goto": "", **{name: str(index) for name, index in place.items()}}
     figures = [
-        figure(draw_input(conv, window), input_caption(conv)),
+        figure(_channels(inputs), input_caption(conv, inputs[0])),
         figure(draw_terms(window), terms_caption(window), "cv-terms"),
-        figure(draw_output(conv, window), output_caption(conv, window)),
+        figure(draw_matrix(output, hint=_GO, data=data), output_caption(conv, window, output)),
     ]
     return row_of(figures, "cv-step")
 
 
-def draw_input(conv: Convolution, window: Window | None) -> str:
+def draw_input(conv: Convolution, window: Window) -> Markup:
     """Every channel of the padded input, the window on those that its kernel reads."""
-    (top, left), (_, height, width) = conv.padding, conv.channels.shape
-    padded = np.ones(conv.padded.shape[1:], dtype=bool)
-    padded[top : top + height, left : left + width] = False
-    unread = np.zeros_like(padded)
-    unread[top : top + height, left : left + width] = conv.unreached
-    drawings = []
-    for channel, plane in enumerate(conv.padded):
-        reads = window is not None and channel in window.channels
-        name = f"Input, channel {channel + 1}" if len(conv.padded) > 1 else "Input"
-        drawings.append(
-            Drawing(
-                plane,
-                f"{name}, {height} by {width}",
-                lit=_taps(window, conv) if reads and window is not None else None,
-                padded=padded if top or left else None,
-                unread=unread if conv.unreached_count else None,
-                boxes=_window_boxes(conv, window) if reads and window is not None else (),
-                small=len(conv.padded) > 1,
-            )
-        )
-    return stack_channels([draw_matrix(drawing) for drawing in drawings])
+    return _channels(input_views(conv, window))
 
 
-def draw_output(conv: Convolution, window: Window, *, small: bool = False) -> str:
-    """The window's output map: its own cell outlined, the later ones faint. Clicks on it choose a window."""
-    values = conv.maps[window.kernel_index]
-    later = np.arange(values.size).reshape(values.shape) > window.row * values.shape[1] + window.column
-    now = np.zeros(values.shape, dtype=bool)
-    now[window.row, window.column] = True
-    height, width = values.shape
-    drawing = Drawing(
-        values,
-        f"Output of {kernel_name(window.kernel_index)}, {height} by {width}; click a cell to go to its window",
-        lit=now,
-        faint=later,
-        boxes=(Box(window.row, window.column, 1, 1, "cv-window"),),
-        data={
-            "goto": "",
-            "kernel": str(window.kernel_index),
-            "row": str(window.row),
-            "column": str(window.column),
-        },
-        small=small,
-    )
-    return draw_matrix(drawing)
-
-
-def draw_outputs(conv: Convolution, current: int) -> str:
+def draw_outputs(conv: Convolution, current: int) -> Markup:
     """All output maps of several kernels beside each other; a click goes to that kernel's window."""
     figures = []
-    for index, values in enumerate(conv.maps):
-        height, width = values.shape
-        drawing = Drawing(
-            values,
-            f"Output of {kernel_name(index)}, {height} by {width}; click a cell to go to its window",
-            lit=values > 0,
-            data={"goto": "", "kernel": str(index)},
-            small=True,
-        )
-        mark = "cv-current" if index == current else ""
-        figures.append(figure(draw_matrix(drawing), f"{kernel_name(index)}: {size_text(values)}", mark))
+    for index, view in enumerate(output_views(conv)):
+        drawn = draw_matrix(view, hint=_GO, data={"goto": "", "kernel": str(index)}, small=True)
+        caption = f"{kernel_name(index)}: {size_text(view.values)}"
+        figures.append(figure(drawn, caption, "cv-current" if index == current else ""))
     return row_of(figures, "cv-outputs")
 
 
-def draw_terms(window: Window) -> str:
+def draw_terms(window: Window) -> Markup:
     """The products of one window, channel by channel, and what becomes of their sum."""
-    patches, kernels = _three_axes(window.patch), _three_axes(window.kernel)
-    grids = [
-        draw_products(patch, kernel, window.padded) for patch, kernel in zip(patches, kernels, strict=True)
-    ]
+    views = product_views(window)
+    parts = zip(views, planes(window.patch), planes(window.kernel), strict=True)
+    grids = [_products(view, patch, kernel) for view, patch, kernel in parts]
+    drawn: Markup = grids[0]
     if len(grids) > 1:
-        sums = (patches * kernels).sum(axis=(1, 2))
+        sums = [float(view.values.sum()) for view in views]
         titles = [
-            f"channel {channel + 1}: {format_number(float(total))}"
+            f"channel {channel + 1}: {format_number(total)}"
             for channel, total in zip(window.channels, sums, strict=True)
         ]
-        grids = [
-            f'<div class="cv-part"><span>{title}</span>{grid}</div>'
-            for title, grid in zip(titles, grids, strict=True)
-        ]
-    return f'<div class="cv-products">{"".join(grids)}</div>{sum_table(window)}'
+        drawn = titled_parts(zip(titles, grids, strict=True))
+    return Markup('<div class="cv-products">{}</div>{}').format(drawn, sum_table(window))
 
 
-def draw_products(patch: Floats, kernel: Floats, padded: np.ndarray) -> str:
-    """The products of one channel, cell by cell; small kernels show both factors."""
-    spelt = kernel.size <= _MOST_SPELT_PRODUCTS
-    texts = [format_number(float(v), 2) for v in (patch * kernel).ravel()]
-    factors = [
-        f"{format_number(float(pixel), 2)} × {_signed(float(weight))}"
-        for pixel, weight in zip(patch.ravel(), kernel.ravel(), strict=True)
-    ]
-    longest = max(len(text) for text in factors) if spelt else max(len(text) for text in texts)
-    width = max(44, longest * 7 + 8) if spelt else max(26, longest * 6 + 6)
-    height, font = (40, 11) if spelt else (22, 10)
-    parts = []
-    for index, (row, column) in enumerate(np.ndindex(*kernel.shape)):
-        style = " cv-padded" if padded[row, column] else ""
-        style += " cv-lit" if patch[row, column] * kernel[row, column] else ""
-        x, y = column * width, row * height
-        middle = f'x="{x + width / 2:g}"'
-        parts.append(
-            f'<rect x="{x + 1}" y="{y + 1}" width="{width - 2}" height="{height - 2}" rx="3" class="cv-cell{style}"/>'
-        )
-        if spelt:
-            parts.append(f'<text {middle} y="{y + 13}" class="cv-text cv-factors">{factors[index]}</text>')
-        product = 28 if spelt else 11
-        parts.append(f'<text {middle} y="{y + product}" class="cv-text cv-product">{texts[index]}</text>')
-    rows, columns = kernel.shape
-    return (
-        f'<svg viewBox="-1 -1 {columns * width + 2} {rows * height + 2}" width="{columns * width + 2}" '
-        f'height="{rows * height + 2}" class="cv-matrix" role="img" style="font-size:{font}px" '
-        f'aria-label="Products of pixels and weights">{"".join(parts)}</svg>'
-    )
-
-
-def sum_table(window: Window) -> str:
+def sum_table(window: Window) -> Markup:
     """From the sum of the products over the bias to the output."""
-    total, before = format_number(window.sum), format_number(window.pre_activation)
-    sign = "−" if window.bias < 0 else "+"
+    before = format_number(window.pre_activation)
     lines = [
-        (f"Sum of {window.products.size} products", total),
-        (f"Bias: {total} {sign} {format_number(abs(window.bias))}", before),
+        (f"Sum of {window.products.size} products", format_number(window.sum)),
+        (f"Bias: {bias_added(window.sum, window.bias)}", before),
     ]
     if window.activation:
         lines.append((f"ReLU: max(0, {before})", format_number(window.output)))
-    cells = "".join(f"<tr><th scope='row'>{what}</th><td>{value}</td></tr>" for what, value in lines)
-    return f'<table class="cv-sum">{cells}</table>'
+    line = Markup("<tr><th scope='row'>{}</th><td>{}</td></tr>")
+    cells = Markup("").join(line.format(what, value) for what, value in lines)
+    return Markup('<table class="cv-sum">{}</table>').format(cells)
 
 
-def input_caption(conv: Convolution) -> str:
-    height, width = conv.channels.shape[1:]
-    text = f"<b>1 · Input {height}×{width}</b>"
-    if conv.padding != (0, 0):
-        text += f", padded with {conv.padding_mode} to {size_text(conv.padded[0])}"
-    text += ". The frame is what the kernel sees."
-    if conv.padded[0].size > MOST_TEXT_CELLS:
-        text += " " + grey_caption(conv.padded)
-    return text + unread_caption(conv)
-
-
-def unread_caption(conv: Convolution) -> str:
-    """How many pixels no window reads, and why; empty where there are none."""
-    count, border = conv.unreached_count, int(conv.unreached_border.sum())
+def input_caption(conv: Convolution, view: MatrixView) -> Markup:
+    """The input's size and what its frame means; how many pixels no window reads, and why."""
+    text = Markup("<b>1 · {}</b>. The frame is what the kernel sees. {}").format(
+        input_title(conv), grey_caption(view)
+    )
+    count = conv.unreached_count
     if not count:
-        return ""
-    reasons = []
-    if border:
-        reasons.append(f"{border} at the border, where no whole stride fits any more (the floor)")
-    if count > border:
-        reasons.append(f"{count - border} in the gaps that stride and dilation leave")
+        return text
     pixels = "1 grey pixel is" if count == 1 else f"{count} grey pixels are"
-    return f" <b>{pixels} read by no window</b>: {', '.join(reasons)}."
+    return text + Markup(" <b>{} read by no window</b>: {}.").format(pixels, unread_reason(conv))
 
 
-def terms_caption(window: Window) -> str:
-    name = kernel_name(window.kernel_index)
+def terms_caption(window: Window) -> Markup:
+    """What the products are, and what happens to them."""
     dim = " Dashed: padding." if window.padded.any() else ""
-    return f"<b>2 · Pixel times weight</b>, all added up, then the bias of {name}.{dim}"
-
-
-def output_caption(conv: Convolution, window: Window) -> str:
-    values = conv.maps[window.kernel_index]
-    text = (
-        f"<b>3 · Output of {kernel_name(window.kernel_index)}, {size_text(values)}</b>. "
-        f'<span aria-live="polite">It lands in row {window.row + 1}, column {window.column + 1}.</span>'
-    )
-    return text + (
-        " " + grey_caption(values) if values.size > MOST_TEXT_CELLS else " Click a cell to see its window."
+    return Markup("<b>2 · {}</b>, all added up, then the bias of {}.{}").format(
+        PRODUCTS_TITLE, kernel_name(window.kernel_index), dim
     )
 
 
-def grey_caption(values: Floats) -> str:
-    """What black and white stand for."""
-    low, high = (format_number(v, 2) for v in grey_range(values))
-    middle = ", mid-grey is 0" if low.startswith("−") else ""
-    return f"Black is {low}{middle}, white is {high}."
-
-
-def _taps(window: Window, conv: Convolution) -> np.ndarray:
-    lit = np.zeros(conv.padded.shape[1:], dtype=bool)
-    rows, columns = np.array(window.rows) + conv.padding[0], np.array(window.columns) + conv.padding[1]
-    lit[np.ix_(rows, columns)] = True
-    return lit
-
-
-def _window_boxes(conv: Convolution, window: Window) -> tuple[Box, ...]:
-    top, left = window.rows[0] + conv.padding[0], window.columns[0] + conv.padding[1]
-    height, width = window.rows[-1] - window.rows[0] + 1, window.columns[-1] - window.columns[0] + 1
-    frame = Box(top, left, height, width, "cv-window" if conv.dilation == (1, 1) else "cv-window cv-spread")
-    if conv.padding == (0, 0):
-        return (frame,)
-    rows, columns = conv.channels.shape[1:]
-    return Box(conv.padding[0], conv.padding[1], rows, columns, "cv-true"), frame
-
-
-def _three_axes(values: Floats) -> Floats:
-    return values.reshape(-1, *values.shape[-2:])
-
-
-def _signed(value: float) -> str:
-    text = format_number(value, 2)
-    return f"({text})" if value < 0 else text
-
-
-def stack_channels(drawings: list[str]) -> str:
-    """The drawings of several channels with their numbers; a single one stays alone."""
-    if len(drawings) == 1:
-        return drawings[0]
-    parts = "".join(
-        f'<div class="cv-part"><span>channel {number}</span>{drawing}</div>'
-        for number, drawing in enumerate(drawings, start=1)
+def output_caption(conv: Convolution, window: Window, view: MatrixView) -> Markup:
+    """Where on the output map the window's result lands."""
+    return Markup('<b>3 · {}</b>. <span aria-live="polite">It lands in row {}, column {}.</span> {}').format(
+        output_title(conv, window.kernel_index),
+        window.row + 1,
+        window.column + 1,
+        grey_caption(view) or "Click a cell to see its window.",
     )
-    return f'<div class="cv-stack">{parts}</div>'
+
+
+def _channels(views: Sequence[MatrixView]) -> Markup:
+    return stack_channels([draw_matrix(view, small=len(views) > 1) for view in views])
+
+
+def _products(view: MatrixView, patch: Floats, kernel: Floats) -> Markup:
+    """The products of one channel, cell by cell; small kernels show both factors."""
+    spelt = kernel.size <= _MOST_SPELT_PRODUCTS
+    factors = [
+        [
+            f"{format_number(float(pixel), 2)} × {factor(float(weight), 2)}"
+            for pixel, weight in zip(*row, strict=True)
+        ]
+        for row in zip(patch, kernel, strict=True)
+    ]
+    longest = max(len(text) for row in (factors if spelt else view.texts) for text in row)
+    width = max(44, longest * 7 + 8) if spelt else max(26, longest * 6 + 6)
+    height, font = (40, 11) if spelt else (22, 10)
+    parts = []
+    for row, line in enumerate(view.texts):
+        for column, text in enumerate(line):
+            x, y, style = column * width, row * height, cell_style(view.marks(row, column))
+            parts.append(cell_box(x, y, width, height, style))
+            if spelt:
+                parts.append(cell_text(x + width / 2, y + 13, factors[row][column], " cv-factors"))
+            parts.append(cell_text(x + width / 2, y + (28 if spelt else 11), text, " cv-product"))
+    rows, columns = kernel.shape
+    return Markup(
+        '<svg viewBox="-1 -1 {width} {height}" width="{width}" height="{height}" class="cv-matrix" role="img" '
+        'style="font-size:{font}px" aria-label="{label}">{content}</svg>'
+    ).format(
+        width=columns * width + 2,
+        height=rows * height + 2,
+        font=font,
+        label=view.label,
+        content=Markup("").join(parts),
+    )

@@ -7,18 +7,32 @@ from __future__ import annotations
 
 import base64
 import io
-from html import escape
 
 import numpy as np
+from markupsafe import Markup
 from PIL import Image
 
-from explorer.fields.display import HEAT_COLORMAP, MOST_MARGIN, heat_limit
+from explorer.fields.display import (
+    HALO,
+    SHADE,
+    STROKES,
+    UNSEEN,
+    FieldPart,
+    from_corner,
+    heat_box,
+    heat_colours,
+    part_within,
+    view_of,
+)
 from explorer.fields.theoretical import Box
 from explorer.images.geometry import Placement
-from explorer.images.overlay import colour_table, shrunk
+from explorer.images.overlay import shrunk
 
 _PICTURE_PX = 720
 _MOST_GRID = 32
+_IMAGE = Markup(
+    '<image href="{}" x="{:g}" y="{:g}" width="{:g}" height="{:g}" preserveAspectRatio="none" class="{}"/>'
+)
 
 
 def draw_picture(
@@ -31,7 +45,7 @@ def draw_picture(
     room: Box | None = None,
     pixel: tuple[float, float] | None = None,
     heat: np.ndarray | None = None,
-) -> str:
+) -> Markup:
     """The image with one field marked on it.
 
     Args:
@@ -40,33 +54,33 @@ def draw_picture(
         label: what a screen reader says.
         box: the field on the image, as pixel edges; dashed where the network was given nothing.
         inner: a second box within it.
-        room: what the drawing makes room for, up to :data:`MOST_MARGIN`: the fields of all units, say, so that
-            the image stays in its place while one looks at unit after unit. By default ``box``.
+        room: what the drawing makes room for, up to :data:`~explorer.fields.display.MOST_MARGIN`: the fields of all
+            units, say, so that the image stays in its place while one looks at unit after unit. By default ``box``.
         pixel: (y, x) to mark.
         heat: ``(h, w)`` values from 0 up on the network's input.
     """
     height, width = pixels.shape[:2]
-    view = _view(height, width, room or box)
+    wanted = room or box
+    view = view_of(height, width, from_corner(wanted) if wanted else None)
     top, left, bottom, right = view
-    parts = [
-        _hatch(view) if view != (0, 0, height, width) else "",
-        f'<image href="{_jpeg(pixels)}" width="{width}" height="{height}" preserveAspectRatio="none"/>',
-    ]
+    whole = (0, 0, height, width)
+    parts = [_hatch(view)] if view != whole else []
+    parts.append(_IMAGE.format(_jpeg(pixels), 0, 0, width, height, ""))
     seen = placement.seen
-    if seen != (0, 0, height, width):
-        parts.append(_around((0, 0, height, width), seen, "rf-unseen"))
+    if seen != whole:
+        parts.append(_around(whole, seen, UNSEEN))
     if heat is not None:
-        parts.append(_heat(heat, placement))
+        y0, x0, y1, x1 = heat_box(heat, placement)
+        parts.append(_IMAGE.format(_png(heat_colours(heat)), x0, y0, x1 - x0, y1 - y0, ""))
     if box:
-        parts += _field(_shifted(box), seen, shade=heat is None)
+        parts += _field(from_corner(box), seen, shade=heat is None)
     if inner:
-        parts.append(_rect(_shifted(inner), "rf-inner"))
+        parts.append(_stroke(from_corner(inner), "inner"))
     if pixel:
         parts.append(_marker(pixel[0] + 0.5, pixel[1] + 0.5, max(height, width) / 40))
-    return (
-        f'<svg class="rf-picture" viewBox="{left:g} {top:g} {right - left:g} {bottom - top:g}" role="img" '
-        f'aria-label="{escape(label)}" data-pick="picture">{"".join(parts)}</svg>'
-    )
+    return Markup(
+        '<svg class="rf-picture" viewBox="{:g} {:g} {:g} {:g}" role="img" aria-label="{}" data-pick="picture">{}</svg>'
+    ).format(left, top, right - left, bottom - top, label, Markup("").join(parts))
 
 
 def draw_map(
@@ -75,124 +89,96 @@ def draw_map(
     *,
     unit: tuple[int, int] | None = None,
     seeing: tuple[range, range] | None = None,
-) -> str:
+) -> Markup:
     """A layer's map, cell by cell, with one unit or the units that see a pixel outlined.
 
     Args:
         cells: RGB ``uint8`` ``(rows, columns, 3)``.
         label: what a screen reader says.
+        unit: (row, column) to outline; the page's script takes it for the one that keys move.
+        seeing: rows and columns of units to outline, as :func:`~explorer.units_seeing` gives them.
     """
     rows, columns = cells.shape[:2]
-    parts = [
-        f'<image href="{_png(cells)}" width="{columns}" height="{rows}" preserveAspectRatio="none" '
-        'class="rf-cells"/>'
-    ]
+    parts = [_IMAGE.format(_png(cells), 0, 0, columns, rows, "rf-cells")]
     if max(rows, columns) <= _MOST_GRID:
         lines = [f"M0 {y}H{columns}" for y in range(1, rows)] + [f"M{x} 0V{rows}" for x in range(1, columns)]
-        parts.append(f'<path d="{"".join(lines)}" class="rf-grid"/>')
+        parts.append(_path("".join(lines), "rf-grid"))
     if seeing and seeing[0] and seeing[1]:
         block = (seeing[0].start, seeing[1].start, seeing[0].stop, seeing[1].stop)
-        parts += [_around((0, 0, rows, columns), block, "rf-shade"), _rect(block, "rf-inside")]
+        parts += [_around((0, 0, rows, columns), block, SHADE), _stroke(block, "inside")]
+    place = Markup("")
     if unit:
         cell = (unit[0], unit[1], unit[0] + 1, unit[1] + 1)
         parts += [_rect(cell, "rf-halo"), _rect(cell, "rf-unit")]
-    place = f' data-row="{unit[0]}" data-column="{unit[1]}"' if unit else ""
-    return (
-        f'<svg class="rf-map" viewBox="0 0 {columns} {rows}" role="img" aria-label="{escape(label)}" '
-        f'data-pick="map" data-rows="{rows}" data-columns="{columns}"{place}>{"".join(parts)}</svg>'
-    )
+        place = Markup(' data-row="{}" data-column="{}"').format(*unit)
+    return Markup(
+        '<svg class="rf-map" viewBox="0 0 {columns} {rows}" role="img" aria-label="{label}" data-pick="map" '
+        'data-rows="{rows}" data-columns="{columns}"{place}>{content}</svg>'
+    ).format(rows=rows, columns=columns, label=label, place=place, content=Markup("").join(parts))
 
 
-def _view(height: int, width: int, room: Box | None) -> Box:
-    """What the drawing shows: the image, and as much around it as leaves the image large enough."""
-    if room is None:
-        return 0, 0, height, width
-    top, left, bottom, right = _shifted(room)
-    y, x = MOST_MARGIN * height, MOST_MARGIN * width
-    edge_y, edge_x = 0.02 * height, 0.02 * width  # so that an outline isn't cut in half
-    return (
-        max(top - edge_y, -y) if top < 0 else 0,
-        max(left - edge_x, -x) if left < 0 else 0,
-        min(bottom + edge_y, height + y) if bottom > height else height,
-        min(right + edge_x, width + x) if right > width else width,
-    )
-
-
-def _field(box: Box, seen: tuple[int, int, int, int], shade: bool) -> list[str]:
+def _field(box: Box, seen: Box, shade: bool) -> list[Markup]:
     """The box: solid where there are pixels, dashed beyond them; a cross at its centre."""
-    inside = (
-        max(box[0], seen[0]),
-        max(box[1], seen[1]),
-        min(box[2], seen[2]),
-        min(box[3], seen[3]),
-    )
+    inside = part_within(box, seen)
     parts = []
-    if inside[0] < inside[2] and inside[1] < inside[3]:
-        if shade:
-            parts.append(_around(seen, inside, "rf-shade"))
-        parts.append(_rect(inside, "rf-inside"))
     if inside != box:
-        parts.append(_rect(box, "rf-beyond"))
+        parts.append(_stroke(box, "beyond"))
+    if inside:
+        if shade:
+            parts.insert(0, _around(seen, inside, SHADE))
+        parts += [_rect(inside, "rf-frame-halo", STROKES["inside"].width + HALO), _stroke(inside, "inside")]
     y, x, arm = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2, max(seen[2:]) / 60
-    parts.append(
-        f'<path d="M{x - arm:g} {y:g}h{2 * arm:g}M{x:g} {y - arm:g}v{2 * arm:g}" class="rf-centre"/>'
-    )
-    return parts
+    return [*parts, _cross(y, x, arm)]
 
 
-def _hatch(view: Box) -> str:
+def _hatch(view: Box) -> Markup:
     top, left, bottom, right = view
     step = max(bottom - top, right - left) / 60
-    return (
-        f'<defs><pattern id="rf-hatch" width="{step:g}" height="{step:g}" patternUnits="userSpaceOnUse" '
-        f'patternTransform="rotate(45)"><path d="M0 0V{step:g}" class="rf-hatch-line"/></pattern></defs>'
-        + _rect(view, "rf-outside")
-    )
+    return Markup(
+        '<defs><pattern id="rf-hatch" width="{step:g}" height="{step:g}" patternUnits="userSpaceOnUse" '
+        'patternTransform="rotate(45)"><path d="M0 0V{step:g}" class="rf-hatch-line"/></pattern></defs>{}'
+    ).format(_rect(view, "rf-outside"), step=step)
 
 
-def _heat(values: np.ndarray, placement: Placement) -> str:
-    """A heat map on the network's input, transparent where it is 0."""
-    limit = heat_limit(values)
-    strength = np.clip(np.sqrt(values) / limit, 0, 1) if limit else np.zeros_like(values)
-    table = colour_table(HEAT_COLORMAP)
-    colours = table[np.round(strength * 255).astype(np.uint8)]
-    alpha = np.where(values > 0, np.round(255 * (0.55 + 0.45 * strength)), 0).astype(np.uint8)
-    (top, left), (bottom, right) = (
-        placement.to_image(-0.5, -0.5),
-        placement.to_image(values.shape[0] - 0.5, values.shape[1] - 0.5),
-    )
-    return (
-        f'<image href="{_png(np.dstack([colours, alpha]))}" x="{left + 0.5:g}" y="{top + 0.5:g}" '
-        f'width="{right - left:g}" height="{bottom - top:g}" preserveAspectRatio="none"/>'
-    )
-
-
-def _around(outer: Box, inner: Box, style: str) -> str:
-    """Everything of one box that isn't in another."""
+def _around(outer: Box, inner: Box, opacity: float) -> Markup:
+    """The ground over everything of one box that isn't in another."""
 
     def ring(box: Box) -> str:
         return f"M{box[1]:g} {box[0]:g}H{box[3]:g}V{box[2]:g}H{box[1]:g}Z"
 
-    return f'<path d="{ring(outer)}{ring(inner)}" fill-rule="evenodd" class="{style}"/>'
+    return Markup('<path d="{}{}" fill-rule="evenodd" class="rf-shade" opacity="{}"/>').format(
+        ring(outer), ring(inner), opacity
+    )
 
 
-def _rect(box: Box, style: str) -> str:
+def _stroke(box: Box, part: FieldPart) -> Markup:
+    """The outline of a part of a field."""
+    stroke = STROKES[part]
+    return _rect(box, f"rf-{part}", stroke.width, " ".join(f"{length:g}" for length in stroke.dashes))
+
+
+def _rect(box: Box, style: str, width: float | None = None, dashes: str = "") -> Markup:
+    """A rectangle; the width of its line and its dashes are its own, or those of the style sheet."""
     top, left, bottom, right = box
-    return (
-        f'<rect x="{left:g}" y="{top:g}" width="{right - left:g}" height="{bottom - top:g}" class="{style}"/>'
+    line = Markup("") if width is None else Markup(' stroke-width="{:g}"').format(width)
+    if dashes:
+        line += Markup(' stroke-dasharray="{}"').format(dashes)
+    return Markup('<rect x="{:g}" y="{:g}" width="{:g}" height="{:g}" class="{}"{}/>').format(
+        left, top, right - left, bottom - top, style, line
     )
 
 
-def _marker(y: float, x: float, radius: float) -> str:
-    return (
-        f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" class="rf-ring"/>'
-        f'<path d="M{x - radius:g} {y:g}h{2 * radius:g}M{x:g} {y - radius:g}v{2 * radius:g}" class="rf-centre"/>'
-    )
+def _marker(y: float, x: float, radius: float) -> Markup:
+    ring = Markup('<circle cx="{:g}" cy="{:g}" r="{:g}" class="rf-ring"/>').format(x, y, radius)
+    return ring + _cross(y, x, radius)
 
 
-def _shifted(box: Box) -> Box:
-    """From pixel centres at whole numbers to pixel edges at whole numbers."""
-    return box[0] + 0.5, box[1] + 0.5, box[2] + 0.5, box[3] + 0.5
+def _cross(y: float, x: float, arm: float) -> Markup:
+    return _path(f"M{x - arm:g} {y:g}h{2 * arm:g}M{x:g} {y - arm:g}v{2 * arm:g}", "rf-centre")
+
+
+def _path(d: str, style: str) -> Markup:
+    return Markup('<path d="{}" class="{}"/>').format(d, style)
 
 
 def _jpeg(pixels: np.ndarray) -> str:

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-import numpy as np
-from PIL import Image, ImageDraw
+from typing import TYPE_CHECKING, Any
 
-from explorer.fields.display import HEAT_COLORMAP, MOST_MARGIN, heat_limit, on_image
+import numpy as np
+from PIL import Image
+
+from explorer.convolution.palette import LIGHT
+from explorer.fields.display import (
+    HALO,
+    SHADE,
+    STROKES,
+    UNSEEN,
+    FieldPart,
+    from_corner,
+    heat_box,
+    heat_colours,
+    on_image,
+    part_within,
+    view_of,
+)
 from explorer.fields.theoretical import Box
 from explorer.images.geometry import Placement
-from explorer.images.overlay import colour_table, enlarged, shrunk
+from explorer.images.overlay import enlarged, shrunk
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _SMALLEST_PX, _LARGEST_PX = 448, 1024
-_ACCENT, _WHITE, _PAPER = (15, 118, 110), (255, 255, 255), (238, 241, 244)
-_SHADE = 0.55
+_DPI = 64  # a power of two: pixels divided by it are exact
+_POINTS = 72 / _DPI  # of a pixel
 
 
 def field_picture(
@@ -36,70 +54,89 @@ def field_picture(
     Returns:
         RGB ``uint8``: the picture at 448 to 1024 px on its longer side, and as much around it as the field reaches
         beyond it, up to 0.4 of its sides.
+
+    >>> from explorer.images.geometry import Placement
+    >>> image = np.full((500, 600, 3), 200, np.uint8)
+    >>> field_picture(image, Placement((1, 1), (0, 0), (0, 0, 500, 600)), (99.5, 299.5, 199.5, 339.5)).shape
+    (500, 600, 3)
     """
-    height, width = image_rgb.shape[:2]
     shown = shrunk(enlarged(image_rgb, _SMALLEST_PX), _LARGEST_PX)
-    scale = (shown.shape[0] / height, shown.shape[1] / width)
-    field = _scaled(box, placement, scale) if box else None
-    top, left, bottom, right = _margins(field, shown.shape[0], shown.shape[1])
-    canvas = np.empty((top + shown.shape[0] + bottom, left + shown.shape[1] + right, 3), np.uint8)
-    canvas[...] = _PAPER
-    seen = _pixels_of(placement.seen, scale)
-    canvas[top : top + shown.shape[0], left : left + shown.shape[1]] = _lit(
-        shown, seen, field if heat is None else None
-    )
-    page = Image.fromarray(canvas)
+    height, width = shown.shape[:2]
+    scale = (height / image_rgb.shape[0], width / image_rgb.shape[1])
+    field = None if box is None else _scaled(from_corner(on_image(box, placement)), scale)
+    view = view_of(height, width, field)
+    seen = _scaled(placement.seen, scale)
+    lit = _lit(shown, seen, field if heat is None else None)
     if heat is not None:
-        _lay_heat(page, heat, placement, scale, (top, left))
-    draw = ImageDraw.Draw(page)
+        lit = _with_heat(lit, heat, _scaled(heat_box(heat, placement), scale))
+    canvas = _Canvas(lit, view)
     if field:
-        _draw_field(draw, _moved(field, top, left), _moved(seen, top, left))
+        _draw_field(canvas.axes, field, seen)
     if inner:
-        _dashed(draw, _moved(_scaled(inner, placement, scale), top, left), 2, 5)
+        _outline(canvas.axes, _scaled(from_corner(on_image(inner, placement)), scale), "inner")
     if pixel:
-        _mark(
-            draw, top + (pixel[0] + 0.5) * scale[0], left + (pixel[1] + 0.5) * scale[1], max(shown.shape) / 40
+        y, x = (pixel[0] + 0.5) * scale[0], (pixel[1] + 0.5) * scale[1]
+        _mark(canvas.axes, y, x, max(height, width) / 40)
+    return canvas.pixels()
+
+
+class _Canvas:
+    """A picture with room around it, to draw on with matplotlib: one unit of its axes is one pixel.
+
+    The picture's own pixels stay as they are. Room is hatched, as on the page.
+    """
+
+    def __init__(self, picture: np.ndarray, view: Box) -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+        from matplotlib.patches import Rectangle
+
+        height, width = picture.shape[:2]
+        top, left, bottom, right = (round(edge) for edge in view)
+        figure = Figure(
+            figsize=((right - left) / _DPI, (bottom - top) / _DPI), dpi=_DPI, facecolor=LIGHT.ground
         )
-    return np.asarray(page)
+        self._canvas = FigureCanvasAgg(figure)
+        if (bottom - top, right - left) != (height, width):
+            figure.add_artist(
+                Rectangle(
+                    (0, 0),
+                    1,
+                    1,
+                    facecolor=LIGHT.ground,
+                    edgecolor=LIGHT.line,
+                    hatch="//",
+                    linewidth=0,
+                    zorder=-2,
+                )
+            )
+        figure.figimage(picture, xo=-left, yo=bottom - height, origin="upper", zorder=-1)
+        self.axes = figure.add_axes((0, 0, 1, 1))
+        self.axes.set_axis_off()
+        self.axes.set_xlim(left, right)
+        self.axes.set_ylim(bottom, top)
+
+    def pixels(self) -> np.ndarray:
+        """What was drawn, RGB ``uint8`` ``(H, W, 3)``."""
+        self._canvas.draw()
+        return np.asarray(self._canvas.buffer_rgba())[..., :3].copy()
 
 
-def _scaled(box: Box, placement: Placement, scale: tuple[float, float]) -> Box:
-    """A box of the network's input as edges on the shown picture, the first pixel's at 0."""
-    y0, x0, y1, x1 = (edge + 0.5 for edge in on_image(box, placement))
-    return y0 * scale[0], x0 * scale[1], y1 * scale[0], x1 * scale[1]
-
-
-def _pixels_of(seen: tuple[int, int, int, int], scale: tuple[float, float]) -> Box:
-    return seen[0] * scale[0], seen[1] * scale[1], seen[2] * scale[0], seen[3] * scale[1]
-
-
-def _moved(box: Box, down: int, across: int) -> Box:
-    return box[0] + down, box[1] + across, box[2] + down, box[3] + across
-
-
-def _margins(field: Box | None, height: int, width: int) -> tuple[int, int, int, int]:
-    """Room above, to the left, below and to the right of the picture, in pixels."""
-    if field is None:
-        return 0, 0, 0, 0
-    beyond = (-field[0], -field[1], field[2] - height, field[3] - width)
-    most = (MOST_MARGIN * height, MOST_MARGIN * width) * 2
-    top, left, bottom, right = (
-        round(min(room + 4, largest)) if room > 0 else 0 for room, largest in zip(beyond, most, strict=True)
-    )
-    return top, left, bottom, right
+def _scaled(box: Box, scale: tuple[float, float]) -> Box:
+    """From the picture's pixels to those of what is shown, both in edges from the corner."""
+    return box[0] * scale[0], box[1] * scale[1], box[2] * scale[0], box[3] * scale[1]
 
 
 def _lit(shown: np.ndarray, seen: Box, field: Box | None) -> np.ndarray:
     """The picture, pale where the network saw nothing, and less so outside of the field."""
-    lit = np.array(shown)
     strength = np.zeros(shown.shape[:2], np.float32)
     if field is not None:
-        strength[...] = _SHADE
+        strength[...] = SHADE
         strength[_slices(field, shown.shape)] = 0
     outside = np.ones(shown.shape[:2], dtype=bool)
     outside[_slices(seen, shown.shape)] = False
-    strength[outside] = 0.8
-    pale = lit + (255 - lit.astype(np.float32)) * strength[..., None]
+    strength[outside] = UNSEEN
+    pale = shown + (255 - shown.astype(np.float32)) * strength[..., None]
     return pale.round().astype(np.uint8)
 
 
@@ -108,62 +145,75 @@ def _slices(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
     return slice(max(y0, 0), max(min(y1, shape[0]), 0)), slice(max(x0, 0), max(min(x1, shape[1]), 0))
 
 
-def _lay_heat(
-    page: Image.Image,
-    heat: np.ndarray,
-    placement: Placement,
-    scale: tuple[float, float],
-    move: tuple[int, int],
-) -> None:
-    """A heat map by the roots of its values, transparent where it is 0: only a field's middle would show else."""
-    limit = heat_limit(heat)
-    strength = np.clip(np.sqrt(heat) / limit, 0, 1) if limit else np.zeros_like(heat)
-    colours = colour_table(HEAT_COLORMAP)[np.round(strength * 255).astype(np.uint8)]
-    alpha = np.where(heat > 0, np.round(255 * (0.55 + 0.45 * strength)), 0).astype(np.uint8)
-    whole = (-0.5, -0.5, heat.shape[0] - 0.5, heat.shape[1] - 0.5)
-    y0, x0, y1, x1 = (round(edge) for edge in _moved(_scaled(whole, placement, scale), *move))
+def _with_heat(shown: np.ndarray, heat: np.ndarray, place: Box) -> np.ndarray:
+    """A heat map laid over the picture, cell by cell."""
+    y0, x0, y1, x1 = (round(edge) for edge in place)
     size = (max(1, x1 - x0), max(1, y1 - y0))
-    laid = Image.fromarray(colours).resize(size, Image.Resampling.NEAREST)
-    mask = Image.fromarray(alpha).resize(size, Image.Resampling.NEAREST)
-    page.paste(laid, (x0, y0), mask)
+    laid = Image.fromarray(heat_colours(heat), "RGBA").resize(size, Image.Resampling.NEAREST)
+    page = Image.fromarray(shown)
+    page.paste(laid, (x0, y0), laid)
+    return np.asarray(page)
 
 
-def _draw_field(draw: ImageDraw.ImageDraw, field: Box, seen: Box) -> None:
-    inside = (
-        max(field[0], seen[0]),
-        max(field[1], seen[1]),
-        min(field[2], seen[2]),
-        min(field[3], seen[3]),
-    )
-    if any(abs(a - b) > 0.5 for a, b in zip(inside, field, strict=True)):
-        _dashed(draw, field, 3, 8)
-    if inside[0] < inside[2] and inside[1] < inside[3]:
-        y0, x0, y1, x1 = (round(edge) for edge in inside)
-        draw.rectangle((x0 - 1, y0 - 1, x1, y1), outline=_WHITE, width=5)
-        draw.rectangle((x0, y0, x1 - 1, y1 - 1), outline=_ACCENT, width=3)
-    y, x = (field[0] + field[2]) / 2, (field[1] + field[3]) / 2
-    _cross(draw, y, x, 8)
+def _draw_field(axes: Axes, field: Box, seen: Box) -> None:
+    inside = part_within(field, seen)
+    if inside is None or any(abs(a - b) > 0.5 for a, b in zip(inside, field, strict=True)):
+        _outline(axes, field, "beyond")
+    if inside:
+        _outline(axes, inside, "inside", halo=True)
+    _cross(axes, (field[0] + field[2]) / 2, (field[1] + field[3]) / 2, 8)
 
 
-def _dashed(draw: ImageDraw.ImageDraw, box: Box, width: int, dash: int) -> None:
-    """An outline in dashes; edges beyond the page stay beyond it."""
+def _outline(axes: Axes, box: Box, part: FieldPart, *, halo: bool = False) -> None:
+    """A frame whose line lies within the box, on whole pixels."""
+    from matplotlib.patches import Rectangle
+
+    stroke = STROKES[part]
     y0, x0, y1, x1 = (round(edge) for edge in box)
-    most_x, most_y = (side + dash for side in draw.im.size)
-    for x in range(max(x0, x0 % (2 * dash) - 2 * dash), min(x1, most_x), 2 * dash):
-        for y in (y0, y1 - 1):
-            draw.line((x, y, min(x + dash, x1), y), fill=_ACCENT, width=width)
-    for y in range(max(y0, y0 % (2 * dash) - 2 * dash), min(y1, most_y), 2 * dash):
-        for x in (x0, x1 - 1):
-            draw.line((x, y, x, min(y + dash, y1)), fill=_ACCENT, width=width)
+    half = stroke.width / 2
+    common: dict[str, Any] = {"fill": False, "antialiased": False, "joinstyle": "miter", "snap": False}
+    # Dashes are counted in widths of their line.
+    dashes = (0, tuple(length / stroke.width for length in stroke.dashes)) if stroke.dashes else "solid"
+    place = ((x0 + half, y0 + half), x1 - x0 - stroke.width, y1 - y0 - stroke.width)
+    if halo:
+        axes.add_patch(
+            Rectangle(*place, edgecolor="white", linewidth=(stroke.width + HALO) * _POINTS, **common)
+        )
+    axes.add_patch(
+        Rectangle(
+            *place, edgecolor=LIGHT.accent, linewidth=stroke.width * _POINTS, linestyle=dashes, **common
+        )
+    )
 
 
-def _cross(draw: ImageDraw.ImageDraw, y: float, x: float, arm: float) -> None:
-    for colour, width in (((0, 0, 0), 4), (_WHITE, 2)):
-        draw.line((x - arm, y, x + arm, y), fill=colour, width=width)
-        draw.line((x, y - arm, x, y + arm), fill=colour, width=width)
+def _cross(axes: Axes, y: float, x: float, arm: float) -> None:
+    for xs, ys in (((x - arm, x + arm), (y, y)), ((x, x), (y - arm, y + arm))):
+        axes.plot(xs, ys, **_white(2))
 
 
-def _mark(draw: ImageDraw.ImageDraw, y: float, x: float, radius: float) -> None:
-    for colour, width in (((0, 0, 0), 5), (_WHITE, 3)):
-        draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=colour, width=width)
-    _cross(draw, y, x, radius)
+def _mark(axes: Axes, y: float, x: float, radius: float) -> None:
+    from matplotlib.patches import Circle
+
+    line = _white(3)
+    axes.add_patch(
+        Circle(
+            (x, y),
+            radius,
+            fill=False,
+            edgecolor=line["color"],
+            linewidth=line["linewidth"],
+            path_effects=line["path_effects"],
+        )
+    )
+    _cross(axes, y, x, radius)
+
+
+def _white(width: float) -> dict[str, Any]:
+    """A white line of ``width`` px with a black edge, to be seen on any picture."""
+    from matplotlib.patheffects import withStroke
+
+    return {
+        "color": "white",
+        "linewidth": width * _POINTS,
+        "path_effects": [withStroke(linewidth=(width + HALO) * _POINTS, foreground="black")],
+    }

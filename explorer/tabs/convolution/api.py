@@ -8,10 +8,10 @@ from typing import Any, Literal
 from explorer.convolution import arithmetic as convolution
 from explorer.convolution.arithmetic import Window
 from explorer.convolution.entry import split_text
+from explorer.convolution.words import arithmetic
 from explorer.errors import ExplorerError
 from explorer.practice import exercises as practice
 from explorer.practice.exercises import CellMark, Exercise
-from explorer.practice.sheets import arithmetic
 from explorer.tabs.components import on_screen
 
 _MOST_CELLS = 64 * 64

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
 from gradio.events import api as endpoint
+from markupsafe import Markup
 from PIL import Image
 
 from explorer.convolution.arithmetic import PADDING_MODES, Convolution, convolve
 from explorer.convolution.display import kernel_name, kernel_names
+from explorer.convolution.page.alert import alert
 from explorer.convolution.page.windows import draw_outputs, draw_step
+from explorer.convolution.palette import custom_properties
 from explorer.convolution.presets import CLASSIC_KERNELS, Preset, presets, with_classic_kernel
 from explorer.convolution.snippet import as_python
 from explorer.errors import ExplorerError
 from explorer.images.decode import read_image
-from explorer.tabs.components import QUIET, on_screen, question
+from explorer.tabs.components import QUIET, Updates, Values, components_of, on_screen, question
 from explorer.tabs.convolution import api as convolution_api
 from explorer.tabs.convolution import practice as convolution_practice
 from explorer.tabs.convolution import sections as convolution_sections
@@ -31,10 +34,9 @@ from explorer.tabs.convolution.matrix_editor import (
     read_input,
     read_kernels,
 )
-from explorer.tabs.convolution.sections import alert
 from explorer.tabs.keeping import connect, keep_button
 
-_STYLE = (Path(__file__).parent / "convolution.css").read_text(encoding="utf-8")
+_STYLE = custom_properties() + (Path(__file__).parent / "convolution.css").read_text(encoding="utf-8")
 _STEPPER = (Path(__file__).parent / "stepper.js").read_text(encoding="utf-8")
 _PRESETS = presets()
 _FIRST = next(iter(_PRESETS.values()))
@@ -63,10 +65,6 @@ class Settings:
     groups: gr.Number
     relu: gr.Checkbox
 
-    @property
-    def all(self) -> set[Any]:
-        return {getattr(self, f.name) for f in fields(self)}
-
 
 @dataclass(frozen=True)
 class Stage:
@@ -81,10 +79,6 @@ class Stage:
     outputs: gr.HTML
     size: gr.HTML
     code: gr.Code
-
-    @property
-    def all(self) -> set[Any]:
-        return {getattr(self, f.name) for f in fields(self)}
 
 
 def build(session: gr.State) -> None:
@@ -204,10 +198,10 @@ def _stage(conv: Convolution) -> tuple[Stage, gr.Button]:
 def _wire_settings(
     settings: Settings, stage: Stage, convolution: gr.State, picture: gr.State, upload: gr.UploadButton
 ) -> None:
-    inputs = settings.all | {stage.kernel, stage.index}
-    outputs = stage.all | {convolution, settings.kernels}
+    inputs = {*components_of(settings), stage.kernel, stage.index}
+    outputs = [*components_of(stage), convolution, settings.kernels]
 
-    def recompute(data: dict[Any, Any]) -> dict[Any, Any]:
+    def recompute(data: Values) -> Updates:
         try:
             kernels, conv = _convolution_from(settings, data)
         except ExplorerError as error:
@@ -230,32 +224,34 @@ def _wire_settings(
     # The width starts from the height's numbers, so that asking for it changes nothing by itself.
     parted = s.apart.input(lambda *numbers: numbers, down, across, **_AT_ONCE)
     parted.then(recompute, inputs, outputs, **_AT_ONCE)
-    filled = [s.x, s.kernels, s.stride, s.padding, s.dilation, s.apart, s.padding_mode, s.groups, s.relu]
-    chosen = settings.preset.input(_choose, [settings.preset, picture], filled, **_AT_ONCE)
-    chosen.then(recompute, inputs, outputs, **_AT_ONCE)
+    choosing: dict[str, Any] = {
+        "fn": lambda given: _chosen(settings, given[s.preset], given[picture]),
+        "inputs": {s.preset, picture},
+        "outputs": components_of(settings),
+        **_AT_ONCE,
+    }
+    settings.preset.input(**choosing).then(recompute, inputs, outputs, **_AT_ONCE)
     taken = upload.upload(on_screen(_take_picture), [upload, s.preset], [picture, s.preset], **QUIET)
-    taken.success(_choose, [s.preset, picture], filled, **_AT_ONCE).then(
-        recompute, inputs, outputs, **_AT_ONCE
-    )
+    taken.success(**choosing).then(recompute, inputs, outputs, **_AT_ONCE)
 
 
 def _wire_stage(stage: Stage, convolution: gr.State) -> None:
-    where, outputs = [convolution, stage.kernel, stage.index], list(stage.all)
+    where, outputs = [convolution, stage.kernel, stage.index], components_of(stage)
 
-    def show(conv: Convolution, kernel: str, index: float) -> dict[Any, Any]:
+    def show(conv: Convolution, kernel: str, index: float) -> Updates:
         return _show(stage, conv, _kernel_index(kernel), int(index))
 
-    def go(conv: Convolution, event: gr.EventData) -> dict[Any, Any]:
+    def go(conv: Convolution, event: gr.EventData) -> Updates:
         kernel, index = _target(conv, event)
         return _show(stage, conv, kernel, index) | {stage.kernel: kernel_name(kernel), stage.index: index}
 
-    def tick(conv: Convolution, kernel: str, index: float) -> dict[Any, Any]:
+    def tick(conv: Convolution, kernel: str, index: float) -> Updates:
         last = conv.maps[0].size
         following = min(int(index) + max(1, last // _MOST_PLAYED), last)
         shown = _show(stage, conv, _kernel_index(kernel), following) | {stage.index: following}
         return shown | _playing(stage, following < last)
 
-    def toggle(label: str, conv: Convolution, kernel: str, index: float) -> dict[Any, Any]:
+    def toggle(label: str, conv: Convolution, kernel: str, index: float) -> Updates:
         if label == "Pause":
             return _playing(stage, False)
         start = 1 if int(index) >= conv.maps[0].size else int(index)
@@ -268,7 +264,7 @@ def _wire_stage(stage: Stage, convolution: gr.State) -> None:
     stage.play.click(toggle, [stage.play, *where], outputs, **_AT_ONCE)
 
 
-def _show(stage: Stage, conv: Convolution, kernel: int, index: int) -> dict[Any, Any]:
+def _show(stage: Stage, conv: Convolution, kernel: int, index: int) -> Updates:
     """The drawings of one window; index counts from 1."""
     row, column = divmod(min(max(index, 1), conv.maps[0].size) - 1, conv.maps.shape[2])
     several = len(conv.maps) > 1
@@ -288,7 +284,7 @@ def _target(conv: Convolution, view_settings: gr.EventData) -> tuple[int, int]:
     return kernel, row * columns + column + 1
 
 
-def _playing(stage: Stage, on: bool) -> dict[Any, Any]:
+def _playing(stage: Stage, on: bool) -> Updates:
     return {stage.timer: gr.Timer(active=on), stage.play: "Pause" if on else "Play"}
 
 
@@ -298,7 +294,7 @@ def _slider_range(conv: Convolution) -> dict[str, Any]:
     return {"maximum": max(count, 2), "value": 1, "label": f"Window, 1 to {count}"}
 
 
-def _convolution_from(settings: Settings, data: dict[Any, Any]) -> tuple[Any, Convolution]:
+def _convolution_from(settings: Settings, data: Values) -> tuple[Any, Convolution]:
     """The kernels' editor, its slices fitted to channels and groups, and the convolution."""
     x = read_input(data[settings.x])
     groups = _whole(data[settings.groups])
@@ -322,14 +318,22 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _choose(name: str, picture: np.ndarray | None) -> list[Any]:
+def _chosen(settings: Settings, name: str, picture: np.ndarray | None) -> Updates:
     """What the settings become when a preset is chosen; classic kernels work on the user's own picture."""
     preset: Preset = _PRESETS[name]
     if picture is not None and name in CLASSIC_KERNELS:
         preset = with_classic_kernel(name, picture)
-    values: list[Any] = [input_value(preset.x), kernel_value(preset.kernels, preset.biases)]
-    values += [preset.stride, preset.padding, preset.dilation, False]
-    return [*values, preset.padding_mode, preset.groups, preset.relu]
+    return {
+        settings.x: input_value(preset.x),
+        settings.kernels: kernel_value(preset.kernels, preset.biases),
+        settings.stride: preset.stride,
+        settings.padding: preset.padding,
+        settings.dilation: preset.dilation,
+        settings.apart: False,
+        settings.padding_mode: preset.padding_mode,
+        settings.groups: preset.groups,
+        settings.relu: preset.relu,
+    }
 
 
 def _take_picture(path: str, preset: str) -> tuple[np.ndarray, str]:
@@ -344,6 +348,6 @@ def _kernel_index(name: str | None) -> int:
     return int(name[1:]) - 1 if name else 0
 
 
-def _size_note(conv: Convolution) -> str:
-    lines = "<br>".join(f"{axis}." for axis in conv.size_formula.split(", "))
-    return f'<p class="note">Output {lines}</p>'
+def _size_note(conv: Convolution) -> Markup:
+    lines = Markup("<br>").join(f"{axis}." for axis in conv.size_formula.split(", "))
+    return Markup('<p class="note">Output {}</p>').format(lines)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import html
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from explorer.convolution.arithmetic import Convolution
 from explorer.convolution.display import kernel_names
+from explorer.convolution.page.alert import alert
 from explorer.convolution.page.matrix import figure
 from explorer.convolution.page.number_line import draw_derivation, draw_number_line, line_caption
 from explorer.convolution.page.whole_maps import draw_downsampling, draw_reading
@@ -16,7 +17,7 @@ from explorer.convolution.pooling import compare_downsampling
 from explorer.convolution.reading import read_off
 from explorer.convolution.size import derive_size
 from explorer.errors import ExplorerError
-from explorer.tabs.components import QUIET, note
+from explorer.tabs.components import QUIET, Updates, Values, note
 from explorer.tabs.convolution.keep import keep_downsampling, keep_reading, keep_size
 from explorer.tabs.keeping import connect, keep_button
 
@@ -32,15 +33,6 @@ _AXIS_RANGES = (
 _SHARED = "Input and kernels are those of Step through; change them there."
 
 
-def alert(error: ExplorerError, after: str = "") -> str:
-    """An error in its place on the page, for controls whose entries stay to be mended."""
-    text = f"{error.value} {error.rule}"
-    return (
-        f'<div class="cv-alert" role="alert"><b>{html.escape(text[:1].upper() + text[1:])}.</b> '
-        f"{html.escape(error.remedy[:1].upper() + error.remedy[1:])}. {after}</div>"
-    )
-
-
 def downsampling(convolution: gr.State, first: Convolution, tab: gr.Tab, session: gr.State) -> None:
     """Stride 2, max-pooling and average-pooling on the same input."""
     with gr.Row():
@@ -53,7 +45,7 @@ def downsampling(convolution: gr.State, first: Convolution, tab: gr.Tab, session
             view = _view(_downsampling_view(first, 0, 2), "cv-downsampling")
             pin = keep_button("cv-downsampling-pin")
 
-    def show(conv: Convolution, name: str, times: float) -> tuple[Any, str]:
+    def show(conv: Convolution, name: str, times: float) -> tuple[Any, Markup]:
         index = _kernel_index(conv, name)
         return _kernel_update(conv, index), _downsampling_view(conv, index, int(times))
 
@@ -84,8 +76,18 @@ def size(convolution: gr.State, first: Convolution, tab: gr.Tab, session: gr.Sta
     moves = [slider.input for slider in numbers]
     gr.on(moves, _size_view, numbers, view, **_AT_ONCE)
     gr.on(moves, lambda: _MINE, None, source, **_AT_ONCE)
-    inputs = [convolution, source, *numbers]
-    taken = gr.on([tab.select, source.input], _axis_sliders, inputs, numbers, **_AT_ONCE)
+
+    def take(given: Values) -> Updates:
+        if given[source] == _MINE:
+            return {numbers[0]: gr.skip()}
+        axis = _axis(given[convolution], 0 if given[source] == _HEIGHT else 1)
+        return {
+            slider: gr.Slider(maximum=max(high, value), value=value)
+            for slider, (_, _, high), value in zip(numbers, _AXIS_RANGES, axis, strict=True)
+        }
+
+    inputs = {convolution, source}
+    taken = gr.on([tab.select, source.input], take, inputs, numbers, **_AT_ONCE)
     taken.then(_size_view, numbers, view, **_AT_ONCE)
     connect(pin, session, lambda *numbers: keep_size(*(int(number) for number in numbers)), numbers)
 
@@ -103,7 +105,7 @@ def reading(convolution: gr.State, first: Convolution, tab: gr.Tab, session: gr.
             view = _view(start[1], "cv-reading")
             pin = keep_button("cv-reading-pin")
 
-    def show(conv: Convolution, name: str) -> tuple[Any, str, str]:
+    def show(conv: Convolution, name: str) -> tuple[Any, Markup, Markup]:
         index = _kernel_index(conv, name)
         return _kernel_update(conv, index), *_reading_view(conv, index)
 
@@ -115,14 +117,14 @@ def reading(convolution: gr.State, first: Convolution, tab: gr.Tab, session: gr.
     connect(pin, session, keep, [convolution, kernel])
 
 
-def _downsampling_view(conv: Convolution, kernel_index: int, factor: int) -> str:
+def _downsampling_view(conv: Convolution, kernel_index: int, factor: int) -> Markup:
     try:
         return draw_downsampling(compare_downsampling(conv, factor, kernel_index), factor)
     except ExplorerError as error:
         return alert(error)
 
 
-def _reading_view(conv: Convolution, kernel_index: int) -> tuple[str, str]:
+def _reading_view(conv: Convolution, kernel_index: int) -> tuple[Markup, Markup]:
     """The rule, and the drawing or what stands in its way."""
     try:
         if len(conv.channels) > 1:
@@ -131,7 +133,7 @@ def _reading_view(conv: Convolution, kernel_index: int) -> tuple[str, str]:
         listed = read_off(conv.kernels[kernel_index, 0], float(conv.bias[kernel_index]))
         return note(listed.rule), draw_reading(listed, conv, kernel_index)
     except ExplorerError as error:
-        return "", alert(error)
+        return Markup(""), alert(error)
 
 
 def _axis(conv: Convolution, axis: int) -> list[int]:
@@ -140,15 +142,7 @@ def _axis(conv: Convolution, axis: int) -> list[int]:
     return [*sizes, conv.stride[axis], conv.padding[axis], conv.dilation[axis]]
 
 
-def _axis_sliders(conv: Convolution, source: str, *current: float) -> list[Any]:
-    if source == _MINE:
-        return list(current)
-    taken = _axis(conv, 0 if source == _HEIGHT else 1)
-    ranges = zip(_AXIS_RANGES, taken, strict=True)
-    return [gr.Slider(maximum=max(high, value), value=value) for (_, _, high), value in ranges]
-
-
-def _size_view(*numbers: float) -> str:
+def _size_view(*numbers: float) -> Markup:
     try:
         derivation = derive_size(*(int(number) for number in numbers))
     except ExplorerError as error:
@@ -171,5 +165,5 @@ def _kernel_update(conv: Convolution, index: int) -> Any:
     return gr.Radio(names, value=names[index], visible=len(names) > 1)
 
 
-def _view(content: str, elem_id: str) -> gr.HTML:
+def _view(content: Markup, elem_id: str) -> gr.HTML:
     return gr.HTML(content, apply_default_css=False, padding=False, elem_id=elem_id)

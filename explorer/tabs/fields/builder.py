@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
+from explorer.convolution.page.alert import alert
 from explorer.errors import ExplorerError
 from explorer.fields.entry import cells, lines, read_cells, read_lines
+from explorer.fields.growth import stack_drawings
 from explorer.fields.page.stack import draw_stack, draw_what_if
+from explorer.fields.page.tables import draw_stack_table
 from explorer.fields.presets import presets
 from explorer.fields.stack import StackField, StackLayer, pair_text, place_text, stack_fields, written_out
 from explorer.fields.what_if import what_if
-from explorer.tabs.components import QUIET, note, on_screen
+from explorer.tabs.components import QUIET, Updates, Values, note, on_screen
 from explorer.tabs.fields.api import square
 from explorer.tabs.fields.keep import keep_stack
 from explorer.tabs.keeping import connect, keep_button
@@ -32,6 +36,20 @@ _DEPTH = (
     "Depth adds a constant number of pixels per layer while all strides are 1. With depth fixed, larger kernels, "
     "dilation, strides and pooling enlarge the field; strides and pooling do so for every layer behind them."
 )
+
+
+@dataclass(frozen=True)
+class _Builder:
+    """The components that the stack is typed into, and those that show it."""
+
+    editor: gr.HTML
+    side: gr.Number
+    text: gr.Textbox
+    at: gr.Slider
+    message: gr.HTML
+    result: gr.HTML
+    changes: gr.HTML
+    table: gr.HTML
 
 
 def build(session: gr.State) -> None:
@@ -60,12 +78,8 @@ def build(session: gr.State) -> None:
     with gr.Accordion("Layer by layer", open=True):
         table = gr.HTML(table_of(_FIRST.layers, _FIRST.input_px), padding=False, elem_id="rf-layers")
 
-    showing: dict[str, Any] = {
-        "fn": show,
-        "inputs": [editor, side, at],
-        "outputs": [message, result, at, changes, table, text],
-        **_AT_ONCE,
-    }
+    parts = _Builder(editor, side, text, at, message, result, changes, table)
+    showing = _showing(parts)
     own: dict[str, Any] = {"fn": lambda: (_OWN, ""), "inputs": None, "outputs": [preset, shows], **_AT_ONCE}
     gr.on([editor.edit, side.input, at.input], **showing)
     editor.edit(**own)
@@ -82,17 +96,28 @@ def build(session: gr.State) -> None:
     connect(pin, session, keep, [editor, side])
 
 
-def show(value: Any, side: float | None, at: float | None) -> tuple[Any, ...]:
-    """Updates for (message, result, layer slider, changes, table, text); after an error only the message."""
-    try:
-        stack = read_cells(rows_of(value))
-        place = min(max(int(at or 1), 1), len(stack))
-        drawn = result_of(stack, side), changes_of(stack, place), table_of(stack, side)
-    except ExplorerError as error:
-        return alert(error), *[gr.skip()] * 5
-    # A slider from 1 to 1 has no length to draw.
-    slider = gr.Slider(maximum=max(len(stack), 2), value=place, visible=len(stack) > 1)
-    return "", drawn[0], slider, drawn[1], drawn[2], lines(stack)
+def _showing(parts: _Builder) -> dict[str, Any]:
+    """The event's arguments that show what is in the editor; after an error only the message changes."""
+
+    def show(given: Values) -> Updates:
+        side = given[parts.side]
+        try:
+            stack = read_cells(rows_of(given[parts.editor]))
+            place = min(max(int(given[parts.at] or 1), 1), len(stack))
+            return {
+                parts.result: result_of(stack, side),
+                parts.changes: changes_of(stack, place),
+                parts.table: table_of(stack, side),
+                # A slider from 1 to 1 has no length to draw.
+                parts.at: gr.Slider(maximum=max(len(stack), 2), value=place, visible=len(stack) > 1),
+                parts.text: lines(stack),
+                parts.message: "",
+            }
+        except ExplorerError as error:
+            return {parts.message: alert(error, _KEPT, "rf-alert")}
+
+    outputs = [parts.message, parts.result, parts.at, parts.changes, parts.table, parts.text]
+    return {"fn": show, "inputs": {parts.editor, parts.side, parts.at}, "outputs": outputs, **_AT_ONCE}
 
 
 def choose(name: str) -> tuple[Any, ...]:
@@ -122,68 +147,30 @@ def rows_of(value: Any) -> list[dict[str, str]]:
         raise ExplorerError("the table of layers", "could not be read", "reload the page") from None
 
 
-def result_of(layers: Sequence[StackLayer], side: float | None) -> str:
+def result_of(layers: Sequence[StackLayer], side: float | None) -> Markup:
     """The answer in large, the sum behind it, and the drawing: of both axes where they differ."""
-    fields = stack_fields(layers, square(side))
-    last = fields[-1]
-    input_px = int(side) if side else None
-    square_field = all(f.size[0] == f.size[1] for f in fields)
-    names = {0: "field"} if square_field else {0: "height", 1: "width"}
-    sums = "<br>".join(
-        f"{name} = {html.escape(written_out(layers, axis))} px" for axis, name in names.items()
+    last = stack_fields(layers, square(side))[-1]
+    drawings = stack_drawings(layers, square(side))
+    several = len(drawings) > 1
+    sums = Markup("<br>").join(
+        f"{name.lower()} = {written_out(layers, axis)} px" for axis, name in enumerate(drawings)
     )
-    drawings = "".join(
-        ("" if square_field else note(name.capitalize())) + draw_stack(layers, axis, input_px)
-        for axis, name in names.items()
+    drawn = Markup("").join(
+        (note(name) if several else Markup("")) + draw_stack(drawing) for name, drawing in drawings.items()
     )
-    return (
-        f'<p class="rf-answer">{pair_text(last.size, always_two=True)} pixels</p>'
-        f'<p class="rf-sum">{sums}</p>{drawings}{note(_caption(last))}'
+    return Markup('<p class="rf-answer">{} pixels</p><p class="rf-sum">{}</p>{}{}').format(
+        pair_text(last.size, always_two=True), sums, drawn, note(_caption(last))
     )
 
 
-def changes_of(layers: Sequence[StackLayer], at: int) -> str:
+def changes_of(layers: Sequence[StackLayer], at: int) -> Markup:
     """An arrow for each thing that could be changed at a layer, counted from 1."""
     return draw_what_if(what_if(layers, at - 1))
 
 
-def table_of(layers: Sequence[StackLayer], side: float | None) -> str:
+def table_of(layers: Sequence[StackLayer], side: float | None) -> Markup:
     """Every layer with its numbers and the arithmetic."""
-    rows = "".join(
-        _row(number, field) for number, field in enumerate(stack_fields(layers, square(side)), start=1)
-    )
-    heads = ("Size (px)", "Grows by", "Jump (px)", "Start (px)", "Map")
-    head = "".join(f'<th class="number">{text}</th>' for text in heads)
-    return (
-        '<div class="scroll" tabindex="0" role="region" aria-label="Fields layer by layer"><table class="facts">'
-        f"<tr><th>Layer</th><th>Settings</th><th>Size + (k − 1)·d·jump</th>{head}</tr>{rows}</table></div>"
-    )
-
-
-def alert(error: ExplorerError) -> str:
-    """An error in its place on the page; the entries stay to be mended."""
-    text = html.escape(f"{error.value[:1].upper()}{error.value[1:]} {error.rule}")
-    remedy = html.escape(f"{error.remedy[:1].upper()}{error.remedy[1:]}")
-    return f'<div class="rf-alert" role="alert"><b>{text}.</b> {remedy}. {_KEPT}</div>'
-
-
-def _row(number: int, field: StackField) -> str:
-    numbers = (
-        pair_text(field.size),
-        f"+{pair_text(field.growth)}",
-        pair_text(field.stride),
-        place_text(field.start),
-        pair_text(field.units, always_two=True) if field.units else "",
-    )
-    sums = field.arithmetic(0)
-    if field.size[0] != field.size[1]:
-        sums = f"{sums}<br>{field.arithmetic(1)}"
-    cells = "".join(f'<td class="number rf-keep">{text}</td>' for text in numbers)
-    name = html.escape(field.layer.name or f"layer {number}")
-    return (
-        f"<tr><td>{name}</td><td>{html.escape(field.layer.settings)}</td>"
-        f'<td class="rf-keep">{sums}</td>{cells}</tr>'
-    )
+    return draw_stack_table(stack_fields(layers, square(side)))
 
 
 def _caption(last: StackField) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import gradio as gr
 import numpy as np
+from markupsafe import Markup
 
 from explorer.activations.reduction import reduce
 from explorer.caches import ByteBudgetCache
@@ -22,10 +23,12 @@ from explorer.fields.words import describe_effective_field, describe_pixel, desc
 from explorer.images.decode import sample_images
 from explorer.images.geometry import Placement
 from explorer.images.overlay import colourise, default_colormap
-from explorer.layers.listing import find_layer, list_layers, stages
+from explorer.layers.listing import list_layers, stages
 from explorer.networks.load import LoadedModel
 from explorer.tabs.components import (
     QUIET,
+    Updates,
+    Values,
     colour_bar,
     layer_choices,
     note,
@@ -35,7 +38,7 @@ from explorer.tabs.components import (
 )
 from explorer.tabs.fields.keep import keep_effective, keep_pixel, keep_unit
 from explorer.tabs.keeping import connect, keep_button
-from explorer.workbench import Selection, Workbench
+from explorer.workbench import Selection, Visit, Workbench
 
 _PICK = (Path(__file__).parent / "pick.js").read_text(encoding="utf-8")
 _KINDS = [
@@ -43,6 +46,8 @@ _KINDS = [
     ("Effective, this picture", "one"),
     ("Effective, mean with the samples", "mean"),
 ]
+# The rest is gradio's: its page puts the value there.
+_FRAME = Markup('<div class="rf-frame" tabindex="0" role="group" aria-label="{}">${{value}}</div>')
 _NO_MAPS = (
     "This network has no layer with positions: none of its units sees only a part of the picture. "
     "Choose another network on the left."
@@ -144,18 +149,18 @@ def build(
             spacing = gr.HTML(padding=False, elem_id="rf-spacing")
             kind = gr.Radio(_KINDS, value="theoretical", label="Field", elem_id="rf-kind")
 
-    results = [picture, bar, caption, cells, spacing, working]
-    lab = _FieldLab(bench, name, EffectiveFields(bench))
+    parts = _Parts(layer, kind, pick, picture, bar, caption, cells, spacing, working)
+    lab = _FieldLab(bench, name, EffectiveFields(bench), selection, active, parts)
     drawing: dict[str, Any] = {
         "fn": on_screen(lab.draw),
-        "inputs": [selection, active, layer, kind, pick],
-        "outputs": results,
+        "inputs": {selection, active, layer, kind, pick},
+        "outputs": [picture, bar, caption, cells, spacing, working],
         "concurrency_limit": 4,
         "trigger_mode": "always_last",
         **QUIET,
     }
     meeting: dict[str, Any] = {
-        "fn": on_screen(lab.meet),
+        "fn": on_screen(lab.offer_layers),
         "inputs": [selection, active, layer],
         "outputs": layer,
         **QUIET,
@@ -176,6 +181,21 @@ def build(
     return PictureView(layer, drawing)
 
 
+@dataclass(frozen=True)
+class _Parts:
+    """The components that say what is drawn, and those that show it."""
+
+    layer: gr.Dropdown
+    kind: gr.Radio
+    pick: gr.State
+    picture: gr.HTML
+    bar: gr.HTML
+    caption: gr.HTML
+    cells: gr.HTML
+    spacing: gr.HTML
+    working: gr.HTML
+
+
 @dataclass(frozen=True, eq=False)
 class _FieldLab:
     """What happens when a layer, a unit or a pixel is chosen; ``name`` is the tab's."""
@@ -183,20 +203,32 @@ class _FieldLab:
     bench: Workbench
     name: str
     effective: EffectiveFields
+    selection: gr.State
+    active: gr.Textbox
+    parts: _Parts
 
-    def draw(
-        self, selection: Selection | None, where: str, layer: str | None, kind: str, pick: Pick | None
-    ) -> Iterator[Any]:
-        if selection is None or where != self.name:
-            yield (gr.skip(),) * 6  # gradio empties outputs that a generator says nothing of
+    def draw(self, given: Values) -> Iterator[Updates]:
+        parts, selection = self.parts, given[self.selection]
+        if selection is None or given[self.active] != self.name:
+            yield {parts.working: gr.skip()}  # gradio empties outputs that a generator says nothing of
             return
-        if not layer:
-            yield "", "", note(_NO_MAPS), "", "", ""
+        if not given[parts.layer]:
+            empty = (parts.picture, parts.bar, parts.cells, parts.spacing, parts.working)
+            yield {parts.caption: note(_NO_MAPS), **dict.fromkeys(empty, "")}
             return
-        scene = scene_of(self.bench, selection, layer)
-        yield from _drawn(self.bench, self.effective, scene, kind, fitted(pick, scene))
+        visit = self.bench.open(selection)
+        scene = scene_of(visit, given[parts.layer])
+        pick = fitted(given[parts.pick], scene)
+        common: Updates = {parts.spacing: note(describe_spacing(scene.field)), parts.working: ""}
+        if pick.what == "pixel":
+            yield common | self._pixel(visit, scene, pick)
+        elif given[parts.kind] == "theoretical":
+            yield common | self._unit(visit, scene, pick)
+        else:
+            yield from self._effective(visit, scene, pick, given[parts.kind], common)
 
-    def meet(self, selection: Selection | None, where: str, layer: str | None) -> Any:
+    def offer_layers(self, selection: Selection | None, where: str, layer: str | None) -> Any:
+        """The layers of the network, and the chosen one if it has it."""
         if selection is None or where != self.name:
             return gr.skip()
         model = self.bench.model(selection.model)
@@ -206,11 +238,11 @@ class _FieldLab:
         return gr.update(choices=layer_choices(maps), value=chosen)
 
     def point(self, selection: Selection, layer: str, event: gr.EventData) -> Pick:
-        scene = scene_of(self.bench, selection, layer)
+        scene = scene_of(self.bench.open(selection), layer)
         return pointed(scene, event.pick, float(event.y), float(event.x))
 
     def keep(self, selection: Selection, layer: str, kind: str, pick: Pick | None) -> Any:
-        scene = scene_of(self.bench, selection, layer)
+        scene = scene_of(self.bench.open(selection), layer)
         chosen = fitted(pick, scene)
         place = (chosen.row, chosen.column)
         if chosen.what == "pixel":
@@ -219,6 +251,59 @@ class _FieldLab:
             return keep_unit(self.bench, selection, scene.field.layer, place)
         found = self.effective.measure(selection, scene.field.layer, place, kind, lambda share: None)
         return keep_effective(self.bench, selection, found, self.effective.others(selection, kind))
+
+    def _pixel(self, visit: Visit, scene: Scene, pick: Pick) -> Updates:
+        """A pixel of the picture, and who sees it."""
+        seeing = units_seeing(scene.field, scene.placement, pick.row, pick.column)
+        sentence = describe_pixel(scene.field, pick.row, pick.column, seeing)
+        pixel = (pick.row, pick.column)
+        return {
+            self.parts.picture: draw_picture(
+                scene.pixels, scene.placement, sentence, room=scene.room, pixel=pixel
+            ),
+            self.parts.bar: "",
+            self.parts.caption: note(sentence),
+            self.parts.cells: draw_map(map_cells(visit, scene), sentence, seeing=seeing),
+        }
+
+    def _unit(self, visit: Visit, scene: Scene, pick: Pick) -> Updates:
+        """A unit's theoretical field."""
+        unit = (pick.row, pick.column)
+        sentence = describe_unit(scene.field, *unit, scene.placement, scene.input_px)
+        box = on_image(scene.field.box(*unit), scene.placement)
+        return {
+            self.parts.picture: draw_picture(
+                scene.pixels, scene.placement, sentence, box=box, room=scene.room
+            ),
+            self.parts.bar: "",
+            self.parts.caption: note(sentence),
+            self.parts.cells: _marked(visit, scene, unit),
+        }
+
+    def _effective(
+        self, visit: Visit, scene: Scene, pick: Pick, kind: str, common: Updates
+    ) -> Iterator[Updates]:
+        """A unit's effective field, with its progress while gradients are taken."""
+        parts, unit = self.parts, (pick.row, pick.column)
+        marked = common | {parts.cells: _marked(visit, scene, unit)}
+        steps = stepwise(
+            lambda report: self.effective.measure(visit.selection, scene.field.layer, unit, kind, report)
+        )
+        while True:
+            try:
+                share = next(steps)
+            except StopIteration as done:
+                found: EffectiveField = done.value
+                break
+            yield marked | {parts.working: progress_bar(share, "Taking gradients")}
+        sentence = describe_effective_field(found)
+        box, inner = (on_image(each, scene.placement) for each in (found.box, central_half(found.box)))
+        drawn = draw_picture(
+            scene.pixels, scene.placement, sentence, box=box, inner=inner, room=scene.room, heat=found.values
+        )
+        limits = ((0.0, heat_limit(found.values)),)
+        scale = colour_bar(limits, colormap=HEAT_COLORMAP, what="root of the mean |gradient|")
+        yield marked | {parts.picture: drawn, parts.bar: scale, parts.caption: note(sentence)}
 
 
 def opening_layer(model: LoadedModel) -> str:
@@ -230,16 +315,15 @@ def opening_layer(model: LoadedModel) -> str:
     return (small or listed)[-1]
 
 
-def scene_of(bench: Workbench, selection: Selection, layer: str) -> Scene:
+def scene_of(visit: Visit, layer: str) -> Scene:
     """Everything about a layer that a drawing needs, but the drawing."""
-    model = bench.model(selection.model)
-    pixels = bench.picture(selection.image_path).pixels
+    preprocess, (height, width) = visit.model.preprocess, visit.pixels.shape[:2]
     return Scene(
-        selection=selection,
-        field=receptive_field(model, layer),
-        pixels=pixels,
-        placement=model.preprocess.placement(pixels.shape[0], pixels.shape[1], selection.framing),
-        input_px=model.preprocess.crop_px,
+        selection=visit.selection,
+        field=receptive_field(visit.model, layer),
+        pixels=visit.pixels,
+        placement=preprocess.placement(height, width, visit.selection.framing),
+        input_px=preprocess.crop_px,
     )
 
 
@@ -272,57 +356,22 @@ def unit_near(field: ReceptiveField, row: int, column: int) -> Pick:
     return Pick("unit", row, column, field.layer, field.centre(row, column))
 
 
-def _drawn(
-    bench: Workbench, effective: EffectiveFields, scene: Scene, kind: str, pick: Pick
-) -> Iterator[tuple[Any, ...]]:
-    """Updates for (picture, bar, caption, map, spacing, working); the last one is the result."""
-    cells, spacing = map_cells(bench, scene), note(describe_spacing(scene.field))
-    if pick.what == "pixel":
-        seeing = units_seeing(scene.field, scene.placement, pick.row, pick.column)
-        sentence = describe_pixel(scene.field, pick.row, pick.column, seeing)
-        pixel = (pick.row, pick.column)
-        shown = draw_picture(scene.pixels, scene.placement, sentence, room=scene.room, pixel=pixel)
-        yield shown, "", note(sentence), draw_map(cells, sentence, seeing=seeing), spacing, ""
-        return
-    unit = (pick.row, pick.column)
-    box = on_image(scene.field.box(*unit), scene.placement)
-    sentence = describe_unit(scene.field, *unit, scene.placement, scene.input_px)
-    marked = draw_map(cells, f"The map of {scene.field.layer}, unit {unit} chosen", unit=unit)
-    if kind == "theoretical":
-        shown = draw_picture(scene.pixels, scene.placement, sentence, box=box, room=scene.room)
-        yield shown, "", note(sentence), marked, spacing, ""
-        return
-    skip = gr.skip()
-    steps = stepwise(lambda report: effective.measure(scene.selection, scene.field.layer, unit, kind, report))
-    while True:
-        try:
-            share = next(steps)
-        except StopIteration as done:
-            found: EffectiveField = done.value
-            break
-        yield skip, skip, skip, marked, spacing, progress_bar(share, "Taking gradients")
-    sentence = describe_effective_field(found)
-    inner = on_image(central_half(found.box), scene.placement)
-    shown = draw_picture(
-        scene.pixels, scene.placement, sentence, box=box, inner=inner, room=scene.room, heat=found.values
-    )
-    limits = ((0.0, heat_limit(found.values)),)
-    scale = colour_bar(limits, colormap=HEAT_COLORMAP, what="root of the mean |gradient|")
-    yield shown, scale, note(sentence), marked, spacing, ""
-
-
-def map_cells(bench: Workbench, scene: Scene) -> np.ndarray:
+def map_cells(visit: Visit, scene: Scene) -> np.ndarray:
     """The layer's map as colours, one pixel a cell: RGB ``uint8`` ``(rows, columns, 3)``."""
-    layer = find_layer(bench.model(scene.selection.model), scene.field.layer).name
-    activation = bench.capture(scene.selection, (layer,)).activations[layer]
-    view = reduce(activation, "pca")
+    view = reduce(visit.activation(scene.field.layer), "pca")
     return colourise(view.values, view.limits, default_colormap(view))
+
+
+def _marked(visit: Visit, scene: Scene, unit: tuple[int, int]) -> Markup:
+    """The layer's map with a unit outlined."""
+    label = f"The map of {scene.field.layer}, unit {unit} chosen"
+    return draw_map(map_cells(visit, scene), label, unit=unit)
 
 
 def _clickable(elem_id: str, label: str) -> gr.HTML:
     return gr.HTML(
         "",
-        html_template=f'<div class="rf-frame" tabindex="0" role="group" aria-label="{label}">${{value}}</div>',
+        html_template=_FRAME.format(label),
         js_on_load=_PICK,
         apply_default_css=False,
         padding=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -72,7 +73,8 @@ def keep_fields(bench: Workbench, selection: Selection, other: str | None) -> Ke
 
 
 def keep_stack(layers: Sequence[StackLayer], side: int | None) -> Kept:
-    """A stack's fields layer by layer."""
+    """A stack's fields layer by layer; without names, which a step of this kind doesn't hold."""
+    layers = [replace(layer, name="") for layer in layers]
     rows = [
         [layer.kind, *(list(pair) for pair in (layer.kernel, layer.stride, layer.padding, layer.dilation))]
         for layer in layers

@@ -7,6 +7,7 @@ from pathlib import Path
 import gradio as gr
 from gradio.events import api as endpoint
 
+from explorer.convolution.palette import custom_properties
 from explorer.tabs.components import entered, question
 from explorer.tabs.fields import api as receptive_field_api
 from explorer.tabs.fields import builder as receptive_field_builder
@@ -15,7 +16,7 @@ from explorer.tabs.fields import table as receptive_field_table
 from explorer.workbench import Workbench
 
 NAME = "receptive-field"
-_STYLE = (Path(__file__).parent / "fields.css").read_text(encoding="utf-8")
+_STYLE = custom_properties() + (Path(__file__).parent / "fields.css").read_text(encoding="utf-8")
 
 
 def build(bench: Workbench, selection: gr.State, active: gr.Textbox, tab: gr.Tab, session: gr.State) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
+from explorer.fields.growth import network_growth
 from explorer.fields.page.stack import draw_growth
-from explorer.fields.stack import pair_text, place_text
-from explorer.fields.theoretical import NetworkFields, ReceptiveField, catalogue_fields, network_fields
+from explorer.fields.page.tables import draw_network_table
+from explorer.fields.theoretical import NetworkFields, catalogue_fields, network_fields
 from explorer.fields.words import describe_network
-from explorer.layers.listing import Layer
 from explorer.networks.catalogue import catalogue
-from explorer.tabs.components import QUIET, note, on_screen
+from explorer.tabs.components import QUIET, Updates, Values, note, on_screen
 from explorer.tabs.fields.image import PictureView
 from explorer.tabs.fields.keep import keep_fields
 from explorer.tabs.keeping import connect, keep_button
@@ -66,13 +66,18 @@ def build(
     )
     gr.HTML(_DEFINITION, padding=False)
 
-    def show(selection: Selection | None, where: str, other: str, layer: str | None) -> Any:
-        if selection is None or where != name:
-            return (gr.skip(),) * 3
-        own = other == _CHOSEN
-        network = network_fields(bench.model(selection.model)) if own else catalogue_fields(other)
-        chosen = layer if own and layer else ""
-        return note(describe_network(network)), growth_of(network, chosen), field_table(network, chosen)
+    def show(given: Values) -> Updates:
+        look = given[selection]
+        if look is None or given[active] != name:
+            return {summary: gr.skip()}
+        own = given[other] == _CHOSEN
+        network = network_fields(bench.model(look.model)) if own else catalogue_fields(given[other])
+        chosen = given[picture.layer] or "" if own else ""
+        return {
+            summary: note(describe_network(network)),
+            growth: growth_of(network, chosen),
+            table: draw_network_table(network, chosen),
+        }
 
     def choose(other: str, event: gr.EventData) -> Any:
         if other != _CHOSEN:
@@ -82,7 +87,7 @@ def build(
 
     showing: dict[str, Any] = {
         "fn": on_screen(show),
-        "inputs": [selection, active, other, picture.layer],
+        "inputs": {selection, active, other, picture.layer},
         "outputs": [summary, growth, table],
         **QUIET,
     }
@@ -98,43 +103,7 @@ def build(
     connect(pin, session, keep, [selection, other])
 
 
-def growth_of(network: NetworkFields, chosen: str) -> str:
+def growth_of(network: NetworkFields, chosen: str) -> Markup:
     """The curve of the local sizes of all maps, the chosen layer's marked, with its caption."""
-    maps = [f for layer, f in zip(network.layers, network.fields, strict=True) if layer.is_map]
-    if not maps:
-        return ""
-    drawn = draw_growth(maps, network.input_px, chosen)
-    sentence = f"Side of one unit's field, map by map, from {max(maps[0].local_size)} to {max(maps[-1].local_size)} px."
-    return drawn + note(sentence)
-
-
-def field_table(network: NetworkFields, chosen: str) -> str:
-    """Every layer with map, size, jump and start; the chosen one's row marked."""
-    heads = ("Layer", "Kind", "Map", "Size (px)", "Jump (px)", "Start (px)")
-    head = "".join(f"<th{' class=number' if i > 1 else ''}>{text}</th>" for i, text in enumerate(heads))
-    body = "".join(
-        _row(layer, field, layer.name == chosen)
-        for layer, field in zip(network.layers, network.fields, strict=True)
-    )
-    return (
-        '<div class="scroll" tabindex="0" role="region" aria-label="Receptive fields of all layers">'
-        f'<table class="facts"><tr>{head}<th></th></tr>{body}</table></div>'
-    )
-
-
-def _row(layer: Layer, field: ReceptiveField, current: bool) -> str:
-    numbers = (
-        pair_text(field.units, always_two=True),
-        pair_text(field.local_size),
-        pair_text(field.stride),
-        place_text(field.start),
-    )
-    cells = "".join(f'<td class="number rf-keep">{text}</td>' for text in numbers)
-    remark = f"and everything, through {field.mixed_by}" if field.is_global else ""
-    name = html.escape(layer.name)
-    pick = f' data-layer="{name}" tabindex="0"' if layer.is_map else ""
-    mark = ' aria-current="true"' if current else ""
-    return (
-        f"<tr{pick}{mark}><td>{name}</td><td>{html.escape(layer.kind)}</td>{cells}"
-        f"<td>{html.escape(remark)}</td></tr>"
-    )
+    curve = network_growth(network, chosen)
+    return draw_growth(curve) + note(curve.sentence) if curve.sizes else Markup("")

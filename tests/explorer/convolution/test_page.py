@@ -6,6 +6,7 @@ import base64
 import io
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from PIL import Image
 import explorer
 from explorer.convolution.arithmetic import convolve
 from explorer.convolution.display import MOST_TEXT_CELLS
-from explorer.convolution.page.matrix import Drawing, draw_matrix
-from explorer.convolution.page.number_line import draw_derivation, draw_number_line
+from explorer.convolution.page.alert import alert
+from explorer.convolution.page.matrix import draw_matrix, figure, row_of, stack_channels
+from explorer.convolution.page.number_line import draw_derivation, draw_number_line, line_caption
 from explorer.convolution.page.whole_maps import draw_downsampling, draw_reading
 from explorer.convolution.page.windows import draw_outputs, draw_step
 from explorer.convolution.pooling import compare_downsampling
@@ -24,6 +26,8 @@ from explorer.convolution.presets import CLASSIC_KERNELS, picture, presets, with
 from explorer.convolution.reading import read_off
 from explorer.convolution.size import derive_size
 from explorer.convolution.snippet import as_python
+from explorer.convolution.views import MatrixView
+from explorer.errors import ExplorerError
 
 SHEET = presets()["Exercise sheet: w1, w2, w3"]
 
@@ -132,7 +136,7 @@ def test_all_outputs_are_offered() -> None:
 def test_large_matrices_become_pictures_at_true_values() -> None:
     x = picture(32)
     assert x.size > MOST_TEXT_CELLS
-    (drawn,) = drawings(draw_matrix(Drawing(x, "A picture")))
+    (drawn,) = drawings(draw_matrix(MatrixView(x, "A picture")))
     pixels = grey_and_alpha(drawn)
     assert pixels.shape[:2] == (32, 32)
     scale = 255 / (x.max() - x.min())
@@ -159,10 +163,59 @@ def test_pictures_of_the_three_ways_share_one_scale() -> None:
         np.testing.assert_allclose(grey_and_alpha(after)[..., 0], expected, atol=0.51)
 
 
-def test_labels_are_escaped() -> None:
-    page = draw_matrix(Drawing(np.zeros((1, 1)), '"><script>'))
-    assert "<script" not in page
-    ET.fromstring(page)
+HOSTILE = """<script>"&'"""
+
+
+def texts_and_tags(page: str) -> tuple[str, set[str], list[str]]:
+    """All text of a page, the names of its elements, and the values of its attributes."""
+    root = ET.fromstring(f"<page>{page}</page>")
+    values = [value for node in root.iter() for value in node.attrib.values()]
+    return "".join(root.itertext()), {node.tag for node in root.iter()}, values
+
+
+def test_what_others_typed_stays_text_in_matrices_and_figures() -> None:
+    view = MatrixView(np.zeros((1, 1)), HOSTILE)
+    drawn = draw_matrix(view, hint=HOSTILE, data={"name": HOSTILE})
+    page = row_of([figure(drawn, HOSTILE, HOSTILE), stack_channels([drawn, drawn])], HOSTILE)
+    text, tags, values = texts_and_tags(page)
+    assert HOSTILE in text
+    assert "script" not in tags
+    assert {HOSTILE, f"{HOSTILE}; {HOSTILE}", f"cv-row {HOSTILE}", f"cv-figure {HOSTILE}"} <= set(values)
+
+
+def test_what_others_typed_stays_text_in_alerts() -> None:
+    text, tags, _ = texts_and_tags(alert(ExplorerError(HOSTILE, "is no number", HOSTILE), HOSTILE))
+    assert text.count(HOSTILE) == 3
+    assert "script" not in tags
+
+
+def test_what_others_typed_stays_text_in_windows() -> None:
+    """A padding mode is the one text in a convolution."""
+    plain = convolve(np.ones((2, 2)), [[1]], padding=1)
+    conv = replace(plain, padding_mode=HOSTILE)  # type: ignore[arg-type]
+    vars(conv)["padded"] = plain.padded  # no convolution has such a mode
+    text, tags, _ = texts_and_tags(draw_step(conv, 0, 0, 0) + draw_outputs(conv, 0))
+    assert f"padded with {HOSTILE} to" in text
+    assert "script" not in tags
+
+
+def test_what_others_typed_stays_text_in_whole_maps() -> None:
+    """Names of the ways are the one text there."""
+    ways = [replace(way, name=HOSTILE) for way in compare_downsampling(SHEET.convolve(), 2)]
+    text, tags, values = texts_and_tags(draw_downsampling(ways, 2))
+    assert text.count(HOSTILE) == 3 * 2  # captions, and heads of the table
+    assert sum(HOSTILE in value for value in values) == 3 * 2  # labels of both drawings
+    assert "script" not in tags
+    reading = read_off(SHEET.kernels[0, 0], -1)
+    assert "script" not in texts_and_tags(draw_reading(reading, SHEET.convolve(), 0))[1]
+
+
+def test_the_number_line_has_no_text_but_its_own() -> None:
+    derivation = derive_size(6, 2, 2)
+    page = draw_number_line(derivation) + draw_derivation(derivation) + line_caption(derivation)
+    assert texts_and_tags(page)[1] <= {
+        *("page", "svg", "rect", "text", "line", "circle", "p", "i", "b", "br", "ol", "li", "span")
+    }
 
 
 @pytest.mark.parametrize("preset", presets().values(), ids=lambda preset: preset.name)

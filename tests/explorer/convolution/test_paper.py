@@ -7,13 +7,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 
 from explorer.convolution.arithmetic import convolve
+from explorer.convolution.palette import LIGHT
 from explorer.convolution.paper import downsampling_figure, window_figure
 from explorer.convolution.pooling import compare_downsampling
-from explorer.fields.paper.growth import network_fields_figure, stack_fields_figure
-from explorer.fields.stack import conv, max_pool
-from explorer.fields.theoretical import catalogue_fields
+from explorer.convolution.views import input_views
 
 
 def numbers(axes) -> np.ndarray:
@@ -24,8 +24,8 @@ def numbers(axes) -> np.ndarray:
 
 
 def framed(axes) -> tuple[float, float, float, float]:
-    """(top, left, height, width) of a panel's frame, in cells."""
-    [frame] = axes.patches
+    """(top, left, height, width) of the frame around a panel's window, in cells."""
+    [frame] = [patch for patch in axes.patches if to_hex(patch.get_edgecolor()) == LIGHT.accent]
     left, top = frame.get_xy()
     return top + 0.5, left + 0.5, frame.get_height(), frame.get_width()
 
@@ -42,7 +42,7 @@ def test_a_window_with_its_products_in_its_place() -> None:
     assert np.array_equal(numbers(products), padded[2:6:2, 4:8:2] * kernel)
     assert np.array_equal(numbers(output), found.output)
     assert framed(output) == (1, 2, 1, 1)
-    assert where.get_title() == "Input 4×6, padded to 6×8"
+    assert where.get_title() == "Input 4×6,\npadded with zeros to 6×8"
 
 
 def test_channels_below_each_other_up_to_three() -> None:
@@ -74,22 +74,37 @@ def test_three_ways_to_a_smaller_map() -> None:
         assert np.array_equal(numbers(axes), way.output)
 
 
-def test_a_bar_for_each_layer() -> None:
-    [axes] = stack_fields_figure([conv(3), max_pool(2), conv(3)]).axes
-    before, added = axes.containers
-    assert [bar.get_width() for bar in before] == [1, 3, 4]
-    assert [bar.get_width() for bar in added] == [2, 1, 2 * 2]
-    assert [text.get_text() for text in axes.texts] == ["3", "4", "8"]
+def test_what_is_special_about_a_cell_looks_as_on_the_page() -> None:
+    """Cells of a 5×6 input with a ring of padding under every third window of 2×2, as the style sheet colours them."""
+    found = convolve(np.arange(30.0).reshape(5, 6), np.ones((2, 2)), stride=3, padding=1)
+    where, *_ = window_figure(found, 0, 0, 0).axes
+    boxes, strokes = where.collections
+    colours = [to_hex(colour) for colour in boxes.get_facecolor()]
+    dashed = [style[1] is not None for style in boxes.get_linestyle()]
+    view = input_views(found, found.windows[0, 0])[0]
+    assert np.array_equal(np.reshape(dashed, view.values.shape), view.padded)
+    assert len(strokes.get_segments()) == found.unreached_count > 0
+    expected = {("lit",): LIGHT.lit, ("lit", "padded"): LIGHT.lit_padding, ("padded",): LIGHT.ground}
+    expected |= {("unread",): LIGHT.unread, (): LIGHT.cell}
+    places = np.ndindex(view.values.shape)
+    assert colours == [expected[view.marks(*place)] for place in places]
+    assert {view.marks(*place) for place in np.ndindex(view.values.shape)} == set(expected)
 
 
-def test_the_growth_of_a_network() -> None:
-    network = catalogue_fields("alexnet")
-    [axes] = network_fields_figure(network).axes
-    sizes = [
-        max(f.local_size) for layer, f in zip(network.layers, network.fields, strict=True) if layer.is_map
-    ]
-    assert list(axes.lines[0].get_ydata()) == sizes
-    assert axes.lines[1].get_ydata()[0] == network.input_px
+def test_pictures_say_what_black_and_white_are() -> None:
+    found = convolve(np.arange(400.0).reshape(20, 20), [[-1.0]])
+    where, *_, output = window_figure(found, 0, 0, 0).axes
+    assert where.get_xlabel() == "Black is 0, white is 399."
+    padded, *_ = window_figure(convolve(np.arange(400.0).reshape(20, 20), [[-1.0]], stride=2, padding=1)).axes
+    assert padded.get_xlabel() == "Black is 0, white is 399. Pale: padding and what no window reads."
+    assert output.get_xlabel() == "Black is −399, mid-grey is 0, white is 399."
+
+
+def test_a_large_map_and_what_comes_of_it_are_pictures_at_one_scale() -> None:
+    values = np.random.default_rng(0).normal(size=(20, 20))
+    figure = downsampling_figure(compare_downsampling(convolve(values, [[1.0]]), 2))
+    most = np.abs(values).max()
+    assert [axes.images[0].get_clim() for axes in figure.axes] == [(-most, most)] * 6
 
 
 @pytest.mark.parametrize("side", [2, 3, 5, 40])

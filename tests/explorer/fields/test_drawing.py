@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -13,14 +14,23 @@ from PIL import Image
 from explorer.activations.capture import capture_activations
 from explorer.fields.display import on_image
 from explorer.fields.effective import effective_receptive_field
+from explorer.fields.growth import network_growth, stack_drawings
 from explorer.fields.page.picture import draw_map, draw_picture
 from explorer.fields.page.stack import draw_growth, draw_stack, draw_what_if
+from explorer.fields.page.tables import draw_network_table, draw_stack_table
 from explorer.fields.presets import presets
 from explorer.fields.stack import StackLayer, conv, stack_fields
-from explorer.fields.theoretical import network_fields, receptive_field, share_inside
+from explorer.fields.theoretical import (
+    NetworkFields,
+    ReceptiveField,
+    network_fields,
+    receptive_field,
+    share_inside,
+)
 from explorer.fields.what_if import what_if
 from explorer.fields.words import describe_effective_field, describe_network, describe_pixel, describe_unit
 from explorer.images.geometry import Placement
+from explorer.layers.listing import Layer
 from explorer.networks.load import LoadedModel, load_model
 
 HEIGHT, WIDTH = 300, 500
@@ -143,19 +153,54 @@ def test_units_that_see_a_pixel_are_outlined_on_the_map(model: LoadedModel) -> N
     assert "seen by no unit" in describe_pixel(field, 1, 2, (range(0), range(3)))
 
 
-def test_labels_are_escaped() -> None:
-    placement = Placement((1, 1), (0, 0), (0, 0, 20, 30))
-    svg = draw_picture(np.zeros((20, 30, 3), dtype=np.uint8), placement, '<&"')
-    assert ElementTree.fromstring(svg).attrib["aria-label"] == '<&"'
-    hostile = draw_stack((conv(3, name="<script>"),), 0)
-    assert "<script>" not in hostile
-    ElementTree.fromstring(hostile)
+HOSTILE = """<script>"&'"""
+
+
+def no_script(page: str) -> ElementTree.Element:
+    root = ElementTree.fromstring(f"<page>{page}</page>")
+    assert "script" not in {node.tag for node in root.iter()}
+    return root
+
+
+def test_what_others_typed_stays_text_on_pictures_and_maps() -> None:
+    placement, pixels = Placement((1, 1), (0, 0), (0, 0, 20, 30)), np.zeros((20, 30, 3), dtype=np.uint8)
+    drawn = draw_picture(
+        pixels, placement, HOSTILE, box=(-3, 2, 9, 9), inner=(3, 3, 5, 5), pixel=(1, 2), heat=np.ones((4, 4))
+    )
+    page = no_script(drawn + draw_map(pixels, HOSTILE, unit=(1, 2)))
+    assert [svg.get("aria-label") for svg in page.iter("svg")] == [HOSTILE, HOSTILE]
+
+
+def test_what_others_typed_stays_text_in_stacks_and_changes() -> None:
+    page = no_script(draw_stack(stack_drawings((conv(3, name=HOSTILE),))["Field"]))
+    assert any(text.text == f"{HOSTILE} · conv 3" for text in page.iter("text"))
+    changes = [replace(each, knob=HOSTILE, change=HOSTILE, reason=HOSTILE) for each in what_if((conv(3),), 0)]
+    page = no_script(draw_what_if(changes))
+    assert "".join(page.itertext()).count(HOSTILE) == 3 * len(changes)
+    assert {button.get("aria-label") for button in page.iter("button")} == {f"Apply: {HOSTILE}"}
+    field = ReceptiveField(HOSTILE, (3, 3), (1, 1), (0, 0), (4, 4), (3, 3))
+    curve = network_growth(NetworkFields(HOSTILE, 9, (layer(HOSTILE),), (field,)), HOSTILE)
+    no_script(draw_growth(replace(curve, sentence=HOSTILE, x_label=HOSTILE, y_label=HOSTILE)))
+
+
+def test_what_others_typed_stays_text_in_tables() -> None:
+    page = no_script(draw_stack_table(stack_fields((conv(3, name=HOSTILE),))))
+    assert next(page.iter("td")).text == HOSTILE
+    field = ReceptiveField(HOSTILE, (9, 9), (1, 1), (0, 0), (4, 4), (3, 3), mixed_by=HOSTILE)
+    page = no_script(draw_network_table(NetworkFields(HOSTILE, 9, (layer(HOSTILE),), (field,)), HOSTILE))
+    row = [cell.text for cell in page.iter("td")]
+    assert (row[0], row[1], row[-1]) == (HOSTILE, HOSTILE, f"and everything, through {HOSTILE}")
+    assert [tr.get("data-layer") for tr in page.iter("tr")] == [None, HOSTILE]
+
+
+def layer(name: str) -> Layer:
+    return Layer(name=name, kind=HOSTILE, shape=(1, 4, 4))
 
 
 @pytest.mark.parametrize("name", presets())
 def test_a_stack_is_drawn_with_its_numbers(name: str) -> None:
     preset = presets()[name]
-    svg = draw_stack(preset.layers, 0, preset.input_px)
+    svg = draw_stack(stack_drawings(preset.layers, (preset.input_px,) * 2)["Field"])
     root = ElementTree.fromstring(svg)
     fields = stack_fields(preset.layers)
     sentence = " ".join("".join(text.itertext()) for text in root.iter() if text.tag == "text")
@@ -172,7 +217,7 @@ def test_a_stack_is_drawn_with_its_numbers(name: str) -> None:
 
 
 def test_gaps_of_a_dilated_window_stay_unlit() -> None:
-    svg = draw_stack((StackLayer("conv", (3, 3), dilation=(2, 2)),), 0)
+    svg = draw_stack(stack_drawings((StackLayer("conv", (3, 3), dilation=(2, 2)),))["Field"])
     assert len(parts(svg, "rf-cell rf-lit")) == 3 + 1
 
 
@@ -189,7 +234,7 @@ def test_arrows_go_from_the_field_as_it_is_to_what_it_would_be() -> None:
 def test_a_networks_growth_and_what_is_said_of_it(model: LoadedModel) -> None:
     network = network_fields(model)
     maps = [f for layer, f in zip(network.layers, network.fields, strict=True) if layer.is_map]
-    ElementTree.fromstring(draw_growth(maps, 224, "layer2.0.conv1"))
+    ElementTree.fromstring(draw_growth(network_growth(network, "layer2.0.conv1")))
     sentence = describe_network(network)
     assert "sees 435 px; neighbours look 32 px apart" in sentence
     first_larger = next(f.layer for f in maps if f.size[0] > 224)

@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from explorer.convolution.words import arithmetic
 from explorer.errors import ExplorerError
 from explorer.practice.exercises import ASKED, LEVELS, Exercise, make_exercise, mark
-from explorer.practice.sheets import answer_sheet, arithmetic, marks_csv, worksheet
+from explorer.practice.sheets import answer_sheet, marks_csv, worksheet
 
 levels = st.integers(1, len(LEVELS))
 
@@ -184,7 +185,7 @@ def test_sheets_hold_questions_solutions_and_marks() -> None:
     answer = typed(exercise.solution)
     answer[0][0] = "7"
     page = answer_sheet(mark(exercise, answer))
-    assert "5 of 6 cells right (83%)" in page
+    assert "5 of 6 cells right: 83%" in page
     assert "row 1, column 1: 7 is wrong" in page
 
 
