@@ -51,6 +51,9 @@ from explorer.practice.exercises import mark as mark_exercise
 from explorer.practice.paper import exercise_figure
 from explorer.practice.words import describe_answer, describe_exercise, describe_marking
 from explorer.saliency.attribution import Attribution, ClassComparison, attribute, compare_classes
+from explorer.saliency.class_activation_maps import GradCAM, HiResCAM
+from explorer.saliency.gradient_methods import Gradient, InputXGradient, IntegratedGradients, SmoothGrad
+from explorer.saliency.occlusion import Occlusion
 from explorer.shadowing import warn_if_shadowed
 from explorer.version import __version__
 
@@ -64,16 +67,23 @@ __all__ = [
     "EffectiveField",
     "Exercise",
     "ExplorerError",
+    "GradCAM",
+    "Gradient",
+    "HiResCAM",
+    "InputXGradient",
+    "IntegratedGradients",
     "Layer",
     "LoadedModel",
     "Marking",
     "ModelInfo",
+    "Occlusion",
     "PCABasis",
     "Placement",
     "Prediction",
     "Preprocess",
     "ReceptiveField",
     "Reduction",
+    "SmoothGrad",
     "StackLayer",
     "Window",
     "__version__",

@@ -10,21 +10,18 @@ from typing import Protocol
 
 import numpy as np
 
-from explorer.activations.capture import ActivationCache, Capture
+from explorer.activations.capture import Activation, ActivationCache, Capture
 from explorer.caches import ByteBudgetCache
 from explorer.errors import ExplorerError
 from explorer.images.decode import digest, read_image
+from explorer.layers.listing import find_layer
 from explorer.networks.download import DownloadProgress
 from explorer.networks.load import LoadedModel, load_model
+from explorer.networks.predictions import Prediction, ranked
 from explorer.networks.preprocessing import Framing
-from explorer.saliency.attribution import (
-    Attribution,
-    ClassComparison,
-    Method,
-    Objective,
-    attribute,
-    difference,
-)
+from explorer.saliency.attribution import Attribution, ClassComparison, attribute, difference
+from explorer.saliency.method import AttributionMethod
+from explorer.saliency.target_score import Objective
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +47,113 @@ class Explanation:
     """What is asked of an attribution; with a :class:`Selection` it says everything about the result."""
 
     target: int
-    method: Method = "gradient"
+    method: AttributionMethod = "gradient"
     objective: Objective = "logit"
     signed: bool = True
     layer: str | None = None
+
+
+AttributionCache = ByteBudgetCache[tuple[int, str, Framing, Explanation], Attribution]
+
+
+class Visit:
+    """A network with a picture, opened once for all that one event asks of them; :meth:`Workbench.open` makes it.
+
+    The forward pass is run, or found in the cache, when something of it is first asked for, and then held: whoever
+    draws with a visit asks no cache for the same thing again. Not to be kept from one event to the next, since it
+    holds on to what the caches may let go.
+
+    Attributes:
+        selection: what was opened.
+        model: its network.
+        picture: its picture, decoded.
+    """
+
+    def __init__(
+        self,
+        selection: Selection,
+        model: LoadedModel,
+        picture: Picture,
+        activations: ActivationCache,
+        attributions: AttributionCache,
+    ) -> None:
+        self.selection = selection
+        self.model = model
+        self.picture = picture
+        self._activations = activations
+        self._attributions = attributions
+        self._capture: Capture | None = None
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """The picture, RGB ``uint8`` ``(H, W, 3)``."""
+        return self.picture.pixels
+
+    def capture(self, *layers: str) -> Capture:
+        """The forward pass with at least these layers; who needs several asks for them at once.
+
+        Raises:
+            ExplorerError: no such layer.
+        """
+        names = [find_layer(self.model, name).name for name in layers]
+        if self._capture is None or not self._capture.activations.keys() >= set(names):
+            self._capture = self._activations.capture(
+                self.model,
+                self.pixels,
+                names,
+                framing=self.selection.framing,
+                image_digest=self.selection.image_digest,
+            )
+        return self._capture
+
+    def activation(self, layer: str) -> Activation:
+        """What a layer puts out; a module's name means its last step.
+
+        Raises:
+            ExplorerError: no such layer.
+        """
+        return self.capture(layer).activations[find_layer(self.model, layer).name]
+
+    def predictions(self, top: int) -> list[Prediction]:
+        """The ``top`` most probable classes, the most probable first."""
+        return ranked(self.model, self.capture().logits, top)
+
+    def attribution(
+        self, explanation: Explanation, on_progress: Callable[[float], None] | None = None
+    ) -> Attribution:
+        """An attribution: computed once, then remembered for everyone.
+
+        Raises:
+            ExplorerError: as :func:`explorer.attribute`.
+        """
+        framing = self.selection.framing
+        key = (self.model.serial, self.selection.image_digest, framing, explanation)
+        return self._attributions.get_or_make(
+            key,
+            lambda: attribute(
+                self.model,
+                self.pixels,
+                explanation.target,
+                explanation.method,
+                objective=explanation.objective,
+                signed=explanation.signed,
+                layer=explanation.layer,
+                framing=framing,
+                on_progress=on_progress,
+            ),
+        )
+
+    def comparison(
+        self,
+        first: Explanation,
+        second: Explanation,
+        on_progress: Callable[[float], None] | None = None,
+    ) -> ClassComparison:
+        """Two classes and what separates them, from attributions that are remembered one by one."""
+        report = on_progress or (lambda share: None)
+        a = self.attribution(first, lambda share: report(share / 2))
+        b = self.attribution(second, lambda share: report((1 + share) / 2))
+        return difference(a, b)
 
 
 class ModelSource(Protocol):
@@ -97,10 +197,8 @@ class Workbench:
         self._pictures: ByteBudgetCache[tuple[str, int], Picture] = ByteBudgetCache(
             256 * 2**20, lambda picture: picture.pixels.nbytes
         )
-        self._attributions: ByteBudgetCache[tuple[int, str, Framing, Explanation], Attribution] = (
-            ByteBudgetCache(
-                128 * 2**20, lambda found: found.values.nbytes + found.raw.nbytes + found.map.nbytes
-            )
+        self._attributions: AttributionCache = ByteBudgetCache(
+            128 * 2**20, lambda found: found.values.nbytes + found.raw.nbytes + found.map.nbytes
         )
 
     def model(self, name: str, on_progress: Callable[[DownloadProgress], None] | None = None) -> LoadedModel:
@@ -151,15 +249,18 @@ class Workbench:
         """Name what is to be looked at; decodes the picture, and does not load the network."""
         return Selection(model, image_path, self.picture(image_path).digest, framing)
 
+    def open(self, selection: Selection) -> Visit:
+        """The network and the picture of a selection, together and once, for all that one event asks of them.
+
+        Raises:
+            ExplorerError: as :meth:`model` and :meth:`picture`.
+        """
+        model, picture = self.model(selection.model), self.picture(selection.image_path)
+        return Visit(selection, model, picture, self.activations, self._attributions)
+
     def capture(self, selection: Selection, layers: tuple[str, ...] = ()) -> Capture:
-        """The forward pass that shows everything about a look: run once, then remembered."""
-        return self.activations.capture(
-            self.model(selection.model),
-            self.picture(selection.image_path).pixels,
-            layers,
-            framing=selection.framing,
-            image_digest=selection.image_digest,
-        )
+        """As :meth:`Visit.capture`, for who needs nothing else."""
+        return self.open(selection).capture(*layers)
 
     def attribution(
         self,
@@ -167,37 +268,5 @@ class Workbench:
         explanation: Explanation,
         on_progress: Callable[[float], None] | None = None,
     ) -> Attribution:
-        """An attribution: computed once, then remembered.
-
-        Raises:
-            ExplorerError: as :func:`explorer.attribute`.
-        """
-        model = self.model(selection.model)
-        key = (model.serial, selection.image_digest, selection.framing, explanation)
-        return self._attributions.get_or_make(
-            key,
-            lambda: attribute(
-                model,
-                self.picture(selection.image_path).pixels,
-                explanation.target,
-                explanation.method,
-                objective=explanation.objective,
-                signed=explanation.signed,
-                layer=explanation.layer,
-                framing=selection.framing,
-                on_progress=on_progress,
-            ),
-        )
-
-    def comparison(
-        self,
-        selection: Selection,
-        first: Explanation,
-        second: Explanation,
-        on_progress: Callable[[float], None] | None = None,
-    ) -> ClassComparison:
-        """Two classes and what separates them, from attributions that are remembered one by one."""
-        report = on_progress or (lambda share: None)
-        a = self.attribution(selection, first, lambda share: report(share / 2))
-        b = self.attribution(selection, second, lambda share: report((1 + share) / 2))
-        return difference(a, b)
+        """As :meth:`Visit.attribution`, for who needs nothing else."""
+        return self.open(selection).attribution(explanation, on_progress)

@@ -26,7 +26,11 @@ _OBJECTIVES = {
 
 
 def describe_activation(activation: Activation, view: Reduction) -> str:
-    """Layer, shape, what was done to its channels, and the range of its values."""
+    """Layer, shape, what was done to its channels, and the range of its values.
+
+    >>> describe_activation(activation, reduce(activation, "max"))[:55]
+    'blocks.2.1.add (add), 40 × 28 × 28: largest of 40 chann'
+    """
     channels, height, width = activation.shape
     values = activation.values
     sentence = (

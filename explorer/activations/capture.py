@@ -61,10 +61,21 @@ def capture_activations(
     *,
     framing: Framing | None = None,
 ) -> dict[str, Activation]:
-    """Run the network once on ``image`` ``(H, W, 3) uint8`` and return the outputs of ``layers``.
+    """Run the network once on an image and return what layers put out.
 
-    Keys are the names as asked for, in the order asked for; a module's name means its last step. ``None``:
-    all layers, in execution order. See :data:`explorer.networks.preprocessing.Framing` for ``framing``.
+    >>> found = capture_activations(model, image, ["conv_stem", "blocks.2"])
+    >>> {name: activation.shape for name, activation in found.items()}
+    {'conv_stem': (32, 112, 112), 'blocks.2': (40, 28, 28)}
+
+    Args:
+        model: the network; it is run in eval mode, and each module keeps the mode that it had.
+        image: RGB ``uint8`` ``(H, W, 3)``.
+        layers: names of layers, or of modules, which mean their last step; None: all layers.
+        framing: what of the image the network sees, see :data:`explorer.networks.preprocessing.Framing`; None: what
+            it was trained for.
+
+    Returns:
+        Name as asked for → its Activation, in the order asked for; of all layers in execution order.
 
     Raises:
         ExplorerError: no such layer.

@@ -46,6 +46,9 @@ class ChannelGrid:
 def channel_grid(activation: Any, count: int = COUNT) -> ChannelGrid:
     """The ``count`` channels of an Activation, ``(C, H, W)``, with the largest mean of squares.
 
+    >>> channel_grid(activation, 3).values.shape
+    (3, 28, 28)
+
     Raises:
         ExplorerError: values that are no numbers.
     """
@@ -58,7 +61,11 @@ def channel_grid(activation: Any, count: int = COUNT) -> ChannelGrid:
 
 
 def describe_channel_grid(grid: ChannelGrid) -> str:
-    """Which channels are shown, and how."""
+    """Which channels are shown, and how.
+
+    >>> describe_channel_grid(channel_grid(activation, 3))[:41]
+    'blocks.2.1.add: the 3 of 40 channels with'
+    """
     return (
         f"{grid.layer}: the {len(grid.channels)} of {grid.total} channels with the largest mean of "
         "squares, the strongest first, all on one scale; below each its number and its highest value."
@@ -78,6 +85,6 @@ def tiles(grid: ChannelGrid, colormap: str | None = None) -> list[tuple[np.ndarr
 
 
 def channel_grid_picture(grid: ChannelGrid, colormap: str | None = None) -> np.ndarray:
-    """All tiles with their captions as one picture, RGB ``uint8`` ``(H, W, 3)``."""
+    """All tiles with their captions as one picture, RGB ``uint8`` ``(H, W, 3)``; None: the grid's own colour map."""
     pictures, captions = zip(*tiles(grid, colormap), strict=True)
     return contact_sheet(pictures, captions, COLUMNS)

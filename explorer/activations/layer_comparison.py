@@ -9,7 +9,7 @@ import numpy as np
 
 from explorer.activations.captions import describe_activation, number
 from explorer.activations.capture import Activation
-from explorer.activations.reduction import Method, Reduction, reduce, shared_limits
+from explorer.activations.reduction import Reduction, ReductionMethod, reduce, shared_limits
 from explorer.errors import ExplorerError
 from explorer.images.contact_sheet import contact_sheet
 from explorer.images.overlay import default_colormap, overlay, shrunk
@@ -37,11 +37,15 @@ class LayerComparison:
 
 
 def compare_layers(
-    activations: Mapping[str, Activation], method: Method = "mean", *, one_scale: bool = False
+    activations: Mapping[str, Activation], method: ReductionMethod = "mean", *, one_scale: bool = False
 ) -> LayerComparison:
     """Reduce each layer by ``method``; with ``one_scale`` a weak layer looks weak.
 
     Principal components and parts of different layers mean different things: for them ``one_scale`` does nothing.
+
+    >>> compared = compare_layers({"blocks.2": activation}, "max", one_scale=True)
+    >>> len(compared.views), compared.colormap
+    (1, 'viridis')
 
     Raises:
         ExplorerError: no layer, or as :func:`explorer.reduce`.

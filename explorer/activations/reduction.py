@@ -14,7 +14,7 @@ import numpy as np
 
 from explorer.errors import ExplorerError
 
-Method = Literal["pca", "component", "mean", "max", "energy", "channel", "nmf"]
+ReductionMethod = Literal["pca", "component", "mean", "max", "energy", "channel", "nmf"]
 # Float32 arithmetic leaves some 1e-14 of the variance along a direction in which nothing varies.
 _ROUNDING_SHARE = 1e-10
 
@@ -57,7 +57,7 @@ class Reduction:
     values: np.ndarray
     limits: tuple[tuple[float, float], ...]
     signed: bool
-    method: Method
+    method: ReductionMethod
     description: str
     layer: str = ""
     placement: Any = None
@@ -68,7 +68,7 @@ class Reduction:
 
 def reduce(
     activation: Any,
-    method: Method = "pca",
+    method: ReductionMethod = "pca",
     *,
     channels: int = 10,
     channel: int = 0,
@@ -77,13 +77,19 @@ def reduce(
 ) -> Reduction:
     """Reduce ``(C, H, W)`` to ``(H, W, 3)`` or ``(H, W)``.
 
+    >>> view = reduce(np.arange(12.0).reshape(3, 2, 2), "mean", channels=2)
+    >>> view.values.tolist(), view.description
+    ([[2.0, 3.0], [4.0, 5.0]], 'mean of the first 2 of 3 channels')
+
     Args:
-        activation: an Activation or an array.
-        method: ``pca``: the first three principal components as red, green, blue. ``component``: one of them,
-            number ``component``, counted from 0. ``mean``: of the first ``channels`` channels. ``max``: over
-            channels. ``energy``: root of the sum of squares over channels. ``channel``: a single one, number
-            ``channel``. ``nmf``: three parts that add up (negative values count as 0).
-        basis: a kept PCA basis, instead of this map's own.
+        activation: an Activation, or an array ``(C, H, W)``, which then has no place on an image.
+        method: ``pca``: the first three principal components as red, green, blue. ``component``: one of them.
+            ``mean``: of the first channels. ``max``: over channels. ``energy``: root of the sum of squares over
+            channels. ``channel``: a single one. ``nmf``: three parts that add up (negative values count as 0).
+        channels: ``mean``: of how many channels, from 1 up; of all, if there are fewer.
+        channel: ``channel``: its number, from 0 to C − 1.
+        component: ``component``: its number, from 0 to C − 1; of a kept ``basis``, one that it has.
+        basis: ``pca`` and ``component``: a kept PCA basis, instead of this map's own.
 
     Raises:
         ExplorerError: unknown method, a number out of range, a basis for another number of channels, PCA of a
@@ -94,8 +100,10 @@ def reduce(
         raise ExplorerError(
             f"an array of shape {values.shape}", "is not (C, H, W)", "give one image's activation"
         )
-    if method not in get_args(Method):
-        raise ExplorerError(f"view {method!r}", "is unknown", f"choose one of {', '.join(get_args(Method))}")
+    if method not in get_args(ReductionMethod):
+        raise ExplorerError(
+            f"view {method!r}", "is unknown", f"choose one of {', '.join(get_args(ReductionMethod))}"
+        )
     if not np.isfinite(values).all():
         bad = int((~np.isfinite(values)).sum())
         remedy = "look at an earlier layer, and at the weights"
@@ -131,7 +139,11 @@ def reduce(
 
 
 def strongest_channels(activation: Any, count: int = 16) -> list[int]:
-    """The numbers of the ``count`` channels with the largest mean of squares, the strongest first."""
+    """The numbers of the ``count`` channels with the largest mean of squares, the strongest first.
+
+    >>> strongest_channels(np.array([1.0, -3, 2]).reshape(3, 1, 1), 2)
+    [1, 2]
+    """
     values = np.asarray(getattr(activation, "values", activation), dtype=np.float32)
     energy = np.einsum("chw,chw->c", values, values)
     return [int(i) for i in np.argsort(-energy, kind="stable")[:count]]
@@ -153,7 +165,7 @@ def _checked(what: str, number: int, count: int) -> int:
     return int(number)
 
 
-def _single(map_: np.ndarray, method: Method, description: str, about: dict[str, Any]) -> Reduction:
+def _single(map_: np.ndarray, method: ReductionMethod, description: str, about: dict[str, Any]) -> Reduction:
     map_ = np.ascontiguousarray(map_, dtype=np.float32)
     low, high = float(map_.min()), float(map_.max())
     signed = low < 0
@@ -169,17 +181,13 @@ def _single(map_: np.ndarray, method: Method, description: str, about: dict[str,
     )
 
 
-def find_basis(values: np.ndarray, count: int) -> PCABasis:
-    """The first ``count`` principal directions of the channels of ``(C, H, W)``, over its positions.
+def _basis_of(centred: np.ndarray, mean: np.ndarray, count: int) -> PCABasis:
+    """The first ``count`` principal directions of channels over positions ``(N, C)``, given less their ``mean``.
 
     Solved on the C×C covariance or the N×N Gram matrix of the N positions, whichever is smaller: never on
     more than it takes. The sign makes the sum of the cubed loadings positive; of the rules we tried,
     this one flips least from an image to a slightly shifted one.
     """
-    return _basis_of(*_centred(_positions(values)), count)
-
-
-def _basis_of(centred: np.ndarray, mean: np.ndarray, count: int) -> PCABasis:
     if centred.shape[0] >= centred.shape[1]:
         components = _leading_vectors(centred.T @ centred, count).T
     else:

@@ -40,6 +40,9 @@ def read_image(source: ImageSource) -> np.ndarray:
     The size is read from the header and checked before a pixel is decoded. Animations give their first
     frame, EXIF rotation is applied, transparency is laid on white, 16 bits become 8 by scaling.
 
+    >>> read_image(np.full((8, 10), 0.5)).shape
+    (8, 10, 3)
+
     Raises:
         ExplorerError: not a picture, broken, empty, or outside the limits.
     """
@@ -73,7 +76,11 @@ def digest(image: np.ndarray) -> str:
 
 
 def sample_images() -> dict[str, Path]:
-    """Pictures that come inside installed packages, title → file: nothing is downloaded."""
+    """Pictures that come inside installed packages, title → file: nothing is downloaded.
+
+    >>> list(sample_images())
+    ['Cheetah', 'Lion', 'Tower', 'Temple', 'Flower']
+    """
     from importlib.util import find_spec
 
     def inside(package: str, *parts: str) -> Path:

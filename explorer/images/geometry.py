@@ -11,6 +11,10 @@ class Placement:
 
     The centre of cell (i, j) lies at pixel ``(scale[0]·i + offset[0], scale[1]·j + offset[1])``.
     ``seen`` is (top, left, bottom, right), half-open: the pixels that the network saw at all.
+
+    >>> input_px = Placement(scale=(2.0, 2.0), offset=(0.5, 100.5), seen=(0, 100, 448, 548))
+    >>> input_px.of_units(start=(0, 0), stride=(32, 32)).to_image(1, 2)
+    (64.5, 228.5)
     """
 
     scale: tuple[float, float]
@@ -32,8 +36,3 @@ class Placement:
             offset=self.to_image(*start),
             seen=self.seen,
         )
-
-
-def identity_placement(height: int, width: int) -> Placement:
-    """One cell per pixel."""
-    return Placement(scale=(1.0, 1.0), offset=(0.0, 0.0), seen=(0, 0, height, width))

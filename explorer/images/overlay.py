@@ -78,6 +78,9 @@ def colourise(
 ) -> np.ndarray:
     """Values → RGB ``uint8`` ``(H, W, 3)``: by a colour map, or three values as red, green and blue.
 
+    >>> colourise(np.array([[0.0, 1.0, 2.0]]), ((0.0, 2.0),), "gray")[..., 0].tolist()
+    [[0, 128, 255]]
+
     ``limits``: the (lowest, highest) value of the scale, one pair per channel; values beyond are clipped. A
     scale without extent shows the middle of the colour map.
     """
@@ -114,6 +117,9 @@ def overlay(
     fade: bool = False,
 ) -> np.ndarray:
     """Lay a Reduction or an Attribution over the image that it was made from.
+
+    >>> overlay(image, view, alpha=0.6).shape == image.shape
+    True
 
     Args:
         image: RGB ``uint8`` ``(H, W, 3)``.
@@ -162,12 +168,16 @@ def overlay(
 
 
 def default_colormap(view: Any) -> str:
-    """Diverging around zero for signed values, else one that grows evenly in lightness."""
+    """The name of a colour map: diverging around zero for signed values, else one that grows evenly in lightness."""
     return DIVERGING[0] if view.signed else SEQUENTIAL[0]
 
 
 def enlarged(pixels: np.ndarray, at_least_px: int) -> np.ndarray:
-    """A small picture with every pixel made a square of n×n, so that its long side is at least ``at_least_px``."""
+    """A small picture with every pixel made a square of n×n, so that its long side is at least ``at_least_px``.
+
+    >>> enlarged(np.zeros((7, 5, 3), np.uint8), 20).shape
+    (21, 15, 3)
+    """
     times = -(-at_least_px // max(pixels.shape[:2]))
     if times <= 1:
         return pixels

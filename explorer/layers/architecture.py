@@ -28,6 +28,9 @@ def architecture(model: LoadedModel) -> list[LayerSummary]:
     """Every layer in execution order. The parameters add up to ``model.parameters``.
 
     Parameters that belong to no layer of the list (a class token, a layer scale) come in rows of their own.
+
+    >>> [(row.name, row.shape, row.parameters) for row in architecture(model)][0]
+    ('conv_stem', (32, 112, 112), 864)
     """
     modules = dict(model.module.named_modules())
     counted: set[int] = set()

@@ -19,7 +19,7 @@ _PAIR = re.compile(r"\((\d+), \1\)")
 
 
 def describe_network(model: LoadedModel, rows: Sequence[LayerSummary]) -> str:
-    """The network in a sentence."""
+    """The network in a sentence, from the rows that :func:`explorer.architecture` gives."""
     kinds = [row.kind for row in rows]
     convolutions = sum(kind.startswith("Conv2d") for kind in kinds)
     linear = kinds.count("Linear")
@@ -39,6 +39,9 @@ def architecture_table(rows: Sequence[LayerSummary], longest: int = LONGEST) -> 
 
     A table of more than ``longest`` characters leaves out layers in its middle, and says how many and with how
     many parameters; the total is always that of all.
+
+    >>> print(architecture_table(architecture(model)).splitlines()[1])
+    32 × 112 × 112         864  conv_stem: Conv2dSame(3, 32, kernel_size=3, stride=2,
     """
     count = sum(row.parameters for row in rows)
     shapes = max((len(_shape(row)) for row in rows), default=0)

@@ -106,7 +106,7 @@ def _read_pickle(path: Path, name: str) -> object:
         raise ExplorerError(name, rule, _WEIGHTS_ONLY) from error
     except Exception as error:
         # A zip lists its content at its end; an unpickler, or torch after it, tells of an early one.
-        cut_short = _start(path, 4) == _ZIP_START and not zipfile.is_zipfile(path)
+        cut_short = _start(path, 4) == _ZIP_START and not _has_zip_end(path)
         cut_short |= isinstance(error, EOFError) or "unexpected EOF" in str(error)
         raise _damaged(name, error, cut_short=cut_short) from error
 
@@ -114,6 +114,14 @@ def _read_pickle(path: Path, name: str) -> object:
 def _start(path: Path, count: int) -> bytes:
     with path.open("rb") as file:
         return file.read(count)
+
+
+def _has_zip_end(path: Path) -> bool:
+    """Whether the list at a zip's end is there, be it damaged."""
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:  # it raises for a list that claims to be on another disk
+        return True
 
 
 def _is_torchscript(path: Path) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 import time
 import urllib.error
@@ -16,6 +15,7 @@ from typing import Literal
 from weakref import WeakValueDictionary
 
 from explorer.errors import ExplorerError
+from explorer.whole_file import put_in_place, remove_file
 
 CHUNK_BYTES = 1 << 18
 TELL_S = 0.1
@@ -116,13 +116,13 @@ def _fetch_and_check(
     path.parent.mkdir(parents=True, exist_ok=True)
     yield from _fetch(url, part, timeout_s)
     if checksum and not checksum.matches(part):
-        part.unlink()
+        remove_file(part)
         raise ExplorerError(
             f"the download of {path.name}",
             f"has a {checksum.algorithm} that doesn't begin with {checksum.prefix}",
             "it was damaged or changed on the way and is deleted: try again",
         )
-    os.replace(part, path)
+    put_in_place(part, path)
 
 
 def _size(part: Path) -> int:

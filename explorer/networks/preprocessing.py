@@ -77,11 +77,6 @@ class Preprocess:
             ),
         )
 
-    def denormalise(self, batch: torch.Tensor) -> np.ndarray:
-        """What the network saw, as a picture: ``(1, 3, h, w)`` → RGB ``uint8`` ``(h, w, 3)``."""
-        pixels = batch[0].permute(1, 2, 0).cpu().numpy() * np.array(self.std) + np.array(self.mean)
-        return np.clip(np.rint(pixels * 255), 0, 255).astype(np.uint8)
-
     def _checked(self, framing: Framing | None) -> Framing:
         framing = framing or self.framing
         if framing not in get_args(Framing):

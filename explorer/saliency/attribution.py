@@ -1,42 +1,31 @@
 """Which pixels speak for a class: signed values on the image's own grid.
 
 Every method explains one number that the network puts out for the class asked for, its *objective*: the logit
-(default), the probability or the cross-entropy loss.
+(default), the probability or the cross-entropy loss. Each family of methods has a file of its own in this folder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, TypedDict, Unpack, get_args
 
 import numpy as np
 import torch
 
 from explorer.errors import ExplorerError
-from explorer.fields.theoretical import receptive_field
 from explorer.images.geometry import Placement
 from explorer.images.overlay import place
-from explorer.layers.gradients import gradient
-from explorer.layers.listing import GraphTrace, Layer, channels_first, find_layer, list_layers, trace
 from explorer.networks.hooks import evaluating
 from explorer.networks.load import LoadedModel
 from explorer.networks.preprocessing import Framing
+from explorer.saliency.class_activation_maps import GradCAM, HiResCAM
+from explorer.saliency.gradient_methods import Gradient, InputXGradient, IntegratedGradients, SmoothGrad
+from explorer.saliency.method import AttributionMethod, Cell, MethodOptions
+from explorer.saliency.occlusion import Occlusion
+from explorer.saliency.target_score import Objective, TargetScore
 
-Method = Literal[
-    "gradient",
-    "input_x_gradient",
-    "smooth_grad",
-    "integrated_gradients",
-    "grad_cam",
-    "hires_cam",
-    "occlusion",
-]
-Objective = Literal["logit", "loss", "probability"]
 PIXEL_QUANTILE = 0.99
-CAM_METHODS = ("grad_cam", "hires_cam")
-PATCHES_PER_SIDE = 7
-"""Occlusion's square takes this part of the input's side: 32 of ImageNet's 224 px, 5 of CIFAR's 32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +41,8 @@ class Attribution:
         method, objective, signed: as asked for. ``layer``: the layer of a CAM, else "".
         patch_px: side of occlusion's square in input pixels, else 0.
         logit, probability: what the network gives the class on this image.
+        cell: what a cell of ``map`` stands for: a ``"pixel"`` of the network's input, a ``"position"`` of ``layer``,
+            or a ``"square"`` of occlusion.
     """
 
     values: np.ndarray
@@ -60,13 +51,14 @@ class Attribution:
     placement: Placement
     target: int
     label: str
-    method: Method
+    method: AttributionMethod
     objective: Objective
     signed: bool
     layer: str
     patch_px: int
     logit: float
     probability: float
+    cell: Cell
 
     @property
     def limits(self) -> tuple[tuple[float, float], ...]:
@@ -76,7 +68,8 @@ class Attribution:
         :data:`PIXEL_QUANTILE` of the magnitudes, else at the largest.
         """
         magnitudes = np.abs(self.map)
-        reach = float(np.quantile(magnitudes, PIXEL_QUANTILE) if len(self.raw) == 3 else magnitudes.max())
+        by_pixel = self.cell == "pixel"
+        reach = float(np.quantile(magnitudes, PIXEL_QUANTILE) if by_pixel else magnitudes.max())
         return ((-reach if self.signed else 0.0, reach),)
 
     @property
@@ -103,68 +96,76 @@ class ClassComparison:
         return ((-reach, reach),)
 
 
+class FlatOptions(TypedDict, total=False):
+    """Options of all methods as keywords of :func:`attribute`, for a method that is given by its name.
+
+    Each means the field of that name: ``layer`` of GradCAM and HiResCAM; ``samples``, ``noise`` and ``seed`` of
+    SmoothGrad; ``steps`` of IntegratedGradients; ``patch_px`` of Occlusion.
+    """
+
+    layer: str | None
+    samples: int
+    noise: float
+    steps: int
+    patch_px: int | None
+    seed: int
+
+
 def attribute(
     model: LoadedModel,
     image: np.ndarray,
     target: int | str,
-    method: Method = "gradient",
+    method: AttributionMethod | MethodOptions = "gradient",
     *,
     objective: Objective = "logit",
     signed: bool = True,
-    layer: str | None = None,
     framing: Framing | None = None,
-    samples: int = 16,
-    noise: float = 0.15,
-    steps: int = 32,
-    patch_px: int | None = None,
-    seed: int = 0,
     on_progress: Callable[[float], None] | None = None,
+    **options: Unpack[FlatOptions],
 ) -> Attribution:
     """Explain one class on one image.
 
+    >>> found = attribute(model, image, "cheetah", SmoothGrad(samples=2))
+    >>> found.map.shape, found.cell, found.target
+    ((224, 224), 'pixel', 293)
+    >>> attribute(model, image, 293, "grad_cam", layer="blocks.5").map.shape
+    (7, 7)
+
     Args:
+        model: the network; its modes and its parameters' gradients stay as they are.
+        image: RGB ``uint8`` ``(H, W, 3)``.
         target: the class, by index or by its name.
-        method: ``gradient`` (Simonyan et al., 2013); ``input_x_gradient`` (Shrikumar et al., 2016);
-            ``smooth_grad`` (Smilkov et al., 2017): mean gradient over ``samples`` noisy copies;
-            ``integrated_gradients`` (Sundararajan et al., 2017): ``steps`` points on the way from black;
-            ``grad_cam`` (Selvaraju et al., 2017); ``hires_cam`` (Draelos and Carin, 2020); ``occlusion``
-            (Zeiler and Fergus, 2014): the fall of the objective when a grey square covers the place.
+        method: one of :class:`Gradient`, :class:`InputXGradient`, :class:`SmoothGrad`, :class:`IntegratedGradients`,
+            :class:`GradCAM`, :class:`HiResCAM` and :class:`Occlusion`, whose fields are its options; or its name
+            for the usual ones: ``gradient``, ``input_x_gradient``, ``smooth_grad``, ``integrated_gradients``,
+            ``grad_cam``, ``hires_cam``, ``occlusion``.
         objective: the number explained. For the loss, positive means: more of this pixel, more loss.
         signed: False gives the largest magnitude over the colours for input methods (as in Simonyan et al.),
             and ReLU for CAM and occlusion. True keeps the sign, and sums over the colours, so that
             differences between classes stay exact.
-        layer: for CAM; by default the last map before pooling.
-        noise: SmoothGrad's standard deviation as a share of the input's range.
-        patch_px: side of occlusion's square, in input pixels; it moves by half of that. By default a seventh of
-            the input's side (:func:`default_patch_px`).
+        framing: what of the image the network sees; None: what it was trained for.
         on_progress: called with the share done, in [0, 1]; may raise to cancel.
+        options: with a method's name, its options as keywords, see :class:`FlatOptions`; others do nothing.
 
     Raises:
-        ExplorerError: no such class, method, objective or layer. Never another class than asked for.
+        ExplorerError: no such class, method, objective or layer, an option out of range, or options beside an
+            object that has its own. Never another class than asked for.
     """
     index = model.class_index(target)
-    for what, value, known in (("method", method, Method), ("objective", objective, Objective)):
-        if value not in get_args(known):
-            raise ExplorerError(
-                f"{what} {value!r}", "is unknown", f"choose one of {', '.join(get_args(known))}"
-            )
-    used = (
-        (find_layer(model, layer) if layer else default_cam_layer(model)) if method in CAM_METHODS else None
-    )
-    patch = default_patch_px(model) if patch_px is None else patch_px
-    options = _Options(samples, noise, steps, patch, seed, on_progress or (lambda share: None))
+    chosen = _chosen(method, options)
+    if objective not in get_args(Objective):
+        known = ", ".join(get_args(Objective))
+        raise ExplorerError(f"objective {objective!r}", "is unknown", f"choose one of {known}")
     # A caller may be under no_grad or inference_mode; both would leave us without a gradient.
     with torch.inference_mode(False), torch.enable_grad(), evaluating(model.module):
-        question = _Question(model, model.preprocess(image, framing), index, objective)
-        raw, logits = _raw(question, method, used, options)
-    placement = model.preprocess.placement(image.shape[0], image.shape[1], framing)
-    if used:
-        field = receptive_field(model, used.name)
-        placement = placement.of_units(field.start, field.stride)
-    elif method == "occlusion":
-        middle, stride = (patch - 1) / 2, _occlusion_stride(patch)
-        placement = placement.of_units((middle, middle), (stride, stride))
-    map_ = _one_per_cell(raw, signed)
+        score = TargetScore(model, model.preprocess(image, framing), index, objective)
+        found = chosen.explain(score, on_progress or (lambda share: None))
+        # Channels come last in memory; summing them is many times as fast once they come first.
+        raw = found.values.detach().float().cpu().contiguous().numpy()
+        logits = found.logits[0].float().cpu()
+    input_placement = model.preprocess.placement(image.shape[0], image.shape[1], framing)
+    placement = input_placement.of_units(found.start, found.stride)
+    map_ = _one_per_cell(raw, chosen.cell, signed)
     return Attribution(
         values=_on_image(map_, placement, *image.shape[:2]),
         raw=raw,
@@ -172,13 +173,14 @@ def attribute(
         placement=placement,
         target=index,
         label=model.labels[index],
-        method=method,
+        method=chosen.name,
         objective=objective,
         signed=signed,
-        layer=used.name if used else "",
-        patch_px=patch if method == "occlusion" else 0,
+        layer=found.layer,
+        patch_px=found.patch_px,
         logit=float(logits[index]),
         probability=float(logits.softmax(0)[index]),
+        cell=chosen.cell,
     )
 
 
@@ -186,10 +188,21 @@ def compare_classes(
     model: LoadedModel,
     image: np.ndarray,
     targets: tuple[int | str, int | str],
-    method: Method = "grad_cam",
+    method: AttributionMethod | MethodOptions = "grad_cam",
     **options: Any,
 ) -> ClassComparison:
-    """Explain two classes on one image and what separates them; ``options`` as for :func:`attribute`.
+    """Explain two classes on one image and what separates them.
+
+    >>> pair = compare_classes(model, image, ("cheetah", "lion"), GradCAM("blocks.5"))
+    >>> pair.difference.label
+    'cheetah − lion'
+
+    Args:
+        model: the network.
+        image: RGB ``uint8`` ``(H, W, 3)``.
+        targets: two different classes, each by index or by name.
+        method: as for :func:`attribute`.
+        options: all other keywords of :func:`attribute`.
 
     Raises:
         ExplorerError: as :func:`attribute`; or both classes are the same.
@@ -221,170 +234,42 @@ def difference(a: Attribution, b: Attribution) -> ClassComparison:
     return ClassComparison(a, b, less)
 
 
-def default_cam_layer(model: LoadedModel) -> Layer:
-    """Where CAM looks by default: the last map, just before the network gives up positions.
-
-    In a transformer the last attention reads the class from one token alone, so it is the map before that.
-    """
-    maps = [layer for layer in list_layers(model) if layer.is_map]
-    if not maps:
-        raise ExplorerError(f"network {model.name}", "has no layer with a map", "choose a gradient method")
-    if maps[-1].layout == "class_and_tokens":
-        return _before_last_attention(model, maps)
-    # A pooling that leaves the grid as it is (VGG's, at its own input size) repeats the map before it.
-    while len(maps) > 1 and maps[-1].kind.startswith("Adaptive") and maps[-2].shape == maps[-1].shape:
-        maps.pop()
-    return maps[-1]
+def _chosen(method: AttributionMethod | MethodOptions, options: FlatOptions) -> MethodOptions:
+    if not isinstance(method, MethodOptions):
+        return _method_named(method, **options)
+    if options:
+        value = f"{', '.join(options)} beside {method}"
+        raise ExplorerError(value, "could mean two things", f"give all options to {type(method).__name__}")
+    return method
 
 
-def default_patch_px(model: LoadedModel) -> int:
-    """Side of the square that occlusion covers by default: large enough to hide a part of a thing, not all of it."""
-    return max(1, round(model.preprocess.crop_px / PATCHES_PER_SIDE))
+def _method_named(
+    name: str,
+    *,
+    layer: str | None = None,
+    samples: int = SmoothGrad.samples,
+    noise: float = SmoothGrad.noise,
+    seed: int = SmoothGrad.seed,
+    steps: int = IntegratedGradients.steps,
+    patch_px: int | None = None,
+) -> MethodOptions:
+    """The method of this name with those of the options that are its own; all are checked."""
+    if name not in get_args(AttributionMethod):
+        known = ", ".join(get_args(AttributionMethod))
+        raise ExplorerError(f"method {name!r}", "is unknown", f"choose one of {known}")
+    methods: list[MethodOptions] = [
+        *(Gradient(), InputXGradient(), SmoothGrad(samples, noise, seed), IntegratedGradients(steps)),
+        *(GradCAM(layer), HiResCAM(layer), Occlusion(patch_px)),
+    ]
+    return next(method for method in methods if method.name == name)
 
 
-def _before_last_attention(model: LoadedModel, maps: list[Layer]) -> Layer:
-    # An attention puts out a tuple and so is no layer, but a step of the graph it is.
-    taken_apart = trace(model)
-    steps = list(taken_apart.nodes if isinstance(taken_apart, GraphTrace) else taken_apart.layers)
-    kinds = {path: type(module).__name__ for path, module in model.module.named_modules()}
-    attentions = [i for i, step in enumerate(steps) if "attention" in kinds.get(step, step).lower()]
-    before = [layer for layer in maps if attentions and steps.index(layer.name) < attentions[-1]]
-    return before[-1] if before else maps[0]
-
-
-@dataclass(frozen=True)
-class _Options:
-    samples: int
-    noise: float
-    steps: int
-    patch_px: int
-    seed: int
-    on_progress: Callable[[float], None]
-
-    def __post_init__(self) -> None:
-        for what, number in (("samples", self.samples), ("steps", self.steps), ("patch size", self.patch_px)):
-            if number < 1:
-                raise ExplorerError(f"{what} {number}", "is too small", "choose at least 1")
-        if self.noise < 0:
-            raise ExplorerError(f"noise {self.noise:g}", "is negative", "choose 0 or more")
-
-
-@dataclass(frozen=True)
-class _Question:
-    """A network, an input ``(1, 3, h, w)``, and the number that is to be explained."""
-
-    model: LoadedModel
-    batch: torch.Tensor
-    index: int
-    objective: Objective
-
-    def values(self, logits: torch.Tensor) -> torch.Tensor:
-        """The objective for each row of logits ``(N, classes)``: ``(N,)``."""
-        if self.objective == "logit":
-            return logits[:, self.index]
-        log_probabilities = logits.log_softmax(dim=1)[:, self.index]
-        return -log_probabilities if self.objective == "loss" else log_probabilities.exp()
-
-    def gradients(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The gradient of each row's objective with respect to that row of ``batch``, and the logits."""
-        batch = batch.detach().requires_grad_()
-        logits = self.model.module(batch)
-        slope = gradient(self.values(logits).sum(), batch, self.model.name)
-        if slope is None:
-            rule, remedy = "lets no gradient through to its input", "choose occlusion, which needs none"
-            raise ExplorerError(f"network {self.model.name}", rule, remedy)
-        return slope, logits.detach()
-
-
-def _raw(
-    question: _Question, method: Method, layer: Layer | None, options: _Options
-) -> tuple[np.ndarray, torch.Tensor]:
-    """The attribution as the method defines it, ``(3 or 1, h, w)``, and the image's logits ``(classes,)``."""
-    if layer is not None:
-        raw, logits = _cam(question, layer, method)
-    elif method in ("gradient", "input_x_gradient"):
-        slope, logits = question.gradients(question.batch)
-        raw = slope[0] if method == "gradient" else (slope * question.batch)[0]
-    else:
-        slow = {"smooth_grad": _smooth_grad, "integrated_gradients": _integrated, "occlusion": _occlusion}
-        raw = slow[method](question, options)
-        with torch.no_grad():
-            logits = question.model.module(question.batch)
-    # Channels come last in memory; summing them is many times as fast once they come first.
-    return raw.detach().float().cpu().contiguous().numpy(), logits[0].float().cpu()
-
-
-def _cam(question: _Question, layer: Layer, method: Method) -> tuple[torch.Tensor, torch.Tensor]:
-    output, logits = trace(question.model).run_from(question.batch, layer.name)
-    slope = gradient(question.values(logits).sum(), output, question.model.name)
-    if slope is None:
-        rule = f"has no influence on what {question.model.name} puts out for this image"
-        raise ExplorerError(f"layer {layer.name!r}", rule, "choose a layer on the way to the classes")
-    activation, slope = channels_first(output, layer), channels_first(slope, layer)
-    # Grad-CAM weighs each channel by its mean slope; HiResCAM each position of it by its own.
-    weights = slope.mean(dim=(1, 2), keepdim=True) if method == "grad_cam" else slope
-    return (weights * activation).sum(dim=0, keepdim=True), logits.detach()
-
-
-def _smooth_grad(question: _Question, options: _Options) -> torch.Tensor:
-    batch = question.batch
-    sigma = options.noise * float(batch.max() - batch.min())
-    generator = torch.Generator().manual_seed(options.seed)
-    total = torch.zeros_like(batch[0])
-    for done, count in _chunks(options.samples, options.on_progress):
-        # The noise is drawn copy by copy, so that it doesn't depend on how copies are grouped.
-        drawn = [torch.randn(batch.shape[1:], generator=generator) for _ in range(done, done + count)]
-        gradients, _ = question.gradients(batch + sigma * torch.stack(drawn).to(batch))
-        total += gradients.sum(dim=0)
-    return total / options.samples
-
-
-def _integrated(question: _Question, options: _Options) -> torch.Tensor:
-    batch, preprocess = question.batch, question.model.preprocess
-    black = batch.new_tensor([-m / s for m, s in zip(preprocess.mean, preprocess.std, strict=True)])
-    start = black[None, :, None, None].expand_as(batch)
-    total = torch.zeros_like(batch[0])
-    for done, count in _chunks(options.steps, options.on_progress):
-        # Midpoints of equal steps: the sum of attributions meets the score difference fastest.
-        shares = (torch.arange(done, done + count).to(batch) + 0.5) / options.steps
-        gradients, _ = question.gradients(start + shares[:, None, None, None] * (batch - start))
-        total += gradients.sum(dim=0)
-    return (batch - start)[0] * total / options.steps
-
-
-def _occlusion_stride(patch_px: int) -> int:
-    return max(1, patch_px // 2)
-
-
-def _occlusion(question: _Question, options: _Options) -> torch.Tensor:
-    batch, patch = question.batch, options.patch_px
-    stride = _occlusion_stride(patch)
-    side = -(-max(0, batch.shape[2] - patch) // stride) + 1
-    with torch.no_grad():
-        whole = question.values(question.model.module(batch))
-        falls = []
-        for done, count in _chunks(side * side, options.on_progress):
-            covered = batch.repeat(count, 1, 1, 1)
-            for row, place_ in enumerate(range(done, done + count)):
-                top, left = place_ // side * stride, place_ % side * stride
-                covered[row, :, top : top + patch, left : left + patch] = 0  # the mean colour, grey
-            falls.append(whole - question.values(question.model.module(covered)))
-    return torch.cat(falls).reshape(1, side, side)
-
-
-def _chunks(total: int, on_progress: Callable[[float], None], size: int = 8) -> Iterator[tuple[int, int]]:
-    """(done so far, how many now) until ``total``, telling the progress between."""
-    for done in range(0, total, size):
-        on_progress(done / total)
-        yield done, min(size, total - done)
-    on_progress(1.0)
-
-
-def _one_per_cell(raw: np.ndarray, signed: bool) -> np.ndarray:
+def _one_per_cell(raw: np.ndarray, cell: Cell, signed: bool) -> np.ndarray:
     """``(K, h, w)`` → ``(h, w)``; see ``signed`` of :func:`attribute`."""
-    if signed:
-        return raw.sum(axis=0)
-    return np.maximum(raw[0], 0) if len(raw) == 1 else np.abs(raw).max(axis=0)
+    if cell == "pixel" and not signed:
+        return np.abs(raw).max(axis=0)
+    total = raw.sum(axis=0)
+    return total if signed else np.maximum(total, 0)
 
 
 def _on_image(map_: np.ndarray, placement: Placement, height: int, width: int) -> np.ndarray:

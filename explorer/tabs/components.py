@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import html
 import inspect
 import io
 import json
-import os
 import queue
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
 import numpy as np
 from gradio.utils import get_upload_folder
+from markupsafe import Markup
 from PIL import Image
 
 from explorer.activations.captions import number
+from explorer.activations.legend import ComponentScale
 from explorer.errors import ExplorerError
-from explorer.images.overlay import colour_table, enlarged
+from explorer.images.overlay import colour_table
 from explorer.layers.listing import Layer
 from explorer.networks.predictions import Prediction
+from explorer.whole_file import write_once
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+Values = Mapping[Any, Any]
+"""What a handler with a set of inputs is given: component → its value."""
+Updates = dict[Any, Any]
+"""What a handler returns: component → its new value or an update of it; components that aren't named stay."""
 CSS = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
 LOSSLESS_PIXELS = 300_000
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -67,13 +72,22 @@ def theme() -> gr.themes.Base:
 
 def question(text: str, hint: str = "") -> None:
     """The one question that a tab answers, as its heading; and where to begin."""
-    hint = f"<span>{html.escape(hint)}</span>" if hint else ""
-    gr.HTML(f'<h2 class="question">{html.escape(text)}{hint}</h2>', padding=False)
+    gr.HTML(question_markup(text, hint), padding=False)
 
 
-def note(text: str) -> str:
-    """A caption: plain words under a picture."""
-    return f'<p class="note">{html.escape(text)}</p>'
+def question_markup(text: str, hint: str = "") -> Markup:
+    """What :func:`question` lays out."""
+    after = Markup("<span>{}</span>").format(hint) if hint else ""
+    return Markup('<h2 class="question">{}{}</h2>').format(text, after)
+
+
+def note(text: str) -> Markup:
+    """A caption: plain words under a picture.
+
+    >>> note("3 < 4")
+    Markup('<p class="note">3 &lt; 4</p>')
+    """
+    return Markup('<p class="note">{}</p>').format(text)
 
 
 def on_screen(handler: Callable[P, R]) -> Callable[P, R]:
@@ -170,19 +184,23 @@ def on_cancel(stop: gr.Button, running: list[Any], working: gr.HTML, sentence: s
     )
 
 
-def progress_bar(share: float, what: str) -> str:
-    """A bar with words, for work that takes more than a moment."""
+def progress_bar(share: float, what: str) -> Markup:
+    """A bar with words, for work that takes more than a moment; ``share`` of it is done, in [0, 1]."""
     percent = round(100 * min(max(share, 0.0), 1.0))
-    return (
-        f'<div class="working" role="progressbar" aria-valuenow="{percent}" aria-valuemin="0" '
-        f'aria-valuemax="100" aria-label="{html.escape(what)}"><div style="width:{percent}%"></div></div>'
-        f'<p class="note">{html.escape(what)} · {percent} %</p>'
-    )
+    return Markup(
+        '<div class="working" role="progressbar" aria-valuenow="{percent}" aria-valuemin="0" aria-valuemax="100" '
+        'aria-label="{what}"><div style="width:{percent}%"></div></div><p class="note">{what} · {percent} %</p>'
+    ).format(percent=percent, what=what)
 
 
 def entered(tab: gr.Tab, active: gr.Textbox, name: str) -> Any:
     """The event of entering a tab: the page itself notes in ``active`` which one, without asking the server."""
     return tab.select(None, None, active, js=f"() => {json.dumps(name)}", **QUIET)
+
+
+def components_of(part: Any) -> list[Any]:
+    """The components that a dataclass of them holds, in its order."""
+    return [getattr(part, field.name) for field in dataclasses.fields(part)]
 
 
 def layer_choices(layers: Sequence[Layer]) -> list[tuple[str, str]]:
@@ -197,96 +215,50 @@ def shape_text(layer: Layer) -> str:
     return " × ".join(str(n) for n in layer.shape)
 
 
-def colour_bar(
-    limits: tuple[tuple[float, float], ...], *, colormap: str, labels: Sequence[str] = (), what: str = ""
-) -> str:
-    """The scale of a picture with its numbers: one bar, or one each for red, green and blue."""
-    if len(limits) == 1:
-        bars = [_bar(_gradient_of(colormap), *limits[0], what)]
-    else:
-        ends = ("#ff0000", "#00d000", "#3060ff")
-        bars = [
-            _bar(f"linear-gradient(90deg,#000,{end})", *pair, label)
-            for end, pair, label in zip(ends, limits, labels, strict=False)
-            if pair[0] < pair[1]
-        ]
-    return f'<div class="bars">{"".join(bars)}</div>'
+def colour_bar(limits: Sequence[tuple[float, float]], *, colormap: str, what: str = "") -> Markup:
+    """The scale of a picture with its numbers; ``limits`` holds one pair, and ``what`` says what they are of."""
+    ((low, high),) = limits
+    table = colour_table(colormap)[np.linspace(0, 255, 17).astype(int)]
+    return _bars([_bar([(red, green, blue) for red, green, blue in table], low, high, what)])
 
 
-def prediction_bars(predictions: Sequence[Prediction]) -> str:
+def component_bars(scales: Sequence[ComponentScale]) -> Markup:
+    """The scales of a map with three values a position: a bar for each."""
+    return _bars([_bar([(0, 0, 0), scale.colour], *scale.limits, scale.label) for scale in scales])
+
+
+def value_bars(rows: Sequence[tuple[str, str, str, float]], label: str) -> Markup:
+    """A list of values with bars: (name, small words behind it, value in words, the bar's share of the width)."""
+    row = Markup(
+        '<li><span class="name">{} <span class="index">{}</span></span><span class="value">{}</span>'
+        '<span class="bar"><span style="width:{:.1f}%"></span></span></li>'
+    )
+    items = Markup("").join(
+        row.format(name, behind, value, 100 * share) for name, behind, value, share in rows
+    )
+    return Markup('<ol class="predictions" aria-label="{}">{}</ol>').format(label, items)
+
+
+def prediction_bars(predictions: Sequence[Prediction]) -> Markup:
     """The most probable classes as bars with numbers."""
-    rows = "".join(
-        f'<li><span class="name">{html.escape(p.label)} <span class="index">{p.index}</span></span>'
-        f'<span class="value">{p.probability:.1%}</span>'
-        f'<span class="bar"><span style="width:{100 * p.probability:.1f}%"></span></span></li>'
-        for p in predictions
-    )
-    return f'<ol class="predictions" aria-label="Most probable classes">{rows}</ol>'
+    rows = [(p.label, str(p.index), f"{p.probability:.1%}", p.probability) for p in predictions]
+    return value_bars(rows, "Most probable classes")
 
 
-@dataclass(frozen=True)
-class Pane:
-    """The place for one result: a picture, or a before/after slider; its colour bar and its caption."""
+def facts_table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], flush_right: Sequence[int], total: Sequence[str] = ()
+) -> Markup:
+    """A table of words, of the class ``facts``; columns of numbers, counted from 0, are flush right."""
+    attribute = {column: Markup(' class="number"') for column in flush_right}
 
-    picture: gr.Image
-    slider: gr.ImageSlider
-    scale: gr.HTML
-    caption: gr.HTML
+    def row_of(cell: Markup, row: Sequence[str]) -> Markup:
+        cells = Markup("").join(cell.format(attribute.get(i, ""), text) for i, text in enumerate(row))
+        return Markup("<tr>{}</tr>").format(cells)
 
-    @property
-    def outputs(self) -> list[Any]:
-        """The components in the order of :func:`filled`."""
-        return [self.picture, self.slider, self.scale, self.caption]
-
-
-SHOWN = [("Overlay", "overlay"), ("Before / after", "slider"), ("Map alone", "map")]
-
-
-def result_pane(label: str, elem_id: str, height: int = 400) -> Pane:
-    """Lay out a :class:`Pane` inside an open column."""
-    picture = gr.Image(
-        label=label,
-        height=height,
-        interactive=False,
-        buttons=["download", "fullscreen"],
-        elem_id=elem_id,
-        elem_classes="result",
-        alt_text=f"{label}; described in the caption below",
-    )
-    slider = gr.ImageSlider(
-        label=f"Left: the picture. Right: {label[:1].lower()}{label[1:]}",
-        height=height,
-        interactive=False,
-        visible=False,
-        elem_id=f"{elem_id}-slider",
-        elem_classes="result",
-    )
-    scale = gr.HTML(padding=False, elem_id=f"{elem_id}-scale")
-    caption = gr.HTML(padding=False, elem_id=f"{elem_id}-caption")
-    return Pane(picture, slider, scale, caption)
-
-
-def filled(
-    shown: str,
-    pixels: np.ndarray,
-    laid: Callable[[], np.ndarray],
-    alone: Callable[[], np.ndarray],
-    bar: str,
-    sentence: str,
-) -> tuple[Any, ...]:
-    """Updates for a pane's outputs: the overlay ``laid``, beside the picture, or the map ``alone``."""
-    hidden = gr.update(visible=False)
-    if shown == "map":
-        return (
-            gr.update(value=picture_file(enlarged(alone(), 448), "map"), visible=True),
-            hidden,
-            bar,
-            note(sentence),
-        )
-    file = picture_file(laid(), "overlay")
-    if shown == "slider":
-        return hidden, gr.update(value=(picture_file(pixels), file), visible=True), bar, note(sentence)
-    return gr.update(value=file, visible=True), hidden, bar, note(sentence)
+    heading, plain = Markup("<th{}>{}</th>"), Markup("<td{}>{}</td>")
+    body = Markup("").join(row_of(plain, row) for row in rows)
+    last = row_of(heading, total) if total else ""
+    return Markup('<table class="facts">{}{}{}</table>').format(row_of(heading, head), body, last)
 
 
 def class_choices(labels: Sequence[str]) -> list[tuple[str, int]]:
@@ -309,12 +281,8 @@ def picture_file(pixels: np.ndarray, name: str = "picture") -> str:
     content = encoded.getvalue()
     folder = Path(get_upload_folder()) / hashlib.sha256(content).hexdigest()
     path = folder / f"{name}.{'png' if lossless else 'jpg'}"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        # Whole or not at all: another user's page may be fetching the same picture right now.
-        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-            file.write(content)
-        os.replace(file.name, path)
+    # Whole or not at all: another user's page may be fetching the same picture right now.
+    write_once(path, content)
     return str(path)
 
 
@@ -330,21 +298,29 @@ def picture_input(**options: Any) -> tuple[gr.Image, gr.File]:
     return image, file
 
 
-def _bar(gradient: str, low: float, high: float, label: str) -> str:
-    middle = f"<span>{number((low + high) / 2)}</span>" if low < high else ""
-    return (
-        f'<div class="bar" role="img" aria-label="Colour scale {html.escape(label)} from {low:.3g} to {high:.3g}">'
-        f'<span class="label">{html.escape(label)}</span><div style="background:{gradient}"></div>'
-        f'<div class="ticks"><span>{number(low)}</span>{middle}<span>{number(high)}</span></div></div>'
+def _bars(bars: Sequence[Markup]) -> Markup:
+    return Markup('<div class="bars">{}</div>').format(Markup("").join(bars))
+
+
+def _bar(colours: Sequence[tuple[int, int, int]], low: float, high: float, label: str) -> Markup:
+    """A bar through ``colours``, RGB at equal distances, and the numbers at its ends and in its middle."""
+    middle = Markup("<span>{}</span>").format(number((low + high) / 2)) if low < high else ""
+    return Markup(
+        '<div class="bar" role="img" aria-label="Colour scale {label} from {low:.3g} to {high:.3g}">'
+        '<span class="label">{label}</span><div style="background:linear-gradient(90deg,{colours})"></div>'
+        '<div class="ticks"><span>{first}</span>{middle}<span>{last}</span></div></div>'
+    ).format(
+        label=label,
+        low=low,
+        high=high,
+        colours=",".join(f"rgb({red},{green},{blue})" for red, green, blue in colours),
+        first=number(low),
+        middle=middle,
+        last=number(high),
     )
-
-
-@functools.cache
-def _gradient_of(colormap: str) -> str:
-    table = colour_table(colormap)[np.linspace(0, 255, 17).astype(int)]
-    return f"linear-gradient(90deg,{','.join(f'rgb({r},{g},{b})' for r, g, b in table)})"
 
 
 def _in_words(error: ExplorerError) -> str:
     sentence = f"{error.on_page()}."
+    # gradio's page takes it for HTML; other programs read it as it stands, so quotes stay quotes.
     return html.escape(sentence[:1].upper() + sentence[1:], quote=False)

@@ -11,10 +11,11 @@ import gradio as gr
 
 from explorer.errors import ExplorerError
 from explorer.images.decode import sample_images
+from explorer.networks.load import LoadedModel
 from explorer.session.network_file import network_file
 from explorer.session.steps import Session, Step, content_hash
-from explorer.tabs.components import QUIET, on_screen
-from explorer.workbench import Selection, Workbench
+from explorer.tabs.components import QUIET, Values, on_screen
+from explorer.workbench import Selection, Visit, Workbench
 
 Keep = Callable[..., tuple[Step, list[bytes]]]
 
@@ -24,26 +25,37 @@ def keep_button(elem_id: str, **options: Any) -> gr.Button:
     return gr.Button("Keep for the hand-in", size="sm", elem_id=elem_id, **options)
 
 
-def connect(button: gr.Button, session: gr.State, keep: Keep, inputs: list[Any]) -> None:
-    """Add what ``keep(*inputs)`` returns, a step and the files that it needs, to the session.
+def connect(
+    button: gr.Button, session: gr.State, keep: Keep, inputs: list[Any] | set[Any], about: Any = None
+) -> None:
+    """Add what ``keep`` returns, a step and the files that it needs, to the session.
 
-    The first input is what the result is about; while it is None there is nothing to keep.
+    With a list of inputs it is called as ``keep(*values)``, with a set as ``keep({component: value})``. What the
+    result is about is the first input, of a set ``about``; while it is None there is nothing to keep.
     """
 
-    def add(session: Session, about: Any, *given: Any) -> Any:
-        if about is None:
-            return gr.skip()
-        step, files = keep(about, *given)
+    def added(session: Session, kept: tuple[Step, list[bytes]]) -> Session:
+        step, files = kept
         session = session.add(step, files)
         gr.Info(f"{step.title}: step {len(session.steps)} in the Export tab.", title="Kept", duration=4)
         return session
+
+    def add(before: Session, *given: Any) -> Any:
+        return gr.skip() if given[0] is None else added(before, keep(*given))
+
+    def add_by_component(given: Values) -> Any:
+        return gr.skip() if given[about] is None else added(given[session], keep(given))
 
     place = f"document.getElementById({json.dumps(button.elem_id)})"
     # Many pictures of one's own take seconds to pack.
     busy = f"(...values) => {{ {place}?.setAttribute('aria-busy', 'true'); return values; }}"
     idle = f"() => {{ {place}?.removeAttribute('aria-busy'); }}"
-    added = button.click(on_screen(add), [session, *inputs], session, js=busy, concurrency_limit=4, **QUIET)
-    added.then(None, js=idle, **QUIET)
+    options: dict[str, Any] = {"js": busy, "concurrency_limit": 4, **QUIET}
+    if isinstance(inputs, set):
+        adding = button.click(on_screen(add_by_component), {session, *inputs}, session, **options)
+    else:
+        adding = button.click(on_screen(add), [session, *inputs], session, **options)
+    adding.then(None, js=idle, **QUIET)
 
 
 def looked_at(bench: Workbench, selection: Selection) -> tuple[dict[str, Any], list[bytes]]:
@@ -53,10 +65,19 @@ def looked_at(bench: Workbench, selection: Selection) -> tuple[dict[str, Any], l
         ExplorerError: a network of an uploaded file that is larger than a session may hold, or no longer in
             memory; a picture that is gone.
     """
+    return _named(selection, lambda: bench.model(selection.model))
+
+
+def visited(visit: Visit) -> tuple[dict[str, Any], list[bytes]]:
+    """The same of what is open already; raises as :func:`looked_at`."""
+    return _named(visit.selection, lambda: visit.model)
+
+
+def _named(selection: Selection, load: Callable[[], LoadedModel]) -> tuple[dict[str, Any], list[bytes]]:
     reference, files = picture_of(selection)
     model = selection.model
     if ":" in model:
-        own = bench.model(model)
+        own = load()
         content = network_file(own)
         model, files = f"{own.name}:{content_hash(content)}", [content, *files]
     return {"model": model, "framing": selection.framing, "image": reference}, files

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 
-from explorer.errors import ExplorerError, suggest
+import pytest
+
+from explorer.errors import ExplorerError, Suggestion, suggest
 
 
 def test_the_message_is_value_rule_and_remedy() -> None:
@@ -22,6 +25,45 @@ def test_errors_travel_between_processes() -> None:
     error = pickle.loads(pickle.dumps(ExplorerError("a", "b", "c")))
     assert (error.value, error.rule, error.remedy) == ("a", "b", "c")
     assert str(error) == "a b; c"
+
+
+def test_an_error_knows_the_parameter_that_it_is_about() -> None:
+    error = ExplorerError(
+        "batch_size 0", "is not from 1 on", "choose one, such as 16", parameter="batch_size"
+    )
+    for same in (error, error.on_page(), pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert same.parameter == "batch_size"
+        assert str(same) == "batch_size 0 is not from 1 on; choose one, such as 16"
+    assert ExplorerError("a", "b", "c").parameter == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("batch_size 0", "Batch size 0"),
+        ("batch_size None", "Batch size (empty)"),
+        ("batch_size '0' in the page's address", "Batch size '0' in the page's address"),
+        ("batch_sizes 0", "batch_sizes 0"),
+        ("3 of batch_size 0", "3 of batch_size 0"),
+    ],
+)
+def test_a_page_says_its_own_fields_name(value: str, sentence: str) -> None:
+    error = ExplorerError(value, "is wrong", "mend it", parameter="batch_size")
+    assert str(error.on_page("Batch size")) == f"{sentence} is wrong; mend it"
+    assert str(error.on_page("")) == f"{value} is wrong; mend it"
+    unnamed = ExplorerError(value, "is wrong", "mend it")
+    assert str(unnamed.on_page("Batch size")) == str(unnamed)
+
+
+def test_a_remedy_can_read_otherwise_on_the_page() -> None:
+    remedy = Suggestion("lower image_size", on_page="choose fewer pixels")
+    for error in (
+        made := ExplorerError("64 images", "are too many", remedy, parameter="image_size"),
+        pickle.loads(pickle.dumps(made)),
+    ):
+        assert str(error) == "64 images are too many; lower image_size"
+        assert str(error.on_page("Resized to")) == "64 images are too many; choose fewer pixels"
+    assert Suggestion("the same").on_page == "the same"
 
 
 def test_a_misspelt_name_gets_the_nearest_known_one() -> None:

@@ -1,32 +1,25 @@
-"""What the activations tab shows for a wish: pictures, colour bars and captions, as updates for its components."""
+"""What the activations tab shows of a layer: pictures, colour bars and captions."""
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from typing import Any
 
-import gradio as gr
 import numpy as np
+from markupsafe import Markup
 
 from explorer.activations.captions import describe_activation, describe_vector, number
 from explorer.activations.capture import Activation
 from explorer.activations.channel_grid import ChannelGrid, channel_grid, describe_channel_grid
 from explorer.activations.channel_grid import tiles as grid_tiles
 from explorer.activations.largest_values import UnitValue, largest_values
+from explorer.activations.legend import component_scales
 from explorer.activations.reduction import PCABasis, Reduction, reduce
 from explorer.images.overlay import colourise, default_colormap, overlay, shrunk
-from explorer.layers.listing import Layer, find_layer
-from explorer.tabs.components import (
-    colour_bar,
-    filled,
-    note,
-    picture_file,
-)
-from explorer.workbench import Selection, Workbench
-
-_COMPONENTS = ("PC1 red", "PC2 green", "PC3 blue")
-_PARTS = ("part 1 red", "part 2 green", "part 3 blue")
+from explorer.layers.listing import Layer
+from explorer.tabs.components import colour_bar, component_bars, picture_file, value_bars
+from explorer.tabs.looking.pane import PaneContent, map_content
+from explorer.workbench import Selection, Visit
 
 
 @dataclass(frozen=True)
@@ -44,7 +37,7 @@ class ViewSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class KeptColours:
     """A colouring that the user keeps for the next picture, layer or channel, and what it was found on."""
 
     selection: Selection
@@ -76,6 +69,13 @@ class Shown:
         """The (lowest, highest) value of each colour."""
         return self.limits or self.view.limits
 
+    @property
+    def bars(self) -> Markup:
+        """The colour scale with its numbers: one bar, or one each for red, green and blue."""
+        if len(self.scale) == 1:
+            return colour_bar(self.scale, colormap=self.colormap, what="activation")
+        return component_bars(component_scales(self.view, self.scale))
+
     def over(self, pixels: np.ndarray, view_settings: ViewSettings) -> np.ndarray:
         """The map over the picture."""
         options: dict[str, Any] = {"colormap": self.colormap, "interpolation": view_settings.interpolation}
@@ -86,25 +86,25 @@ class Shown:
         return colourise(self.view.values, self.scale, self.colormap)
 
 
-def film_strip(bench: Workbench, selection: Selection, listed: list[Layer]) -> list[tuple[str, str]]:
+@dataclass(frozen=True, eq=False)
+class LayerView:
+    """What is on screen of a layer: the pane, and the tiles (file, caption) of the channel grid where that is shown."""
+
+    pane: PaneContent
+    tiles: list[tuple[str, str]] | None = None
+
+
+def film_strip(visit: Visit, listed: list[Layer]) -> list[tuple[str, str]]:
     """A PCA thumbnail with its caption for each stage of the network."""
-    pixels = bench.picture(selection.image_path).pixels
-    capture = bench.capture(selection, tuple(layer.name for layer in listed))
+    activations = visit.capture(*(layer.name for layer in listed)).activations
     thumbs = []
     for layer in listed:
-        view = reduce(capture.activations[layer.name], "pca")
+        view = reduce(activations[layer.name], "pca")
         top, left, bottom, right = view.placement.seen
-        thumb = overlay(pixels, view, alpha=0.85)[top:bottom, left:right]
+        thumb = overlay(visit.pixels, view, alpha=0.85)[top:bottom, left:right]
         grid = f"{layer.shape[1]} × {layer.shape[2]}"
         thumbs.append((picture_file(shrunk(thumb, 160), "stage"), f"{_part(layer, listed)}\n{grid}"))
     return thumbs
-
-
-def activation_of(bench: Workbench, selection: Selection, layer: str) -> Activation:
-    """What a layer puts out for the picture."""
-    return bench.capture(selection, (layer,)).activations[
-        find_layer(bench.model(selection.model), layer).name
-    ]
 
 
 def is_vector(activation: Activation) -> bool:
@@ -113,12 +113,13 @@ def is_vector(activation: Activation) -> bool:
 
 
 def shown(
-    bench: Workbench, selection: Selection, layer: str, view_settings: ViewSettings, kept: Kept | None
+    selection: Selection, activation: Activation, view_settings: ViewSettings, kept: KeptColours | None
 ) -> Shown:
-    """The map that a wish describes; kept colours are used where they belong."""
-    activation = activation_of(bench, selection, layer)
+    """The map that the settings describe; kept colours are used where they belong."""
     components = (
-        kept is not None and kept.belongs_to(selection, layer) and view_settings.view in ("pca", "component")
+        kept is not None
+        and kept.belongs_to(selection, activation.layer)
+        and view_settings.view in ("pca", "component")
     )
     basis = kept.basis if kept and components else None
     method: Any = view_settings.view
@@ -138,43 +139,43 @@ def shown(
     return Shown(activation, view, limits, basis, view_settings.colormap or default_colormap(view))
 
 
-def colours_to_keep(
-    bench: Workbench, selection: Selection, layer: str, view_settings: ViewSettings
-) -> Kept | None:
+def colours_to_keep(visit: Visit, layer: str, view_settings: ViewSettings) -> KeptColours | None:
     """The colouring of what is on screen; None for what has no colours that another picture could take."""
-    if view_settings.view == "grid" or is_vector(activation_of(bench, selection, layer)):
+    activation = visit.activation(layer)
+    if view_settings.view == "grid" or is_vector(activation):
         return None
-    view = shown(bench, selection, layer, view_settings, None).view
-    return Kept(selection, layer, view_settings.view, view.basis, view.limits)
+    view = shown(visit.selection, activation, view_settings, None).view
+    return KeptColours(visit.selection, activation.layer, view_settings.view, view.basis, view.limits)
 
 
-def draw(
-    bench: Workbench, selection: Selection, layer: str, view_settings: ViewSettings, kept: Kept | None
-) -> tuple[Any, ...]:
-    """Updates for the pane and the channel grid."""
-    pixels = bench.picture(selection.image_path).pixels
-    activation = activation_of(bench, selection, layer)
-    hidden = gr.update(visible=False)
+def layer_view(visit: Visit, layer: str, view_settings: ViewSettings, kept: KeptColours | None) -> LayerView:
+    """A layer as the settings want it."""
+    activation = visit.activation(layer)
     if is_vector(activation):
-        bars = vector_bars(largest_values(activation, bench.model(selection.model).labels))
-        return hidden, hidden, bars, note(describe_vector(activation)), hidden
+        bars = vector_bars(largest_values(activation, visit.model.labels))
+        return LayerView(PaneContent(bars, describe_vector(activation)))
     if view_settings.view == "grid":
         grid = channel_grid(activation)
-        tiles, bar = grid_updates(grid, view_settings.colormap or grid.colormap)
-        return hidden, hidden, bar, note(describe_channel_grid(grid)), gr.update(value=tiles, visible=True)
-    seen = shown(bench, selection, layer, view_settings, kept)
-    labels = _PARTS if seen.view.method == "nmf" else _COMPONENTS
-    sentence = describe_activation(activation, seen.view)
+        colormap = view_settings.colormap or grid.colormap
+        bar = colour_bar(grid.limits, colormap=colormap, what="activation")
+        return LayerView(PaneContent(bar, describe_channel_grid(grid)), grid_files(grid, colormap))
+    seen = shown(visit.selection, activation, view_settings, kept)
+    caption = describe_activation(activation, seen.view)
     if kept is not None:
-        sentence += _about_kept(kept, seen, view_settings)
-    bar = colour_bar(seen.scale, colormap=seen.colormap, labels=labels, what="activation")
-    updates = filled(
-        view_settings.shown, pixels, lambda: seen.over(pixels, view_settings), seen.alone, bar, sentence
+        caption += _about_kept(kept, seen, view_settings)
+    return LayerView(
+        map_content(
+            view_settings.shown,
+            visit.pixels,
+            lambda: seen.over(visit.pixels, view_settings),
+            seen.alone,
+            seen.bars,
+            caption,
+        )
     )
-    return (*updates, hidden)
 
 
-def _about_kept(kept: Kept, seen: Shown, view_settings: ViewSettings) -> str:
+def _about_kept(kept: KeptColours, seen: Shown, view_settings: ViewSettings) -> str:
     """What became of the kept colours: a sentence for the caption, with a space before it."""
     if seen.basis is not None:
         return ""
@@ -187,26 +188,27 @@ def _about_kept(kept: Kept, seen: Shown, view_settings: ViewSettings) -> str:
     return f"{sentence}; {cut:.0%} of the map lies beyond it." if cut else f"{sentence}."
 
 
-def grid_updates(grid: ChannelGrid, colormap: str) -> tuple[list[tuple[str, str]], str]:
-    """The gallery's tiles with their captions, and the colour bar that they share."""
-    tiles = [
+def grid_files(grid: ChannelGrid, colormap: str) -> list[tuple[str, str]]:
+    """The gallery's tiles as files, with their captions."""
+    return [
         (picture_file(picture, f"channel-{channel}"), caption)
         for channel, (picture, caption) in zip(grid.channels, grid_tiles(grid, colormap), strict=True)
     ]
-    return tiles, colour_bar(grid.limits, colormap=colormap, what="activation")
 
 
-def vector_bars(units: list[UnitValue]) -> str:
+def vector_bars(units: list[UnitValue]) -> Markup:
     """The largest values of a layer without positions, as bars with their numbers."""
     reach = abs(units[0].value) or 1.0
-    rows = "".join(
-        f'<li><span class="name">{html.escape(unit.name)} '
-        f'<span class="index">{"" if unit.name == f"unit {unit.index}" else unit.index}</span></span>'
-        f'<span class="value">{number(unit.value)}</span>'
-        f'<span class="bar"><span style="width:{100 * abs(unit.value) / reach:.1f}%"></span></span></li>'
+    rows = [
+        (
+            unit.name,
+            "" if unit.name == f"unit {unit.index}" else str(unit.index),
+            number(unit.value),
+            abs(unit.value) / reach,
+        )
         for unit in units
-    )
-    return f'<ol class="predictions" aria-label="Largest values">{rows}</ol>'
+    ]
+    return value_bars(rows, "Largest values")
 
 
 def _part(layer: Layer, listed: list[Layer]) -> str:
@@ -222,24 +224,3 @@ def _part(layer: Layer, listed: list[Layer]) -> str:
 def opening_layer(listed: list[Layer], layers: list[Layer]) -> Layer:
     """A layer in the middle of the network: fine enough to recognise the picture, deep enough to say something."""
     return listed[len(listed) // 2] if listed else layers[0]
-
-
-def slider_updates(layer: Layer, view_settings: ViewSettings) -> tuple[Any, Any, Any]:
-    """The sliders that this view needs, as long as this layer has channels.
-
-    A value beyond the new end comes along: gradio refuses every event that lists a slider out of its range.
-    """
-    count = layer.shape[0]
-    last = max(1, count - 1)
-    n: dict[str, Any] = {"value": count} if view_settings.channels > count else {}
-    channel: dict[str, Any] = {"value": count - 1} if view_settings.channel > count - 1 else {}
-    return (
-        gr.update(maximum=count, label=f"n channels (of {count})", visible=view_settings.view == "mean", **n),
-        gr.update(
-            maximum=last,
-            label=f"Channel (0 to {count - 1})",
-            visible=view_settings.view == "channel",
-            **channel,
-        ),
-        gr.update(visible=view_settings.view == "component"),
-    )

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, fields
 from typing import Any
 
 import gradio as gr
 
 from explorer.images.overlay import DIVERGING, SEQUENTIAL
-from explorer.layers.listing import find_layer, list_layers, stages
-from explorer.tabs.components import (
-    QUIET,
-    SHOWN,
-    Pane,
-    entered,
-    layer_choices,
-    on_screen,
-    question,
-    result_pane,
-)
+from explorer.layers.listing import Layer, find_layer, list_layers, stages
+from explorer.tabs.components import QUIET, Updates, Values, entered, layer_choices, on_screen, question
 from explorer.tabs.keeping import connect, keep_button
 from explorer.tabs.looking.activation_views import (
-    Kept,
+    KeptColours,
     ViewSettings,
     colours_to_keep,
-    draw,
     film_strip,
+    layer_view,
     opening_layer,
-    slider_updates,
 )
 from explorer.tabs.looking.keep import keep_activation
-from explorer.workbench import Selection, Workbench
+from explorer.tabs.looking.pane import SHOWN, Pane, result_pane
+from explorer.workbench import Visit, Workbench
 
 VIEWS: list[tuple[str, str]] = [
     ("PCA: components as colours", "pca"),
@@ -60,7 +50,7 @@ class ActivationsTab:
 
 @dataclass(frozen=True)
 class _Controls:
-    """The components of the tab; ``settings`` in the order of :class:`ViewSettings`, ``results`` as they are drawn."""
+    """The components of the tab."""
 
     strip: gr.Gallery
     pane: Pane
@@ -78,21 +68,41 @@ class _Controls:
     pin: gr.Button
 
     @property
-    def settings(self) -> list[Any]:
-        return [
-            *(self.view, self.channels, self.channel, self.component),
-            *(self.shown, self.alpha, self.colormap, self.interpolation),
-        ]
+    def settings(self) -> dict[str, Any]:
+        """Field of :class:`ViewSettings` → its component."""
+        return {field.name: getattr(self, field.name) for field in fields(ViewSettings)}
 
     @property
-    def results(self) -> list[Any]:
+    def drawn(self) -> list[Any]:
+        """What changes with the layer and its settings."""
         return [*self.pane.outputs, self.grid, self.channels, self.channel, self.component]
+
+    def view_settings(self, given: Values) -> ViewSettings:
+        """How the layer is to be shown, from the components' values."""
+        return ViewSettings(**{name: given[component] for name, component in self.settings.items()})
+
+    def fitted_sliders(self, layer: Layer, settings: ViewSettings) -> Updates:
+        """Updates for the sliders: those that this view needs, as long as this layer has channels.
+
+        A value beyond the new end comes along: gradio refuses every event that lists a slider out of its range.
+        """
+        count = layer.shape[0]
+        last, view = count - 1, settings.view
+        fewer: dict[str, Any] = {"value": count} if settings.channels > count else {}
+        lower: dict[str, Any] = {"value": last} if settings.channel > last else {}
+        several = f"n channels (of {count})"
+        one = f"Channel (0 to {last})"
+        return {
+            self.channels: gr.update(maximum=count, label=several, visible=view == "mean", **fewer),
+            self.channel: gr.update(maximum=max(1, last), label=one, visible=view == "channel", **lower),
+            self.component: gr.update(visible=view == "component"),
+        }
 
 
 def build(
     bench: Workbench, selection: gr.State, active: gr.Textbox, tab: gr.Tab, session: gr.State
 ) -> ActivationsTab:
-    """Lay the tab out inside an open ``gr.Tab`` and connect it to the look."""
+    """Lay the tab out inside an open ``gr.Tab`` and connect it to what is looked at."""
     controls = _lay_out()
     _connect(bench, selection, active, tab, controls, session)
     return ActivationsTab(
@@ -152,76 +162,102 @@ def _lay_out() -> _Controls:
                     ["nearest", "linear", "cubic"], value="linear", label="Resampling between cells"
                 )
     return _Controls(
-        *(strip, pane, grid, layer, view, channels, channel, component),
-        *(shown, alpha, keep, colormap, interpolation, pin),
+        strip=strip,
+        pane=pane,
+        grid=grid,
+        layer=layer,
+        view=view,
+        channels=channels,
+        channel=channel,
+        component=component,
+        shown=shown,
+        alpha=alpha,
+        keep=keep,
+        colormap=colormap,
+        interpolation=interpolation,
+        pin=pin,
     )
 
 
 def _connect(
-    bench: Workbench, selection: gr.State, active: gr.Textbox, tab: gr.Tab, on: _Controls, session: gr.State
+    bench: Workbench,
+    selection: gr.State,
+    active: gr.Textbox,
+    tab: gr.Tab,
+    controls: _Controls,
+    session: gr.State,
 ) -> None:
-    stage_names = gr.State([])
-    kept = gr.State(None)
+    stage_names, kept_colours = gr.State([]), gr.State(None)
 
-    def meet(
-        selection: Selection | None, where: str, current: str | None, kept: Kept | None, *settings: Any
-    ) -> Any:
-        """A new look: fill the layer list and the film strip; keep the layer if the network has it."""
-        if selection is None or where != NAME:
-            return (gr.skip(),) * (len(met) + len(results))
-        model = bench.model(selection.model)
-        layers, main_stages = list_layers(model), stages(model)
-        names = [layer.name for layer in layers]
-        chosen = current if current in names else opening_layer(main_stages, layers).name
-        return (
-            gr.update(choices=layer_choices(layers), value=chosen),
-            film_strip(bench, selection, main_stages),
-            [layer.name for layer in main_stages],
-            *show(selection, chosen, kept, *settings),
-        )
+    def draw(visit: Visit, layer: str, given: Values) -> Updates:
+        """The pane, the grid and the sliders for a layer of what is open."""
+        settings = controls.view_settings(given)
+        view = layer_view(visit, layer, settings, given[kept_colours])
+        hidden = gr.update(visible=False)
+        return {
+            **controls.pane.showing(view.pane),
+            controls.grid: hidden if view.tiles is None else gr.update(value=view.tiles, visible=True),
+            **controls.fitted_sliders(find_layer(visit.model, layer), settings),
+        }
 
-    def show(selection: Selection, layer: str, kept: Kept | None, *settings: Any) -> tuple[Any, ...]:
-        view_settings = ViewSettings(*settings)
-        sliders = slider_updates(find_layer(bench.model(selection.model), layer), view_settings)
-        return (*draw(bench, selection, layer, view_settings, kept), *sliders)
+    def show_layer(given: Values) -> Updates:
+        return draw(bench.open(given[selection]), given[controls.layer], given)
 
-    def choose_stage(
-        event: gr.SelectData, names: list[str], selection: Selection, kept: Kept | None, *settings: Any
-    ) -> tuple[Any, ...]:
-        return names[event.index], *show(selection, names[event.index], kept, *settings)
+    def show_stage(given: Values, event: gr.SelectData) -> Updates:
+        layer = given[stage_names][event.index]
+        return {controls.layer: layer, **draw(bench.open(given[selection]), layer, given)}
 
-    def remember(selection: Selection, layer: str, keep: bool, *settings: Any) -> Kept | None:
-        return colours_to_keep(bench, selection, layer, ViewSettings(*settings)) if keep else None
+    def show_selection(given: Values) -> Updates:
+        """A new network or picture: fill the list and the strip; the layer stays chosen if the network has it."""
+        if given[selection] is None or given[active] != NAME:
+            return gr.skip()
+        visit = bench.open(given[selection])
+        layers, main_stages = list_layers(visit.model), stages(visit.model)
+        chosen = given[controls.layer]
+        if chosen not in [layer.name for layer in layers]:
+            chosen = opening_layer(main_stages, layers).name
+        visit.capture(chosen, *(layer.name for layer in main_stages))  # all that is drawn, in one pass
+        return {
+            controls.layer: gr.update(choices=layer_choices(layers), value=chosen),
+            controls.strip: film_strip(visit, main_stages),
+            stage_names: [layer.name for layer in main_stages],
+            **draw(visit, chosen, given),
+        }
 
-    view_settings, results = on.settings, on.results
-    met = [on.layer, on.strip, stage_names]
+    def keep_colours(given: Values) -> KeptColours | None:
+        if not given[controls.keep]:
+            return None
+        visit = bench.open(given[selection])
+        return colours_to_keep(visit, given[controls.layer], controls.view_settings(given))
+
+    def keep_layer(given: Values) -> Any:
+        settings = controls.view_settings(given)
+        visit = bench.open(given[selection])
+        return keep_activation(visit, given[controls.layer], given[kept_colours], settings)
+
+    drawn_from = {selection, controls.layer, kept_colours, *controls.settings.values()}
     options: dict[str, Any] = {"concurrency_limit": 4, **QUIET}
-    drawing: dict[str, Any] = {
-        "fn": on_screen(show),
-        "inputs": [selection, on.layer, kept, *view_settings],
-        "outputs": results,
+    drawing: dict[str, Any] = {"fn": on_screen(show_layer), "inputs": drawn_from, "outputs": controls.drawn}
+    opening: dict[str, Any] = {
+        "fn": on_screen(show_selection),
+        "inputs": {active, *drawn_from},
+        "outputs": [controls.layer, controls.strip, stage_names, *controls.drawn],
     }
-    meeting: dict[str, Any] = {
-        "fn": on_screen(meet),
-        "inputs": [selection, active, on.layer, kept, *view_settings],
-        "outputs": [*met, *results],
-    }
-    selection.change(**meeting, **options)
-    entered(tab, active, NAME).then(**meeting, **options)
-    on.strip.select(
-        on_screen(choose_stage),
-        [stage_names, selection, kept, *view_settings],
-        [on.layer, *results],
-        **options,
+    selection.change(**opening, **options)
+    entered(tab, active, NAME).then(**opening, **options)
+    controls.strip.select(
+        on_screen(show_stage), {stage_names, *drawn_from}, [controls.layer, *controls.drawn], **options
     )
-    moved = [slider.release for slider in (on.channels, on.channel, on.component, on.alpha)]
+    moved = [c.release for c in (controls.channels, controls.channel, controls.component, controls.alpha)]
     # A list tells a choice twice as ``input`` and once as ``select``.
-    listed = [choice.select for choice in (on.layer, on.view, on.colormap)]
+    listed = [choice.select for choice in (controls.layer, controls.view, controls.colormap)]
     gr.on(
-        [*moved, *listed, on.shown.input, on.interpolation.input],
+        [*moved, *listed, controls.shown.input, controls.interpolation.input],
         **drawing,
         **options | {"trigger_mode": "always_last"},
     )
-    keep = on.keep.input(on_screen(remember), [selection, on.layer, on.keep, *view_settings], [kept], **QUIET)
-    keep.then(**drawing, **options)
-    connect(on.pin, session, partial(keep_activation, bench), [selection, on.layer, kept, *view_settings])
+    keeping = controls.keep.input(
+        on_screen(keep_colours), {controls.keep, *drawn_from}, [kept_colours], **QUIET
+    )
+    keeping.then(**drawing, **options)
+    connect(controls.pin, session, keep_layer, drawn_from, about=selection)

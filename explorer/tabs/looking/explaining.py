@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import gradio as gr
 
 from explorer.layers.listing import list_layers
-from explorer.saliency.attribution import CAM_METHODS, Attribution, default_cam_layer
+from explorer.saliency.attribution import Attribution
+from explorer.saliency.class_activation_maps import CAM_METHODS, default_cam_layer
 from explorer.tabs.components import (
     QUIET,
+    Updates,
+    Values,
     entered,
     layer_choices,
     on_screen,
     progress_bar,
     stepwise,
 )
-from explorer.workbench import Explanation, Selection, Workbench
+from explorer.workbench import Explanation, Selection, Visit, Workbench
 
 METHODS: list[tuple[str, str]] = [
     ("Gradient", "gradient"),
@@ -32,38 +36,52 @@ SIGNS = [("Signed", "signed"), ("Absolute", "absolute")]
 
 
 def run_when_asked(
+    bench: Workbench,
     tab: gr.Tab,
     name: str,
     selection: gr.State,
     active: gr.Textbox,
     *,
-    meet: Any,
-    met: list[Any],
-    explain: Any,
-    settings: list[Any],
-    results: list[Any],
+    fill: Callable[[Visit, Values], Updates],
+    filled: Sequence[Any],
+    explain: Callable[[Visit, Values], Iterator[Updates]],
+    settings: Collection[Any],
+    results: Sequence[Any],
 ) -> tuple[list[Any], dict[str, Any]]:
-    """Meet a new picture, then explain it, when the tab ``name`` is entered or the look changes.
+    """When the tab ``name`` is entered or another picture or network is chosen: fill its lists, then explain.
 
-    ``meet(look, where, *met)`` fills the components ``met``; ``explain(look, where, *settings)`` draws into
-    ``results``. Returns the events, for cancelling, and what else is to run ``explain`` on an event.
+    ``fill`` updates the components ``filled`` from their values; ``explain`` draws into ``results`` by ``settings``.
+    Returns the events, for cancelling, and what else is to run ``explain`` on an event.
     """
+
+    def is_seen(given: Values) -> bool:
+        return given[selection] is not None and given[active] == name
+
+    def fill_lists(given: Values) -> Updates:
+        return fill(bench.open(given[selection]), given) if is_seen(given) else gr.skip()
+
+    def explain_it(given: Values) -> Iterator[Updates]:
+        if is_seen(given):
+            yield from explain(bench.open(given[selection]), given)
+        else:
+            yield gr.skip()  # gradio empties outputs that a generator says nothing of
+
     explaining: dict[str, Any] = {
-        "fn": on_screen(explain),
-        "inputs": [selection, active, *settings],
-        "outputs": results,
+        "fn": on_screen(explain_it),
+        "inputs": {selection, active, *settings},
+        "outputs": list(results),
         "concurrency_limit": 4,
         "trigger_mode": "always_last",
         **QUIET,
     }
-    meeting: dict[str, Any] = {
-        "fn": on_screen(meet),
-        "inputs": [selection, active, *met],
-        "outputs": met,
+    filling: dict[str, Any] = {
+        "fn": on_screen(fill_lists),
+        "inputs": {selection, active, *filled},
+        "outputs": list(filled),
         **QUIET,
     }
-    entered(tab, active, name).then(**meeting).then(**explaining)
-    return [selection.change(**meeting).then(**explaining)], explaining
+    entered(tab, active, name).then(**filling).then(**explaining)
+    return [selection.change(**filling).then(**explaining)], explaining
 
 
 def ask_for_layer(method: gr.Dropdown, layer: gr.Dropdown, explaining: dict[str, Any]) -> Any:
@@ -77,14 +95,12 @@ def chosen_for(selection: Selection) -> str:
     return f"{selection.model} {selection.image_digest}"
 
 
-def cam_layers(bench: Workbench, selection: Selection, current: str | None) -> Any:
+def cam_layers(visit: Visit, current: str | None) -> Any:
     """Choices for the layer of a class activation map: every layer with a map, the last one chosen."""
-    model = bench.model(selection.model)
-    maps = [layer for layer in list_layers(model) if layer.is_map]
+    maps = [layer for layer in list_layers(visit.model) if layer.is_map]
     names = [layer.name for layer in maps]
-    return gr.update(
-        choices=layer_choices(maps), value=current if current in names else default_cam_layer(model).name
-    )
+    chosen = current if current in names else default_cam_layer(visit.model).name
+    return gr.update(choices=layer_choices(maps), value=chosen)
 
 
 def explanation(target: int, method: Any, objective: Any, sign: str, layer: str | None) -> Explanation:
@@ -94,16 +110,15 @@ def explanation(target: int, method: Any, objective: Any, sign: str, layer: str 
     )
 
 
-def while_working(work: Any, what: str, pane_outputs: int) -> Any:
-    """Run ``work(report)``; yield progress behind ``pane_outputs`` skipped outputs; return its result."""
+def while_working(work: Any, what: str, working: gr.HTML) -> Any:
+    """Run ``work(report)``; yield its progress as updates for ``working``; return its result."""
     steps = stepwise(work)
     while True:
         try:
             share = next(steps)
         except StopIteration as done:
             return done.value
-        skipped = (gr.skip(),) * pane_outputs
-        yield (*skipped, progress_bar(share, what))
+        yield {working: progress_bar(share, what)}
 
 
 def scale_label(found: Attribution) -> str:

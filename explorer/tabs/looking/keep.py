@@ -23,37 +23,37 @@ from explorer.images.overlay import colourise, default_colormap, enlarged, overl
 from explorer.layers.architecture import architecture
 from explorer.layers.architecture_words import architecture_table, describe_network
 from explorer.session.steps import Step, step_of
-from explorer.tabs.keeping import looked_at, picture_of
-from explorer.tabs.looking.activation_views import Kept, Shown, ViewSettings, activation_of, is_vector, shown
-from explorer.workbench import Explanation, Selection, Workbench
+from explorer.tabs.keeping import picture_of, visited
+from explorer.tabs.looking.activation_views import KeptColours, Shown, ViewSettings, is_vector, shown
+from explorer.tabs.looking.pane import MAP_PX
+from explorer.workbench import Explanation, Visit
 
-MAP_PX = 448  # a map shown alone is enlarged to this, as on screen
+Kept = tuple[Step, list[bytes]]
+"""A step, and the files that it needs."""
 
 
 def keep_activation(
-    bench: Workbench, selection: Selection, layer: str, kept: Kept | None, *settings: Any
-) -> tuple[Step, list[bytes]]:
+    visit: Visit, layer: str, kept_colours: KeptColours | None, view_settings: ViewSettings
+) -> Kept:
     """The activation as shown: one map, the grid of channels, or the largest values of a vector.
 
     Raises:
-        ExplorerError: as :func:`looked_at`; colours that were found on a picture that is gone.
+        ExplorerError: as :func:`visited`; colours that were found on a picture that is gone.
     """
-    view_settings = ViewSettings(*settings)
-    activation = activation_of(bench, selection, layer)
+    activation = visit.activation(layer)
     if is_vector(activation):
-        return _keep_vector(bench, selection, activation)
+        return _keep_vector(visit, activation)
     if view_settings.view == "grid":
-        return _keep_grid(bench, selection, activation, view_settings)
-    arguments, files = looked_at(bench, selection)
-    seen = shown(bench, selection, layer, view_settings, kept)
-    if kept is not None and seen.basis is not None:
+        return _keep_grid(visit, activation, view_settings)
+    arguments, files = visited(visit)
+    seen = shown(visit.selection, activation, view_settings, kept_colours)
+    if kept_colours is not None and seen.basis is not None:
         # The notebook finds them again, on the picture that they were found on.
-        reference, more = picture_of(kept.selection)
-        arguments |= {"basis_image": reference, "basis_framing": kept.selection.framing}
+        reference, more = picture_of(kept_colours.selection)
+        arguments |= {"basis_image": reference, "basis_framing": kept_colours.selection.framing}
         files = [*files, *more]
-    pixels = bench.picture(selection.image_path).pixels
     alone = view_settings.shown == "map"
-    picture = enlarged(seen.alone(), MAP_PX) if alone else seen.over(pixels, view_settings)
+    picture = enlarged(seen.alone(), MAP_PX) if alone else seen.over(visit.pixels, view_settings)
     arguments |= _map_settings(seen, view_settings)
     sentence = describe_activation(activation, seen.view)
     return step_of(
@@ -76,11 +76,9 @@ def _map_settings(seen: Shown, view_settings: ViewSettings) -> dict[str, Any]:
     }
 
 
-def _keep_grid(
-    bench: Workbench, selection: Selection, activation: Activation, view_settings: ViewSettings
-) -> tuple[Step, list[bytes]]:
+def _keep_grid(visit: Visit, activation: Activation, view_settings: ViewSettings) -> Kept:
     """The strongest channels with their numbers, as one picture."""
-    arguments, files = looked_at(bench, selection)
+    arguments, files = visited(visit)
     grid = channel_grid(activation)
     arguments |= {
         "layer": activation.layer,
@@ -92,54 +90,48 @@ def _keep_grid(
     return step_of("activation.channels", arguments, title, describe_channel_grid(grid), picture), files
 
 
-def _keep_vector(bench: Workbench, selection: Selection, activation: Activation) -> tuple[Step, list[bytes]]:
+def _keep_vector(visit: Visit, activation: Activation) -> Kept:
     """The largest values of a layer without positions, as bars."""
-    arguments, files = looked_at(bench, selection)
-    units = largest_values(activation, bench.model(selection.model).labels)
+    arguments, files = visited(visit)
+    units = largest_values(activation, visit.model.labels)
     arguments |= {"layer": activation.layer, "count": len(units)}
     sentence = describe_largest_values(activation, units)
     title = f"Largest values of {activation.layer}"
     return step_of("activation.values", arguments, title, sentence, largest_values_picture(units)), files
 
 
-def keep_layers(
-    bench: Workbench, selection: Selection, compared: LayerComparison, method: str, one_scale: bool
-) -> tuple[Step, list[bytes]]:
+def keep_layers(visit: Visit, compared: LayerComparison, method: str, one_scale: bool) -> Kept:
     """Several layers side by side, as one picture."""
-    arguments, files = looked_at(bench, selection)
+    arguments, files = visited(visit)
     arguments |= {
         "layers": [activation.layer for activation in compared.activations],
         "method": method,
         "one_scale": one_scale,
     }
-    picture = layer_comparison_picture(bench.picture(selection.image_path).pixels, compared)
+    picture = layer_comparison_picture(visit.pixels, compared)
     title = f"{len(compared.views)} layers side by side"
     sentence = describe_layer_comparison(compared)
     return step_of("activation.layers", arguments, title, sentence, picture), files
 
 
-def keep_architecture(bench: Workbench, selection: Selection) -> tuple[Step, list[bytes]]:
+def keep_architecture(visit: Visit) -> Kept:
     """The network's layers with their shapes and parameters."""
-    arguments, files = looked_at(bench, selection)
-    model = bench.model(selection.model)
-    rows = architecture(model)
-    sentence = f"{describe_network(model, rows)}\n{architecture_table(rows)}"
-    title = f"Architecture of {model.name}"
+    arguments, files = visited(visit)
+    rows = architecture(visit.model)
+    sentence = f"{describe_network(visit.model, rows)}\n{architecture_table(rows)}"
+    title = f"Architecture of {visit.model.name}"
     # A session drops files that no step names: the picture stays behind.
     return step_of("network.layers", {"model": arguments["model"]}, title, sentence), files
 
 
-def keep_attribution(
-    bench: Workbench, selection: Selection, asked: Explanation, shown: str, alpha: float
-) -> tuple[Step, list[bytes]]:
+def keep_attribution(visit: Visit, asked: Explanation, shown: str, alpha: float) -> Kept:
     """The saliency map as shown."""
-    arguments, files = looked_at(bench, selection)
-    found = bench.attribution(selection, asked)
-    pixels = bench.picture(selection.image_path).pixels
+    arguments, files = visited(visit)
+    found = visit.attribution(asked)
     picture = (
         enlarged(colourise(found.map, found.limits, default_colormap(found)), MAP_PX)
         if shown == "map"
-        else overlay(pixels, found, alpha, fade=True)
+        else overlay(visit.pixels, found, alpha, fade=True)
     )
     arguments |= {
         **_asked(asked),
@@ -152,15 +144,12 @@ def keep_attribution(
     return step_of("saliency.map", arguments, title, describe_attribution(found), picture), files
 
 
-def keep_comparison(
-    bench: Workbench, selection: Selection, first: Explanation, second: Explanation, alpha: float
-) -> tuple[Step, list[bytes]]:
+def keep_comparison(visit: Visit, first: Explanation, second: Explanation, alpha: float) -> Kept:
     """Both maps and their difference, side by side."""
-    arguments, files = looked_at(bench, selection)
-    pair = bench.comparison(selection, first, second)
-    pixels = bench.picture(selection.image_path).pixels
+    arguments, files = visited(visit)
+    pair = visit.comparison(first, second)
     panels = [
-        overlay(pixels, view, alpha, limits=pair.limits, fade=True)
+        overlay(visit.pixels, view, alpha, limits=pair.limits, fade=True)
         for view in (pair.a, pair.b, pair.difference)
     ]
     arguments |= {**_asked(first), "targets": [first.target, second.target], "alpha": alpha}

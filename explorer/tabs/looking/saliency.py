@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
 from explorer.activations.captions import describe_attribution
 from explorer.images.overlay import colourise, default_colormap, overlay
-from explorer.networks.predictions import ranked
+from explorer.saliency.attribution import Attribution
 from explorer.tabs.components import (
-    SHOWN,
+    Updates,
+    Values,
     cancel_button,
     class_choices,
     colour_bar,
-    filled,
     on_cancel,
     question,
-    result_pane,
 )
 from explorer.tabs.keeping import connect, keep_button
 from explorer.tabs.looking.explaining import (
@@ -35,7 +35,8 @@ from explorer.tabs.looking.explaining import (
     while_working,
 )
 from explorer.tabs.looking.keep import keep_attribution
-from explorer.workbench import Selection, Workbench
+from explorer.tabs.looking.pane import SHOWN, PaneContent, map_content, result_pane
+from explorer.workbench import Explanation, Visit, Workbench
 
 NAME = "saliency"
 
@@ -55,7 +56,7 @@ class SaliencyTab:
 def build(
     bench: Workbench, selection: gr.State, active: gr.Textbox, tab: gr.Tab, session: gr.State
 ) -> SaliencyTab:
-    """Lay the tab out inside an open ``gr.Tab`` and connect it to the look."""
+    """Lay the tab out inside an open ``gr.Tab`` and connect it to what is looked at."""
     question("Which pixels speak for this class?")
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
@@ -74,85 +75,63 @@ def build(
             working = gr.HTML(padding=False)
             stop = cancel_button()
 
-    settings = [target, method, objective, sign, layer, shown, alpha]
-    results = [*pane.outputs, working]
+    settings = {target, method, objective, sign, layer, shown, alpha}
     seen = gr.State("")  # the picture and network for which the class was chosen
 
-    def explain(selection: Selection, where: str, *given: Any) -> Iterator[Any]:
-        if selection is None or where != NAME or given[0] is None:
-            yield (gr.skip(),) * len(results)  # gradio empties outputs that a generator says nothing of
-            return
-        yield from draw(bench, selection, *given)
+    def asked(given: Values) -> Explanation:
+        return explanation(given[target], given[method], given[objective], given[sign], given[layer])
 
-    def meet(
-        selection: Selection | None, where: str, current: int | None, layer: str | None, before: str
-    ) -> Any:
+    def explain(visit: Visit, given: Values) -> Iterator[Updates]:
+        if given[target] is None:
+            yield gr.skip()
+            return
+        found = yield from while_working(
+            lambda report: visit.attribution(asked(given), report),
+            f"Explaining class {given[target]}",
+            working,
+        )
+        content = saliency_content(visit.pixels, found, given[shown], given[alpha])
+        yield {**pane.showing(content), working: ""}
+
+    def fill(visit: Visit, given: Values) -> Updates:
         """Fill the lists; a new picture starts with the class that the network holds most probable."""
-        if selection is None or where != NAME:
-            return (gr.skip(),) * 3
-        labels = bench.model(selection.model).labels
-        now = chosen_for(selection)
-        keep = current is not None and current < len(labels) and now == before
-        chosen = (
-            current
-            if keep
-            else ranked(bench.model(selection.model), bench.capture(selection).logits, 1)[0].index
-        )
-        return (
-            gr.update(choices=class_choices(labels), value=chosen),
-            cam_layers(bench, selection, layer),
-            now,
-        )
+        labels, current, now = visit.model.labels, given[target], chosen_for(visit.selection)
+        keep = current is not None and current < len(labels) and now == given[seen]
+        chosen = current if keep else visit.predictions(1)[0].index
+        return {
+            target: gr.update(choices=class_choices(labels), value=chosen),
+            layer: cam_layers(visit, given[layer]),
+            seen: now,
+        }
 
     running, explaining = run_when_asked(
-        tab,
-        NAME,
-        selection,
-        active,
-        meet=meet,
-        met=[target, layer, seen],
+        *(bench, tab, NAME, selection, active),
+        fill=fill,
+        filled=[target, layer, seen],
         explain=explain,
         settings=settings,
-        results=results,
+        results=[*pane.outputs, working],
     )
     running.append(ask_for_layer(method, layer, explaining))
     again = [*(c.input for c in (objective, sign, shown)), target.select, layer.select, alpha.release]
     running.append(gr.on(again, **explaining))
     on_cancel(stop, running, working)
 
-    def keep(selection: Selection, target: int, *given: Any) -> Any:
-        *asked, shown, alpha = given
-        return keep_attribution(bench, selection, explanation(target, *asked), shown, alpha)
+    def keep(given: Values) -> Any:
+        return keep_attribution(bench.open(given[selection]), asked(given), given[shown], given[alpha])
 
-    connect(pin, session, keep, [selection, *settings])
+    connect(pin, session, keep, {selection, *settings}, about=selection)
     return SaliencyTab(target, method, objective, sign, layer, seen)
 
 
-def draw(
-    bench: Workbench,
-    selection: Selection,
-    target: int,
-    method: str,
-    objective: str,
-    sign: str,
-    layer: str | None,
-    shown: str,
-    alpha: float,
-) -> Iterator[tuple[Any, ...]]:
-    """Updates for the pane and the progress; the last one is the result."""
-    asked = explanation(target, method, objective, sign, layer)
-    found = yield from while_working(
-        lambda report: bench.attribution(selection, asked, report),
-        f"Explaining class {target}",
-        pane_outputs=4,
-    )
-    pixels = bench.picture(selection.image_path).pixels
-    updates = filled(
+def saliency_content(pixels: np.ndarray, found: Attribution, shown: str, alpha: float) -> PaneContent:
+    """What the pane shows of an attribution of the picture ``pixels``."""
+    colormap = default_colormap(found)
+    return map_content(
         shown,
         pixels,
         lambda: overlay(pixels, found, alpha, fade=True),
-        lambda: colourise(found.map, found.limits, default_colormap(found)),
-        colour_bar(found.limits, colormap=default_colormap(found), what=scale_label(found)),
+        lambda: colourise(found.map, found.limits, colormap),
+        colour_bar(found.limits, colormap=colormap, what=scale_label(found)),
         describe_attribution(found),
     )
-    yield (*updates, "")

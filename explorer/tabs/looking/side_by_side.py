@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-import html
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from explorer.activations.captions import number
 from explorer.activations.layer_comparison import LayerComparison, compare_layers, tiles
 from explorer.errors import ExplorerError
 from explorer.layers.listing import find_layer, list_layers, stages
-from explorer.tabs.components import QUIET, colour_bar, entered, note, on_screen, picture_file, question
+from explorer.tabs.components import (
+    QUIET,
+    Updates,
+    Values,
+    colour_bar,
+    entered,
+    facts_table,
+    note,
+    on_screen,
+    picture_file,
+    question,
+)
 from explorer.tabs.keeping import connect, keep_button
 from explorer.tabs.looking.keep import keep_layers
-from explorer.workbench import Selection, Workbench
+from explorer.workbench import Visit, Workbench
 
 NAME = "side-by-side"
 _NO_MAPS = "has no layer with positions"
@@ -29,7 +41,7 @@ MOST = 9
 
 
 def build(bench: Workbench, selection: gr.State, active: gr.Textbox, tab: gr.Tab, session: gr.State) -> None:
-    """Lay the tab out inside an open ``gr.Tab`` and connect it to the look."""
+    """Lay the tab out inside an open ``gr.Tab`` and connect it to what is looked at."""
     question("How does the picture change from layer to layer?")
     with gr.Row():
         layers = gr.Dropdown(
@@ -56,102 +68,110 @@ def build(bench: Workbench, selection: gr.State, active: gr.Textbox, tab: gr.Tab
     scale = gr.HTML(padding=False)
     table = gr.HTML(padding=False, elem_id="several-shapes")
 
-    def meet(selection: Selection | None, where: str, current: list[str]) -> Any:
-        if selection is None or where != NAME:
+    settings = {layers, view, shared}
+
+    def is_seen(given: Values) -> bool:
+        return given[selection] is not None and given[active] == NAME
+
+    def fill_list(given: Values) -> Updates:
+        """A new network or picture: the layers stay chosen that the network has."""
+        if not is_seen(given):
             return gr.skip()
-        model = bench.model(selection.model)
-        known = list_layers(model)
-        names = {layer.name for layer in known if layer.is_map}
-        kept = [name for name in current if name in names] or [layer.name for layer in stages(model, 6)]
-        return gr.update(choices=[layer.name for layer in known if layer.is_map], value=kept)
+        model = bench.model(given[selection].model)
+        names = [layer.name for layer in list_layers(model) if layer.is_map]
+        chosen = [name for name in given[layers] if name in names]
+        return {layers: gr.update(choices=names, value=chosen or [layer.name for layer in stages(model, 6)])}
 
-    def show(selection: Selection | None, where: str, names: list[str], view: Any, shared: bool) -> Any:
-        if selection is None or where != NAME:
-            return (gr.skip(),) * 3
-        return draw(bench, selection, names, view, shared)
+    def show(given: Values) -> Updates:
+        if not is_seen(given):
+            return gr.skip()
+        shown = draw(bench.open(given[selection]), given[layers], given[view], given[shared])
+        return {gallery: shown.pictures, scale: shown.scale, table: shown.table}
 
-    def keep(selection: Selection, names: list[str], view: str, shared: bool) -> Any:
-        return keep_layers(bench, selection, compared(bench, selection, names, view, shared), view, shared)
+    def keep(given: Values) -> Any:
+        visit = bench.open(given[selection])
+        comparison = compared(visit, given[layers], given[view], given[shared])
+        return keep_layers(visit, comparison, given[view], given[shared])
 
     drawing: dict[str, Any] = {
         "fn": on_screen(show),
-        "inputs": [selection, active, layers, view, shared],
+        "inputs": {selection, active, *settings},
         "outputs": [gallery, scale, table],
         "concurrency_limit": 4,
         **QUIET,
     }
-    meeting: dict[str, Any] = {
-        "fn": meet,
-        "inputs": [selection, active, layers],
+    filling: dict[str, Any] = {
+        "fn": fill_list,
+        "inputs": {selection, active, layers},
         "outputs": [layers],
         **QUIET,
     }
-    entered(tab, active, NAME).then(**meeting).then(**drawing)
-    selection.change(**meeting).then(**drawing)
+    entered(tab, active, NAME).then(**filling).then(**drawing)
+    selection.change(**filling).then(**drawing)
     gr.on([layers.input, view.select, shared.input], **drawing)
-    connect(pin, session, keep, [selection, layers, view, shared])
+    connect(pin, session, keep, {selection, *settings}, about=selection)
 
 
-def compared(
-    bench: Workbench, selection: Selection, names: list[str], method: Any, one_scale: bool
-) -> LayerComparison:
+def compared(visit: Visit, names: list[str], method: Any, one_scale: bool) -> LayerComparison:
     """The chosen layers in execution order.
 
     Raises:
         ExplorerError: none is chosen, or there is none.
     """
-    if not _has_maps(bench, selection):
-        raise ExplorerError(f"network {selection.model!r}", _NO_MAPS, "choose another network on the left")
+    layers = list_layers(visit.model)
+    if not any(layer.is_map for layer in layers):
+        value = f"network {visit.selection.model!r}"
+        raise ExplorerError(value, _NO_MAPS, "choose another network on the left")
     if not names:
         raise ExplorerError("no layer", "is chosen", "choose at least one in the list")
-    model = bench.model(selection.model)
-    order = {layer.name: place for place, layer in enumerate(list_layers(model))}
-    known = sorted((find_layer(model, name).name for name in names), key=order.__getitem__)
-    found = bench.capture(selection, tuple(known)).activations
+    order = {layer.name: place for place, layer in enumerate(layers)}
+    known = sorted((find_layer(visit.model, name).name for name in names), key=order.__getitem__)
+    found = visit.capture(*known).activations
     return compare_layers({name: found[name] for name in known}, method, one_scale=one_scale)
 
 
-def draw(
-    bench: Workbench, selection: Selection, names: list[str], method: Any, one_scale: bool
-) -> tuple[list[tuple[str, str]], str, str]:
-    """(gallery, colour bar, table of shapes) for several layers; words where the network has no map to show."""
-    if not _has_maps(bench, selection):
-        return [], note(f"This network {_NO_MAPS}: there are no pictures to put side by side."), ""
-    comparison = compared(bench, selection, names, method, one_scale)
-    pixels = bench.picture(selection.image_path).pixels
-    gallery = [(picture_file(picture), caption) for picture, caption in tiles(pixels, comparison)]
-    bar = ""
+@dataclass(frozen=True, eq=False)
+class SideBySide:
+    """What is on screen: the gallery's files with their captions, the common scale, and the layers in numbers."""
+
+    pictures: list[tuple[str, str]]
+    scale: Markup
+    table: Markup
+
+
+def draw(visit: Visit, names: list[str], method: Any, one_scale: bool) -> SideBySide:
+    """Several layers; words where the network has no map to show.
+
+    Raises:
+        ExplorerError: as :func:`compared`.
+    """
+    if not any(layer.is_map for layer in list_layers(visit.model)):
+        sentence = f"This network {_NO_MAPS}: there are no pictures to put side by side."
+        return SideBySide([], note(sentence), Markup(""))
+    comparison = compared(visit, names, method, one_scale)
+    pictures = [(picture_file(picture), caption) for picture, caption in tiles(visit.pixels, comparison)]
+    scale = Markup("")
     if comparison.limits and comparison.colormap:
-        bar = colour_bar(comparison.limits, colormap=comparison.colormap, what="activation, all layers")
+        scale = colour_bar(comparison.limits, colormap=comparison.colormap, what="activation, all layers")
     elif one_scale:
-        bar = note(
+        scale = note(
             "Principal components of different layers have no scale in common; choose another view for one."
         )
-    return gallery, bar, _shapes(comparison)
+    return SideBySide(pictures, scale, shapes_table(comparison))
 
 
-def _has_maps(bench: Workbench, selection: Selection) -> bool:
-    return any(layer.is_map for layer in list_layers(bench.model(selection.model)))
-
-
-def _shapes(comparison: LayerComparison) -> str:
-    rows = "".join(
-        f"<tr><td>{html.escape(activation.layer)}</td><td>{html.escape(activation.kind)}</td>"
-        f'<td class="number">{"&nbsp;×&nbsp;".join(str(n) for n in activation.shape)}</td>'
-        f'<td class="number">{number(float(activation.values.min()))}</td>'
-        f'<td class="number">{number(float(activation.values.max()))}</td>'
-        f"<td>{html.escape(view.description)}</td></tr>"
-        for activation, view in zip(comparison.activations, comparison.views, strict=True)
-    )
-    head = "".join(
-        f"<th{' class=number' if is_number else ''}>{text}</th>"
-        for text, is_number in (
-            ("Layer", False),
-            ("Kind", False),
-            ("Shape C × H × W", True),
-            ("Lowest", True),
-            ("Highest", True),
-            ("Shown", False),
+def shapes_table(comparison: LayerComparison) -> Markup:
+    """The layers in numbers, a row for each."""
+    rows = [
+        (
+            activation.layer,
+            activation.kind,
+            "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}".join(map(str, activation.shape)),
+            number(float(activation.values.min())),
+            number(float(activation.values.max())),
+            view.description,
         )
-    )
-    return f'<div class="scroll"><table class="facts"><tr>{head}</tr>{rows}</table></div>'
+        for activation, view in zip(comparison.activations, comparison.views, strict=True)
+    ]
+    head = ("Layer", "Kind", "Shape C × H × W", "Lowest", "Highest", "Shown")
+    return Markup('<div class="scroll">{}</div>').format(facts_table(head, rows, flush_right=(2, 3, 4)))

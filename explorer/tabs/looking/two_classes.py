@@ -10,9 +10,10 @@ import gradio as gr
 
 from explorer.activations.captions import describe_comparison, named, number
 from explorer.images.overlay import DIVERGING, overlay
-from explorer.networks.predictions import ranked
 from explorer.saliency.attribution import Attribution
 from explorer.tabs.components import (
+    Updates,
+    Values,
     cancel_button,
     class_choices,
     colour_bar,
@@ -34,9 +35,10 @@ from explorer.tabs.looking.explaining import (
     while_working,
 )
 from explorer.tabs.looking.keep import keep_comparison
-from explorer.workbench import Selection, Workbench
+from explorer.workbench import Explanation, Visit, Workbench
 
 NAME = "two-classes"
+IDS = ("compare-a", "compare-b", "compare-difference")
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class TwoClassesTab:
 def build(
     bench: Workbench, selection: gr.State, active: gr.Textbox, tab: gr.Tab, session: gr.State
 ) -> TwoClassesTab:
-    """Lay the tab out inside an open ``gr.Tab`` and connect it to the look."""
+    """Lay the tab out inside an open ``gr.Tab`` and connect it to what is looked at."""
     question("What makes it this class rather than that one?")
     with gr.Row():
         first = gr.Dropdown([], label="Class A", elem_id="class-a", filterable=True)
@@ -63,7 +65,7 @@ def build(
             METHODS, value="grad_cam", label="Method", filterable=False, elem_id="compare-method"
         )
     with gr.Row():
-        panes = [_third(label, elem_id) for label, elem_id in zip(("A", "B", "A − B"), IDS, strict=True)]
+        thirds = [_third(label, elem_id) for label, elem_id in zip(("A", "B", "A − B"), IDS, strict=True)]
     scale = gr.HTML(padding=False, elem_id="compare-scale")
     caption = gr.HTML(padding=False, elem_id="compare-caption")
     pin = keep_button("compare-pin")
@@ -75,41 +77,54 @@ def build(
         working = gr.HTML(padding=False)
         stop = cancel_button()
 
-    settings = [first, second, method, objective, layer, alpha]
-    results = [*(component for pane in panes for component in pane), scale, caption, working]
+    settings = {first, second, method, objective, layer, alpha}
+    results = [*(part for third in thirds for part in (third.picture, third.words)), scale, caption, working]
     seen = gr.State("")
 
-    def compare(selection: Selection, where: str, *given: Any) -> Iterator[Any]:
-        if selection is None or where != NAME or given[0] is None or given[1] is None:
-            yield (gr.skip(),) * len(results)  # gradio empties outputs that a generator says nothing of
-            return
-        yield from draw(bench, selection, *given)
+    def asked(given: Values) -> tuple[Explanation, Explanation]:
+        how = given[method], given[objective], "signed", given[layer]
+        return explanation(given[first], *how), explanation(given[second], *how)
 
-    def meet(
-        selection: Selection | None, where: str, a: int | None, b: int | None, layer: str | None, before: str
-    ) -> Any:
+    def compare(visit: Visit, given: Values) -> Iterator[Updates]:
+        a, b = given[first], given[second]
+        if a is None or b is None:
+            yield gr.skip()
+        elif a == b:
+            # Pictures of an earlier pair would stand under the names of this one.
+            name = visit.model.labels[visit.model.class_index(a)]
+            emptied = {part: value for third in thirds for part, value in third.showing(None, "").items()}
+            sentence = f"Choose two different classes: both are {a} ({name})."
+            yield {**emptied, scale: "", caption: note(sentence), working: ""}
+        else:
+            pair = yield from while_working(
+                lambda report: visit.comparison(*asked(given), report),
+                f"Comparing classes {a} and {b}",
+                working,
+            )
+            drawn: Updates = {}
+            for third, view in zip(thirds, (pair.a, pair.b, pair.difference), strict=True):
+                picture = overlay(visit.pixels, view, given[alpha], limits=pair.limits, fade=True)
+                drawn |= third.showing(picture_file(picture), note(words_under(view, pair.a)))
+            bar = colour_bar(pair.limits, colormap=DIVERGING[0], what=scale_label(pair.a))
+            yield {**drawn, scale: bar, caption: note(describe_comparison(pair)), working: ""}
+
+    def fill(visit: Visit, given: Values) -> Updates:
         """Fill the lists; a new picture starts with the two classes that the network holds most probable."""
-        if selection is None or where != NAME:
-            return (gr.skip(),) * 4
-        model = bench.model(selection.model)
-        now = chosen_for(selection)
-        if now != before or a is None or b is None:
-            a, b = (p.index for p in ranked(model, bench.capture(selection).logits, 2))
-        choices = class_choices(model.labels)
-        return (
-            gr.update(choices=choices, value=a),
-            gr.update(choices=choices, value=b),
-            cam_layers(bench, selection, layer),
-            now,
-        )
+        a, b, now = given[first], given[second], chosen_for(visit.selection)
+        if now != given[seen] or a is None or b is None:
+            a, b = (p.index for p in visit.predictions(2))
+        choices = class_choices(visit.model.labels)
+        return {
+            first: gr.update(choices=choices, value=a),
+            second: gr.update(choices=choices, value=b),
+            layer: cam_layers(visit, given[layer]),
+            seen: now,
+        }
 
     running, comparing = run_when_asked(
-        tab,
-        NAME,
-        selection,
-        active,
-        meet=meet,
-        met=[first, second, layer, seen],
+        *(bench, tab, NAME, selection, active),
+        fill=fill,
+        filled=[first, second, layer, seen],
         explain=compare,
         settings=settings,
         results=results,
@@ -119,60 +134,25 @@ def build(
     running.append(gr.on(again, **comparing))
     on_cancel(stop, running, working)
 
-    def keep(
-        selection: Selection,
-        first: int,
-        second: int,
-        method: str,
-        objective: str,
-        layer: str | None,
-        alpha: float,
-    ) -> Any:
-        a, b = (explanation(target, method, objective, "signed", layer) for target in (first, second))
-        return keep_comparison(bench, selection, a, b, alpha)
+    def keep(given: Values) -> Any:
+        return keep_comparison(bench.open(given[selection]), *asked(given), given[alpha])
 
-    connect(pin, session, keep, [selection, *settings])
+    connect(pin, session, keep, {selection, *settings}, about=selection)
     return TwoClassesTab(first, second, method, objective, layer, seen)
 
 
-IDS = ("compare-a", "compare-b", "compare-difference")
+@dataclass(frozen=True)
+class _Third:
+    """One of the three maps: the picture, and words under it."""
+
+    picture: gr.Image
+    words: gr.HTML
+
+    def showing(self, file: str | None, words: str) -> Updates:
+        return {self.picture: file, self.words: words}
 
 
-def draw(
-    bench: Workbench,
-    selection: Selection,
-    first: int,
-    second: int,
-    method: str,
-    objective: str,
-    layer: str | None,
-    alpha: float,
-) -> Iterator[tuple[Any, ...]]:
-    """Updates for the three pictures with captions, the scale, the caption and the progress."""
-    if first == second:
-        # Pictures of an earlier pair would stand under the names of this one.
-        model = bench.model(selection.model)
-        name = model.labels[model.class_index(first)]
-        yield (*(None, "") * 3, "", note(f"Choose two different classes: both are {first} ({name})."), "")
-        return
-    asked = [explanation(target, method, objective, "signed", layer) for target in (first, second)]
-    found = yield from while_working(
-        lambda report: bench.comparison(selection, asked[0], asked[1], report),
-        f"Comparing classes {first} and {second}",
-        pane_outputs=8,
-    )
-    pixels = bench.picture(selection.image_path).pixels
-    updates: list[Any] = []
-    for view in (found.a, found.b, found.difference):
-        updates += [
-            picture_file(overlay(pixels, view, alpha, limits=found.limits, fade=True)),
-            note(_under(view, found.a)),
-        ]
-    bar = colour_bar(found.limits, colormap=DIVERGING[0], what=scale_label(found.a))
-    yield (*updates, bar, note(describe_comparison(found)), "")
-
-
-def _third(label: str, elem_id: str) -> tuple[gr.Image, gr.HTML]:
+def _third(label: str, elem_id: str) -> _Third:
     with gr.Column(min_width=220):
         picture = gr.Image(
             label=label,
@@ -183,10 +163,11 @@ def _third(label: str, elem_id: str) -> tuple[gr.Image, gr.HTML]:
             elem_classes="result",
             alt_text=f"Map for {label} laid over the picture; described in the caption below",
         )
-        return picture, gr.HTML(padding=False)
+        return _Third(picture, gr.HTML(padding=False))
 
 
-def _under(view: Attribution, a: Attribution) -> str:
+def words_under(view: Attribution, a: Attribution) -> str:
+    """The class that a map explains, with the range of its values; of the difference, which two."""
     low, high = number(float(view.map.min())), number(float(view.map.max()))
     if view is a or view.target != a.target:
         return f"{named(view)}: logit {number(view.logit)}, {view.probability:.1%}. Values {low} to {high}."

@@ -10,11 +10,14 @@ import gradio as gr
 
 from explorer.errors import ExplorerError
 from explorer.layers.listing import find_layer, list_layers, stages
-from explorer.saliency.attribution import CAM_METHODS
-from explorer.tabs.components import QUIET, class_choices, layer_choices, warn
+from explorer.saliency.class_activation_maps import CAM_METHODS
+from explorer.tabs.components import QUIET, Updates, class_choices, layer_choices, warn
 from explorer.tabs.looking import activations, explaining
 from explorer.tabs.looking.activation_views import opening_layer
-from explorer.workbench import Selection, Workbench
+from explorer.tabs.looking.activations import ActivationsTab
+from explorer.tabs.looking.saliency import SaliencyTab
+from explorer.tabs.looking.two_classes import TwoClassesTab
+from explorer.workbench import Visit
 
 _USUAL = {
     "tab": activations.NAME,
@@ -68,31 +71,26 @@ def one_of(wanted: dict[str, str], name: str, known: Sequence[str]) -> str | Non
     return None
 
 
-def wanted_layer(bench: Workbench, selection: Selection, wanted: dict[str, str]) -> tuple[Any, ...]:
-    """Updates for the activation tab's (layer, view, number of channels, channel, component) from the address.
-
-    What isn't known is said and left out.
-    """
-    layer, view = gr.skip(), _or_skip(one_of(wanted, "view", _values(activations.VIEWS)))
+def wanted_layer(tab: ActivationsTab, visit: Visit, wanted: dict[str, str]) -> Updates:
+    """Updates for the activations tab from the address; what isn't known is said and left out."""
+    updates = _chosen(wanted, {"view": (tab.view, _values(activations.VIEWS))})
     if not wanted.keys() & {"layer", "n", "channel", "component"}:
-        return layer, view, gr.skip(), gr.skip(), gr.skip()
-    model = bench.model(selection.model)
-    layers = list_layers(model)
-    found = opening_layer(stages(model), layers)
+        return updates
+    layers = list_layers(visit.model)
+    found = opening_layer(stages(visit.model), layers)
     if "layer" in wanted:
         try:
-            found = find_layer(model, wanted["layer"])
-            layer = gr.update(choices=layer_choices(layers), value=found.name)
+            found = find_layer(visit.model, wanted["layer"])
+            updates[tab.layer] = gr.update(choices=layer_choices(layers), value=found.name)
         except ExplorerError as error:
             warn(error)
     last = found.shape[0] - 1
-    return (
-        layer,
-        view,
-        _slider(wanted, "n", 1, last + 1),
-        _slider(wanted, "channel", 0, last),
-        _slider(wanted, "component", 1, 3),
-    )
+    return {
+        **updates,
+        tab.channels: _slider(wanted, "n", 1, last + 1),
+        tab.channel: _slider(wanted, "channel", 0, last),
+        tab.component: _slider(wanted, "component", 1, 3),
+    }
 
 
 def _slider(wanted: dict[str, str], name: str, low: int, high: int) -> Any:
@@ -107,41 +105,60 @@ def _slider(wanted: dict[str, str], name: str, low: int, high: int) -> Any:
     return gr.skip()
 
 
-def wanted_class(bench: Workbench, selection: Selection, wanted: dict[str, str]) -> tuple[Any, ...]:
-    """Updates for the saliency tab's (class, method, objective, sign, layer, chosen for) from the address."""
-    target, seen = gr.skip(), gr.skip()
+def wanted_class(tab: SaliencyTab, visit: Visit, wanted: dict[str, str]) -> Updates:
+    """Updates for the saliency tab from the address."""
+    updates: Updates = {}
     if "class" in wanted:
-        target, seen = _class(bench, selection, wanted["class"]), explaining.chosen_for(selection)
-    method, objective, layer = _explained(wanted, "method", "objective")
-    return target, method, objective, _or_skip(one_of(wanted, "sign", _values(explaining.SIGNS))), layer, seen
+        updates = {
+            tab.target: _class(visit, wanted["class"]),
+            tab.seen: explaining.chosen_for(visit.selection),
+        }
+    signs = {"sign": (tab.sign, _values(explaining.SIGNS))}
+    return updates | _explained(wanted, tab, "method", "objective") | _chosen(wanted, signs)
 
 
-def wanted_classes(bench: Workbench, selection: Selection, wanted: dict[str, str]) -> tuple[Any, ...]:
-    """Updates for (class A, class B, method, objective, layer, chosen for) of two classes, from the address."""
-    a, b, seen = gr.skip(), gr.skip(), gr.skip()
+def wanted_classes(tab: TwoClassesTab, visit: Visit, wanted: dict[str, str]) -> Updates:
+    """Updates for the tab of two classes from the address."""
+    updates: Updates = {}
     given = [name for name in ("a", "b") if name in wanted]
     if len(given) == 2:
-        a, b = (_class(bench, selection, wanted[name]) for name in given)
-        seen = explaining.chosen_for(selection)
+        updates = {
+            tab.first: _class(visit, wanted["a"]),
+            tab.second: _class(visit, wanted["b"]),
+            tab.seen: explaining.chosen_for(visit.selection),
+        }
     elif given:
         name, other = given[0], "b" if given[0] == "a" else "a"
         what = f"class {name} {wanted[name][:60]!r} in the page's address"
         warn(ExplorerError(what, "has no other to be compared with", f"give {other} as well"))
-    return a, b, *_explained(wanted, "pair-method", "pair-objective"), seen
+    return updates | _explained(wanted, tab, "pair-method", "pair-objective")
 
 
-def _explained(wanted: dict[str, str], method_name: str, objective_name: str) -> tuple[Any, Any, Any]:
+def _explained(
+    wanted: dict[str, str], tab: SaliencyTab | TwoClassesTab, method_name: str, objective_name: str
+) -> Updates:
     """Updates for a method, an objective, and whether the list of layers is shown, which not every method needs."""
-    method = one_of(wanted, method_name, _values(explaining.METHODS))
-    objective = one_of(wanted, objective_name, _values(explaining.OBJECTIVES))
-    layer = gr.skip() if method is None else gr.update(visible=method in CAM_METHODS)
-    return _or_skip(method), _or_skip(objective), layer
+    updates = _chosen(
+        wanted,
+        {
+            method_name: (tab.method, _values(explaining.METHODS)),
+            objective_name: (tab.objective, _values(explaining.OBJECTIVES)),
+        },
+    )
+    if tab.method in updates:
+        updates[tab.layer] = gr.update(visible=updates[tab.method] in CAM_METHODS)
+    return updates
 
 
-def _class(bench: Workbench, selection: Selection, given: str) -> Any:
-    model = bench.model(selection.model)
+def _chosen(wanted: dict[str, str], lists: dict[str, tuple[Any, list[str]]]) -> Updates:
+    """Updates for lists, name in the address → (component, values), that the address names one of the values of."""
+    found = {component: one_of(wanted, name, known) for name, (component, known) in lists.items()}
+    return {component: value for component, value in found.items() if value is not None}
+
+
+def _class(visit: Visit, given: str) -> Any:
     try:
-        return gr.update(choices=class_choices(model.labels), value=model.class_index(given))
+        return gr.update(choices=class_choices(visit.model.labels), value=visit.model.class_index(given))
     except ExplorerError as error:
         warn(error)
         return gr.skip()
@@ -149,7 +166,3 @@ def _class(bench: Workbench, selection: Selection, given: str) -> Any:
 
 def _values(choices: Sequence[tuple[str, str]]) -> list[str]:
     return [value for _, value in choices]
-
-
-def _or_skip(value: str | None) -> Any:
-    return gr.skip() if value is None else value

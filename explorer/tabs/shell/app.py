@@ -13,7 +13,7 @@ from explorer.errors import ExplorerError
 from explorer.images.decode import sample_images
 from explorer.networks.catalogue import BUNDLED
 from explorer.session.steps import Session
-from explorer.tabs.components import QUIET, entered
+from explorer.tabs.components import QUIET, Updates, components_of, entered
 from explorer.tabs.convolution import lab as convolution
 from explorer.tabs.fields import lab as receptive_field
 from explorer.tabs.looking import activations, network, saliency, side_by_side, two_classes
@@ -65,17 +65,7 @@ def build_app(
                 with gr.Tab("Convolution", id=CONVOLUTION) as tab:
                     convolution.build(session)
                     entered(tab, active, CONVOLUTION)
-                context = TabContext(
-                    bench,
-                    left.selection,
-                    left.model,
-                    session,
-                    (
-                        *(left.selection, left.model, left.image, left.framing, left.sample),
-                        *(left.status, left.predictions, active, tabs),
-                        *(two.first, two.second, two.seen),
-                    ),
-                )
+                context = TabContext(bench, left, active, tabs, two, session)
                 for extra_tab in extra_tabs:
                     with gr.Tab(extra_tab.title, id=extra_tab.name) as tab:
                         extra_tab.build(context, active, tab)
@@ -105,32 +95,25 @@ def _open_at_the_address(
 ) -> None:
     """When the page is loaded, show what its address asks for."""
 
-    def start(request: gr.Request) -> tuple[Any, ...]:
+    def start(request: gr.Request) -> Updates:
         wanted = dict(request.query_params) if request else {}
         if model:
             wanted.setdefault("model", model)
         selection, title = sidebar.first_selection(bench, wanted)
         where = address.one_of(wanted, "tab", [*TABS, *extra_tabs]) or activations.NAME
-        return (
-            selection,
-            gr.update(choices=sidebar.model_choices(bench, selection.model), value=selection.model),
-            sidebar.shown_picture(bench, selection),
-            selection.framing,
-            title,
-            *sidebar.describe(bench, selection),
-            where,
-            gr.update(selected=where),
-            *address.wanted_layer(bench, selection, wanted),
-            *address.wanted_class(bench, selection, wanted),
-            *address.wanted_classes(bench, selection, wanted),
-        )
+        visit = bench.open(selection)
+        return {
+            **sidebar.opened(left, bench, visit, title),
+            right.active: where,
+            right.tabs: gr.update(selected=where),
+            **address.wanted_layer(right.main, visit, wanted),
+            **address.wanted_class(right.one, visit, wanted),
+            **address.wanted_classes(right.two, visit, wanted),
+        }
 
-    main, one, two = right.main, right.one, right.two
-    outputs: list[Any] = [
-        *(left.selection, left.model, left.image, left.framing, left.sample, left.status, left.predictions),
-        *(right.active, right.tabs, main.layer, main.view, main.channels, main.channel, main.component),
-        *(one.target, one.method, one.objective, one.sign, one.layer, one.seen),
-        *(two.first, two.second, two.method, two.objective, two.layer, two.seen),
+    outputs = [
+        *(right.active, right.tabs),
+        *(part for parts in (left, right.main, right.one, right.two) for part in components_of(parts)),
     ]
     app.load(start, None, outputs, **QUIET)
 

@@ -16,11 +16,9 @@ from explorer.activations.reduction import reduce
 from explorer.errors import ExplorerError
 from explorer.images.overlay import overlay
 from explorer.layers.architecture import architecture
-from explorer.layers.listing import find_layer
 from explorer.networks.catalogue import BUNDLED, catalogue
-from explorer.networks.predictions import ranked
 from explorer.tabs.components import on_screen, picture_file
-from explorer.workbench import Explanation, Selection, Workbench
+from explorer.workbench import Explanation, Visit, Workbench
 
 
 def build(bench: Workbench) -> None:
@@ -59,10 +57,10 @@ class Endpoints:
 
     bench: Workbench
 
-    def _look_at(self, image: str | None, model: str, framing: Any = "crop") -> Selection:
+    def _open(self, image: str | None, model: str) -> Visit:
         if not image:
             raise ExplorerError("no image", "was given", "send a picture file")
-        return self.bench.select(model, image, framing)
+        return self.bench.open(self.bench.select(model, image))
 
     def models(self) -> list[dict[str, Any]]:
         """List every network of the catalogue.
@@ -107,11 +105,9 @@ class Endpoints:
         Returns:
             Per class its index, label, probability (0 to 1) and logit, the most probable first.
         """
-        selection = self._look_at(image, model)
-        found = ranked(self.bench.model(model), self.bench.capture(selection).logits, int(top))
         return [
             {"index": p.index, "label": p.label, "probability": p.probability, "logit": p.logit}
-            for p in found
+            for p in self._open(image, model).predictions(int(top))
         ]
 
     def activations(
@@ -131,9 +127,8 @@ class Endpoints:
             The picture with the map laid over it, and what it shows: layer, shape, limits of the colour scale,
             explained variance, and a caption.
         """
-        selection = self._look_at(image, model)
-        name = find_layer(self.bench.model(model), layer).name
-        activation = self.bench.capture(selection, (name,)).activations[name]
+        visit = self._open(image, model)
+        activation = visit.activation(layer)
         chosen: Any = view
         shown = reduce(
             activation,
@@ -142,8 +137,8 @@ class Endpoints:
             channel=int(number) if view == "channel" else 0,
             component=int(number) if view == "component" else 0,
         )
-        return picture_file(overlay(self.bench.picture(image).pixels, shown, alpha), "activation"), {
-            "layer": name,
+        return picture_file(overlay(visit.pixels, shown, alpha), "activation"), {
+            "layer": activation.layer,
             "shape": list(activation.shape),
             "limits": [list(pair) for pair in shown.limits],
             "explained_variance": list(shown.explained_variance),
@@ -168,9 +163,9 @@ class Endpoints:
             The picture with the map laid over it, and what it shows: class, logit, probability, limits of the
             colour scale, and a caption.
         """
-        selection = self._look_at(image, model)
-        found = self.bench.attribution(selection, self._asked(model, target, method, objective))
-        return picture_file(overlay(self.bench.picture(image).pixels, found, alpha, fade=True), "saliency"), {
+        visit = self._open(image, model)
+        found = visit.attribution(_asked(visit, target, method, objective))
+        return picture_file(overlay(visit.pixels, found, alpha, fade=True), "saliency"), {
             "target": found.target,
             "label": found.label,
             "logit": found.logit,
@@ -196,12 +191,11 @@ class Endpoints:
             The map for A, the map for B, their signed difference A − B; and the limits of their common colour
             scale with a caption.
         """
-        selection = self._look_at(image, model)
-        asked = [self._asked(model, target, method, "logit") for target in (first, second)]
-        found = self.bench.comparison(selection, asked[0], asked[1])
-        pixels = self.bench.picture(image).pixels
+        visit = self._open(image, model)
+        a, b = (_asked(visit, target, method, "logit") for target in (first, second))
+        found = visit.comparison(a, b)
         pictures = [
-            picture_file(overlay(pixels, view, alpha, limits=found.limits, fade=True), name)
+            picture_file(overlay(visit.pixels, view, alpha, limits=found.limits, fade=True), name)
             for view, name in ((found.a, "a"), (found.b, "b"), (found.difference, "difference"))
         ]
         return (
@@ -212,5 +206,6 @@ class Endpoints:
             },
         )
 
-    def _asked(self, model: str, target: str, method: Any, objective: Any) -> Explanation:
-        return Explanation(self.bench.model(model).class_index(target), method, objective)
+
+def _asked(visit: Visit, target: str, method: Any, objective: Any) -> Explanation:
+    return Explanation(visit.model.class_index(target), method, objective)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import html
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from explorer.errors import ExplorerError
 from explorer.images.decode import browser_can_draw, sample_images
@@ -17,10 +17,10 @@ from explorer.images.overlay import enlarged
 from explorer.networks.catalogue import BUNDLED, catalogue, model_info
 from explorer.networks.download import DownloadProgress
 from explorer.networks.load import ensure_weights, load_model
-from explorer.networks.predictions import ranked
 from explorer.networks.preprocessing import Framing
 from explorer.tabs.components import (
     QUIET,
+    Updates,
     cancel_button,
     note,
     on_cancel,
@@ -33,7 +33,7 @@ from explorer.tabs.components import (
     warn,
 )
 from explorer.tabs.shell.address import one_of
-from explorer.workbench import Selection, Workbench
+from explorer.workbench import Selection, Visit, Workbench
 
 FRAMINGS: list[tuple[str, Framing]] = [
     ("Centre crop, as in training", "crop"),
@@ -52,6 +52,11 @@ class Sidebar:
     sample: gr.Textbox
     status: gr.HTML
     predictions: gr.HTML
+
+    @property
+    def looked_at(self) -> list[Any]:
+        """What changes when something else is looked at."""
+        return [self.selection, self.model, self.image, self.status, self.predictions]
 
 
 def build(bench: Workbench) -> Sidebar:
@@ -88,8 +93,8 @@ def build(bench: Workbench) -> Sidebar:
     sample = gr.Textbox(visible=False)
     with gr.Accordion("Framing and your own weights", open=False):
         framing = gr.Radio(FRAMINGS, value="crop", label="What the network sees of the picture")
-        _own_weights(bench, selection, model, status, predictions)
-    sidebar = Sidebar(selection, model, image, framing, sample, status, predictions)
+        sidebar = Sidebar(selection, model, image, framing, sample, status, predictions)
+        _own_weights(bench, sidebar)
     _connect(bench, sidebar, file, stop, gallery, list(samples.items()))
     _connect_epochs(bench, sidebar, epoch)
     return sidebar
@@ -114,33 +119,31 @@ def _connect(
     gallery: gr.Gallery,
     samples: list[tuple[str, Path]],
 ) -> None:
-    selection, model, image = sidebar.selection, sidebar.model, sidebar.image
-    outputs = [selection, model, image, sidebar.status, sidebar.predictions]
+    selection, model = sidebar.selection, sidebar.model
 
-    # gradio empties the outputs of a generator that ends without a word.
-    nothing_new = (gr.skip(),) * len(outputs)
-
-    def choose_model(name: str, before: Selection | None) -> Iterator[Any]:
+    def choose_model(name: str, before: Selection | None) -> Iterator[Updates]:
         if before is None or name == before.model:
-            yield nothing_new
+            yield gr.skip()  # gradio empties the outputs of a generator that ends without a word
         else:
-            yield from _looking(bench, replace(before, model=name), before)
+            yield from _open(bench, sidebar, replace(before, model=name), before)
 
-    def choose_image(path: str | None, before: Selection) -> Iterator[Any]:
+    def choose_image(path: str | None, before: Selection) -> Iterator[Updates]:
         if not path or path == before.image_path:
-            yield nothing_new
+            yield gr.skip()
         else:
             drawn = browser_can_draw(Path(path))
-            yield from _looking(bench, replace(before, image_path=path), before, keep_image=drawn)
+            wanted = replace(before, image_path=path)
+            yield from _open(bench, sidebar, wanted, before, keep_image=drawn)
 
-    def choose_sample(before: Selection, event: gr.SelectData) -> Iterator[Any]:
-        chosen = str(samples[event.index][1])
-        for update in _looking(bench, replace(before, image_path=chosen), before):
-            yield (*update, samples[event.index][0])
+    def choose_sample(before: Selection, event: gr.SelectData) -> Iterator[Updates]:
+        title, path = samples[event.index]
+        for update in _open(bench, sidebar, replace(before, image_path=str(path)), before):
+            yield {**update, sidebar.sample: title}
 
-    def choose_framing(framing: Framing, before: Selection) -> Iterator[Any]:
-        yield from _looking(bench, replace(before, framing=framing), before, keep_image=True)
+    def choose_framing(framing: Framing, before: Selection) -> Iterator[Updates]:
+        yield from _open(bench, sidebar, replace(before, framing=framing), before, keep_image=True)
 
+    outputs = sidebar.looked_at
     # ``multiple``: a network chosen right after a cancelled download must not be lost while that one ends.
     options: dict[str, Any] = {"concurrency_limit": 4, "trigger_mode": "multiple", **QUIET}
     chosen = model.select(on_screen(choose_model), [model, selection], outputs, **options)
@@ -171,24 +174,24 @@ def _connect_epochs(bench: Workbench, sidebar: Sidebar, epoch: gr.Slider) -> Non
         label = f"Epoch (kept: {kept})"
         return gr.update(minimum=min(versions), maximum=max(versions), value=now, label=label, visible=True)
 
-    def choose_epoch(wanted: float, before: Selection) -> Iterator[Any]:
+    def choose_epoch(wanted: float, before: Selection) -> Iterator[Updates]:
         versions = bench.source.versions(before.model) if bench.source else {}
         if not versions:
-            yield (gr.skip(),) * 5
-        else:
-            nearest = min(versions, key=lambda number: abs(number - wanted))
-            for selection, *rest in _looking(bench, replace(before, model=versions[nearest]), before):
-                rest[0] = gr.update(choices=model_choices(bench, selection.model), value=selection.model)
-                yield (selection, *rest)
+            yield gr.skip()
+            return
+        nearest = min(versions, key=lambda number: abs(number - wanted))
+        for update in _open(bench, sidebar, replace(before, model=versions[nearest]), before):
+            # On failure it is the network of before that is chosen again.
+            now = update.get(sidebar.selection)
+            yield {**update, sidebar.model: chosen_model(bench, now.model)} if now else update
 
     sidebar.selection.change(show_epochs, sidebar.selection, epoch, **QUIET)
-    outputs = [sidebar.selection, sidebar.model, sidebar.image, sidebar.status, sidebar.predictions]
     options: dict[str, Any] = {"concurrency_limit": 4, "trigger_mode": "always_last", **QUIET}
-    epoch.input(on_screen(choose_epoch), [epoch, sidebar.selection], outputs, **options)
+    epoch.input(on_screen(choose_epoch), [epoch, sidebar.selection], sidebar.looked_at, **options)
 
 
 def first_selection(bench: Workbench, wanted: dict[str, str]) -> tuple[Selection, str]:
-    """The look that a page opens with, and its sample's title; ``wanted`` are the address's parameters.
+    """What a page opens with, and its sample's title; ``wanted`` are the address's parameters.
 
     What the address asks for and can't be had is said, and the default shown.
     """
@@ -214,45 +217,78 @@ def first_selection(bench: Workbench, wanted: dict[str, str]) -> tuple[Selection
     return bench.select(name, str(samples[title]), framing), title
 
 
-def describe(bench: Workbench, selection: Selection) -> tuple[str, str]:
-    """(status line, prediction bars) as HTML for a look whose network is loaded."""
-    model = bench.model(selection.model)
-    pixels = bench.picture(selection.image_path).pixels
-    seen = "the centre" if selection.framing == "crop" else "all"
-    px = model.preprocess.crop_px
-    status = (
-        f'<p class="note subdued">{html.escape(model.name)}: {model.parameters:,} parameters, weights '
-        f"{html.escape(model.weights)}. It sees {seen} of the {pixels.shape[1]}×{pixels.shape[0]} px picture "
-        f"at {px}×{px} px.</p>"
+def status_line(visit: Visit) -> Markup:
+    """Which network looks at how much of the picture."""
+    height, width = visit.pixels.shape[:2]
+    return Markup(
+        '<p class="note subdued">{name}: {parameters:,} parameters, weights {weights}. It sees {seen} of the '
+        "{width}×{height} px picture at {px}×{px} px.</p>"
+    ).format(
+        name=visit.model.name,
+        parameters=visit.model.parameters,
+        weights=visit.model.weights,
+        seen="the centre" if visit.selection.framing == "crop" else "all",
+        width=width,
+        height=height,
+        px=visit.model.preprocess.crop_px,
     )
-    return status, prediction_bars(ranked(model, bench.capture(selection).logits, top=5))
 
 
-def _looking(
-    bench: Workbench, wanted: Selection, before: Selection, keep_image: bool = False
-) -> Iterator[tuple[Any, ...]]:
-    """Go from one look to another, with progress; on failure say why and put everything back."""
-    skip = gr.skip()
+def described(sidebar: Sidebar, visit: Visit) -> Updates:
+    """The status line, and what the network says."""
+    return {sidebar.status: status_line(visit), sidebar.predictions: prediction_bars(visit.predictions(5))}
+
+
+def chosen_model(bench: Workbench, name: str) -> Any:
+    """Update for the list of networks as it is now, with this one chosen."""
+    return gr.update(choices=model_choices(bench, name), value=name)
+
+
+def shown_picture(visit: Visit) -> str:
+    """The picture as a file that the page may fetch; sample pictures lie outside what it may."""
+    return picture_file(enlarged(visit.pixels, 200))
+
+
+def opened(sidebar: Sidebar, bench: Workbench, visit: Visit, title: str) -> Updates:
+    """Updates for the whole sidebar when something else than the user's choice in it opens a network and a picture.
+
+    ``title`` is that of a sample picture, else "".
+    """
+    return {
+        sidebar.selection: visit.selection,
+        sidebar.model: chosen_model(bench, visit.selection.model),
+        sidebar.image: shown_picture(visit),
+        sidebar.framing: visit.selection.framing,
+        sidebar.sample: title,
+        **described(sidebar, visit),
+    }
+
+
+def _open(
+    bench: Workbench, sidebar: Sidebar, wanted: Selection, before: Selection, keep_image: bool = False
+) -> Iterator[Updates]:
+    """Go from one selection to another, with progress; on failure say why and put everything back."""
     try:
-        picture = bench.picture(wanted.image_path)
-        wanted = replace(wanted, image_digest=picture.digest)
-        yield from _download_if_needed(bench, wanted.model)
-        status, predictions = describe(bench, wanted)
+        wanted = replace(wanted, image_digest=bench.picture(wanted.image_path).digest)
+        yield from _download_if_needed(bench, sidebar, wanted.model)
+        visit = bench.open(wanted)
+        updates = {sidebar.selection: wanted, **described(sidebar, visit)}
     except ExplorerError as error:
         warn(error)
-        status, predictions = describe(bench, before)
-        yield before, before.model, shown_picture(bench, before), status, predictions
+        visit = bench.open(before)
+        yield {
+            sidebar.selection: before,
+            sidebar.model: before.model,
+            sidebar.image: shown_picture(visit),
+            **described(sidebar, visit),
+        }
         return
-    image = skip if keep_image or wanted.image_path == before.image_path else shown_picture(bench, wanted)
-    yield wanted, skip, image, status, predictions
+    if not keep_image and wanted.image_path != before.image_path:
+        updates[sidebar.image] = shown_picture(visit)
+    yield updates
 
 
-def shown_picture(bench: Workbench, selection: Selection) -> str:
-    """The picture of a look as a file that the page may fetch; sample pictures lie outside what it may."""
-    return picture_file(enlarged(bench.picture(selection.image_path).pixels, 200))
-
-
-def _download_if_needed(bench: Workbench, name: str) -> Iterator[tuple[Any, ...]]:
+def _download_if_needed(bench: Workbench, sidebar: Sidebar, name: str) -> Iterator[Updates]:
     if name not in catalogue() or model_info(name).on_disk:
         return
     info = model_info(name)
@@ -264,13 +300,10 @@ def _download_if_needed(bench: Workbench, name: str) -> Iterator[tuple[Any, ...]
         if percent > last:
             last = percent
             what = f"Downloading {info.name}: {progress.done_bytes / 1e6:.0f} of {total / 1e6:.0f} MB"
-            skip = gr.skip()
-            yield skip, skip, skip, progress_bar(percent / 100, what), skip
+            yield {sidebar.status: progress_bar(percent / 100, what)}
 
 
-def _own_weights(
-    bench: Workbench, selection: gr.State, model: gr.Dropdown, status: gr.HTML, predictions: gr.HTML
-) -> None:
+def _own_weights(bench: Workbench, sidebar: Sidebar) -> None:
     """Form for a checkpoint of the user's own."""
     architecture = gr.Dropdown(list(catalogue()), value="resnet18", label="Architecture of your weights")
     file = gr.File(
@@ -282,22 +315,26 @@ def _own_weights(
     labels = gr.Textbox(label="Class names, one per line (optional)", lines=2, max_lines=6)
     load = gr.Button("Load these weights", size="sm", variant="primary")
 
-    def load_own(architecture: str, path: str | None, text: str, before: Selection) -> tuple[Any, ...]:
+    def load_own(architecture: str, path: str | None, text: str, before: Selection) -> Updates:
         if not path:
             raise ExplorerError("no file", "was given", "choose a .safetensors or .pth file first")
         names = [line.strip() for line in text.splitlines() if line.strip()] or None
         loaded = load_model(architecture, Path(path), labels=names, device=bench.device)
-        with open(path, "rb") as opened:
-            content = hashlib.file_digest(opened, "sha256").hexdigest()[:16]
+        with open(path, "rb") as weights:
+            content = hashlib.file_digest(weights, "sha256").hexdigest()[:16]
         name = bench.add_model(loaded, content)
         now = replace(before, model=name)
         choices = [(f"{loaded.name}  ·  your {loaded.weights}", name), *model_choices(bench)]
-        return now, gr.update(choices=choices, value=name), *describe(bench, now)
+        return {
+            sidebar.selection: now,
+            sidebar.model: gr.update(choices=choices, value=name),
+            **described(sidebar, bench.open(now)),
+        }
 
     load.click(
         on_screen(load_own),
-        [architecture, file, labels, selection],
-        [selection, model, status, predictions],
+        [architecture, file, labels, sidebar.selection],
+        [sidebar.selection, sidebar.model, sidebar.status, sidebar.predictions],
         api_visibility="private",
         show_progress="minimal",
     )

@@ -10,12 +10,14 @@ import pytest
 import explorer
 from explorer.activations.captions import describe_comparison, number
 from explorer.networks.load import LoadedModel
-from explorer.saliency.attribution import PIXEL_QUANTILE, Method, Objective
+from explorer.saliency.attribution import PIXEL_QUANTILE
+from explorer.saliency.method import AttributionMethod
+from explorer.saliency.target_score import Objective
 from tests.sample_networks import LABELS, Branching, loaded
 
 QUICK = {"samples": 3, "steps": 4}
 A, B = LABELS[0], LABELS[1]
-METHODS: tuple[tuple[Method, str], ...] = (
+METHODS: tuple[tuple[AttributionMethod, str], ...] = (
     ("gradient", "Gradient of"),
     ("input_x_gradient", "Input times the gradient of"),
     ("smooth_grad", "SmoothGrad"),
@@ -32,7 +34,7 @@ def model() -> LoadedModel:
 
 
 def compared(
-    model: LoadedModel, picture: np.ndarray, method: Method, objective: Objective
+    model: LoadedModel, picture: np.ndarray, method: AttributionMethod, objective: Objective
 ) -> explorer.ClassComparison:
     return explorer.compare_classes(model, picture, (0, 1), method, objective=objective, **QUICK)
 
@@ -48,7 +50,7 @@ def red_speaks_for(sentence: str) -> str:
 
 @pytest.mark.parametrize(("method", "name"), METHODS)
 def test_red_in_a_difference_of_losses_speaks_for_the_other_class(
-    model: LoadedModel, picture: np.ndarray, method: Method, name: str
+    model: LoadedModel, picture: np.ndarray, method: AttributionMethod, name: str
 ) -> None:
     by_score, by_loss = (compared(model, picture, method, objective) for objective in ("logit", "loss"))
     # log p(A) − log p(B) is logit A − logit B: the difference of the losses is that of the scores, turned round.
@@ -78,7 +80,12 @@ def test_red_in_a_difference_of_probabilities_raises_the_first(
     [("logit", "the logit (score)"), ("loss", "the cross-entropy loss"), ("probability", "the probability")],
 )
 def test_a_comparison_is_named_as_completely_as_a_single_map(
-    model: LoadedModel, picture: np.ndarray, method: Method, name: str, objective: Objective, words: str
+    model: LoadedModel,
+    picture: np.ndarray,
+    method: AttributionMethod,
+    name: str,
+    objective: Objective,
+    words: str,
 ) -> None:
     pair = compared(model, picture, method, objective)
     sentence = describe_comparison(pair)

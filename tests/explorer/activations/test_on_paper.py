@@ -155,6 +155,27 @@ def test_zeros_and_long_names_make_bars_too() -> None:
     assert len(describe_largest_values(activation(np.zeros((3, 1, 1))), zero).splitlines()) == 4
 
 
+def test_bars_are_the_same_whatever_a_notebook_sets() -> None:
+    """Letters that the font lacks are marks, and nothing is said of them on the way."""
+    import matplotlib
+
+    units = largest_values(
+        activation(np.array([3.0, -2, 1]).reshape(3, 1, 1)), ["cat", "$a$", "\u732b \u05d7"]
+    )
+    sheet = largest_values_picture(units)
+    assert sheet.shape == (34 * 3 + 20, 580, 3)
+    settings = {
+        "font.family": "serif",
+        "patch.edgecolor": "red",
+        "patch.force_edgecolor": True,
+        "axes.xmargin": 1,
+    }
+    with matplotlib.rc_context(settings):
+        assert np.array_equal(largest_values_picture(units), sheet)
+    unlike = largest_values(activation(np.array([3.0, -2, 1]).reshape(3, 1, 1)), ["cat", "$a$", ""])
+    assert not np.array_equal(largest_values_picture(unlike), sheet)
+
+
 def two_layers() -> dict[str, Activation]:
     return {
         "first": activation([[[0, 1], [2, 10]]], "first"),

@@ -14,7 +14,6 @@ import explorer
 from explorer.activations.reduction import (
     PCABasis,
     Reduction,
-    find_basis,
     reduce,
     shared_limits,
     strongest_channels,
@@ -80,7 +79,8 @@ def test_a_basis_is_orthonormal_and_shares_add_up_whatever_the_map(
     values = rng.normal(size=(channels, rank)) @ rng.normal(size=(rank, height * width)) + 5
     values = values.reshape(channels, height, width).astype(np.float32)
     count = min(3, channels, height * width)
-    basis = find_basis(values, 3)
+    basis = reduce(values).basis
+    assert basis is not None
     assert basis.components.shape == (count, channels)
     np.testing.assert_allclose(basis.components @ basis.components.T, np.eye(count), atol=1e-5)
     shares = np.array(basis.explained_variance)
@@ -111,15 +111,15 @@ def test_what_only_rounding_tells_apart_is_not_shown_as_colour() -> None:
 
 def test_the_sign_is_ours_and_does_not_flip_with_small_changes() -> None:
     values = random_map(64, 12, 12)
-    basis = find_basis(values, 3)
+    basis = reduce(values).basis
     # The rule: the sum of the cubed loadings is positive.
     assert ((basis.components.astype(np.float64) ** 3).sum(axis=1) > 0).all()
     rng = np.random.default_rng(1)
     for _ in range(20):
         other = values + 1e-3 * np.abs(values).max() * rng.normal(size=values.shape).astype(np.float32)
-        again = find_basis(other, 3)
+        again = reduce(other).basis
         assert (np.diag(basis.components @ again.components.T)[:2] > 0.99).all()
-    turned = find_basis(values[:, ::-1, ::-1], 3)
+    turned = reduce(values[:, ::-1, ::-1]).basis
     np.testing.assert_allclose(np.abs(turned.components), np.abs(basis.components), atol=1e-3)
     assert (np.diag(turned.components @ basis.components.T) > 0.99).all()
 

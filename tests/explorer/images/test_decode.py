@@ -16,7 +16,7 @@ from PIL import Image
 
 from explorer.errors import ExplorerError
 from explorer.images.decode import MAX_BYTES, browser_can_draw, digest, read_image, sample_images
-from explorer.images.geometry import Placement, identity_placement
+from explorer.images.geometry import Placement
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -377,9 +377,3 @@ def test_placement_there_and_back() -> None:
     units = placement.of_units(start=(3, 1), stride=(4, 2))
     assert units.to_image(2, 5) == pytest.approx(placement.to_image(3 + 4 * 2, 1 + 2 * 5))
     assert units.seen == placement.seen
-
-
-def test_identity_placement_is_one_cell_per_pixel() -> None:
-    placement = identity_placement(12, 20)
-    assert placement.to_image(7, 9) == (7, 9)
-    assert placement.seen == (0, 0, 12, 20)

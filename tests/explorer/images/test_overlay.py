@@ -15,7 +15,7 @@ from torch import nn
 import explorer
 from explorer.activations.capture import Activation
 from explorer.errors import ExplorerError
-from explorer.images.geometry import Placement, identity_placement
+from explorer.images.geometry import Placement
 from explorer.images.overlay import (
     DIVERGING,
     SEQUENTIAL,
@@ -30,6 +30,10 @@ from explorer.images.overlay import (
 from explorer.networks.load import LoadedModel, from_module
 from explorer.networks.preprocessing import Preprocess
 from tests.conftest import random_image
+
+
+def one_cell_a_pixel(height: int, width: int) -> Placement:
+    return Placement((1.0, 1.0), (0.0, 0.0), (0, 0, height, width))
 
 
 @dataclass
@@ -235,7 +239,7 @@ def test_on_its_own_grid_a_map_is_itself() -> None:
     values = np.random.default_rng(0).normal(size=(13, 17)).astype(np.float32)
     for how in ("nearest", "linear", "cubic"):
         np.testing.assert_allclose(
-            place(values, identity_placement(13, 17), 13, 17, how),
+            place(values, one_cell_a_pixel(13, 17), 13, 17, how),
             values,
             atol=1e-6,  # type: ignore[arg-type]
         )
@@ -340,7 +344,7 @@ def test_a_flat_map_has_one_colour() -> None:
 
 def test_signed_maps_get_a_diverging_map_by_default() -> None:
     image = np.zeros((8, 8, 3), np.uint8)
-    plain = View(np.zeros((8, 8), np.float32), identity_placement(8, 8), ((-1.0, 1.0),), signed=True)
+    plain = View(np.zeros((8, 8), np.float32), one_cell_a_pixel(8, 8), ((-1.0, 1.0),), signed=True)
     assert default_colormap(plain) in DIVERGING
     grey = overlay(image, plain, alpha=1.0)
     assert np.ptp(grey.reshape(-1, 3).astype(int), axis=1).max() <= 2
@@ -377,7 +381,7 @@ def test_outside_of_what_the_network_saw_the_image_is_untouched() -> None:
 
 def test_one_scale_shows_a_weak_map_weak() -> None:
     image = np.zeros((8, 8, 3), np.uint8)
-    weak = View(np.full((8, 8), 1.0, np.float32), identity_placement(8, 8), ((0.0, 1.0),))
+    weak = View(np.full((8, 8), 1.0, np.float32), one_cell_a_pixel(8, 8), ((0.0, 1.0),))
     alone = overlay(image, weak, alpha=1, colormap="gray")
     beside_strong = overlay(image, weak, alpha=1, colormap="gray", limits=((0.0, 100.0),))
     assert alone.min() == 255
@@ -393,7 +397,7 @@ def test_nothing_seen_nothing_laid_over() -> None:
 @pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan")])
 def test_an_opacity_out_of_range(alpha: float) -> None:
     with pytest.raises(ExplorerError, match="opacity"):
-        overlay(random_image(0, 20, 30), View(np.ones((2, 2), np.float32), identity_placement(20, 30)), alpha)
+        overlay(random_image(0, 20, 30), View(np.ones((2, 2), np.float32), one_cell_a_pixel(20, 30)), alpha)
 
 
 @pytest.mark.parametrize(
@@ -401,7 +405,7 @@ def test_an_opacity_out_of_range(alpha: float) -> None:
     [({"colormap": "jet"}, "'jet' is unknown; choose one of"), ({"interpolation": "bicubic"}, "'bicubic'")],
 )
 def test_unknown_names(options: dict[str, str], sentence: str) -> None:
-    view = View(np.ones((2, 2), np.float32), identity_placement(20, 30))
+    view = View(np.ones((2, 2), np.float32), one_cell_a_pixel(20, 30))
     with pytest.raises(ExplorerError, match=sentence):
         overlay(random_image(0, 20, 30), view, **options)  # type: ignore[arg-type]
 

@@ -222,6 +222,20 @@ def test_damage_of_any_kind_gives_weights_or_a_message(
     assert all(isinstance(v, torch.Tensor) for v in state.values())
 
 
+@pytest.mark.parametrize("value", [1, 255])
+def test_a_zip_whose_end_is_damaged_anywhere(tmp_path: Path, value: int) -> None:
+    """Its last bytes say where its list is, on which of several disks, and how long."""
+    path, content = written(tmp_path, "torch")
+    messages = 0
+    for at in range(len(content) - 120, len(content)):
+        path.write_bytes(content[:at] + bytes([value]) + content[at + 1 :])
+        try:
+            read_state_dict(path)
+        except ExplorerError:
+            messages += 1
+    assert messages > 20
+
+
 @pytest.mark.parametrize("content", [[1, 2], torch.zeros(3), {}, {"epoch": 3}, {"a": np.float64(1)}])
 def test_a_file_without_named_tensors(tmp_path: Path, content: object) -> None:
     torch.save(content, tmp_path / "mine.pth")

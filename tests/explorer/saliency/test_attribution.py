@@ -20,7 +20,8 @@ from explorer.errors import ExplorerError
 from explorer.images.overlay import place
 from explorer.layers.listing import channels_first, find_layer, list_layers
 from explorer.networks.load import LoadedModel, from_module
-from explorer.saliency.attribution import PIXEL_QUANTILE, default_cam_layer
+from explorer.saliency.attribution import PIXEL_QUANTILE
+from explorer.saliency.class_activation_maps import default_cam_layer
 from tests.conftest import SMALL, random_image
 from tests.explorer.networks.test_hooks import hooks_on
 from tests.sample_networks import LABELS, Branching, Plain, loaded

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from explorer.errors import ExplorerError
+from explorer.fields.page.tables import draw_network_table
 from explorer.fields.presets import presets
 from explorer.fields.report import units_seeing
 from explorer.fields.stack import conv
@@ -18,7 +19,6 @@ from explorer.images.geometry import Placement
 from explorer.tabs.fields import api as api
 from explorer.tabs.fields.builder import result_of, rows_of, table_of
 from explorer.tabs.fields.image import Pick, Scene, fitted, pointed
-from explorer.tabs.fields.table import field_table
 from explorer.workbench import Selection
 
 LOOK = Selection("resnet18", "a picture", "digest", "crop")
@@ -121,7 +121,7 @@ def test_what_no_editor_sends_is_refused() -> None:
 
 def test_the_table_lists_every_layer_and_says_what_mixes() -> None:
     network = catalogue_fields("mobilenet_v3_small")
-    html = field_table(network, "features.0.0")
+    html = draw_network_table(network, "features.0.0")
     assert html.count("<tr") == 1 + len(network.layers)
     assert html.count('aria-current="true"') == 1
     mixed = [f for f in network.fields if f.is_global]
