@@ -8,16 +8,12 @@ from training.networks.build import build_network, count_parameters, describe, l
 from training.report.classes import class_shares
 from training.report.inside import first_convolution, look_inside
 from training.report.mistakes import cell_images
-from training.report.paper.figures import accuracy_figure, confusion_figure, tile
-from training.report.paper.film import film_figure
-from training.report.paper.reports import (
-    classes_figure,
-    first_layer_figure,
-    gallery_figure,
-    mistakes_figure,
-    runs_figure,
-)
+from training.report.paper.data import gallery_figure
+from training.report.paper.inside import film_figure, first_layer_figure
+from training.report.paper.mistakes import confusion_figure, mistakes_figure
+from training.report.paper.runs import accuracy_figure, classes_figure, runs_figure
 from training.report.predictions import confident_mistakes, predict_images
+from training.report.sheet import tile
 from training.report.words import (
     compare_histories,
     describe_classes,

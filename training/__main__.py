@@ -1,5 +1,8 @@
 """``python -m training``: every field of TrainConfig is an option of the same name.
 
+In the program's own folder, or anywhere once it is installed; where a folder "training" of your own lies, with
+``python -P -m training``.
+
 python -m training --dataset shapes10 --epochs 3
 python -m training --dataset cifar10 --augmentation flip crop --normalization 0.5 0.5
 python -m training --folder runs/NAME                    go on with a run that was stopped or killed

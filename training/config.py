@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
-from explorer.errors import ExplorerError, suggest
+from explorer.errors import ExplorerError, Suggestion, suggest
 
 DATASETS = ("cifar10", "cifar100", "fashion_mnist", "mnist", "shapes10", "folder")
 AUGMENTATIONS = ("flip", "crop", "color_jitter", "cutout")
@@ -72,6 +72,7 @@ class TrainConfig:
                 "dataset 'folder'",
                 "needs data_dir",
                 "set data_dir to a folder or zip with one subfolder per class",
+                parameter="data_dir",
             )
 
     def to_json(self) -> str:
@@ -90,9 +91,8 @@ def config_from_json(text: str) -> TrainConfig:
     known = [f.name for f in fields(TrainConfig)]
     for name in values:
         if name not in known:
-            raise ExplorerError(
-                f"knob '{name}'", "is not in TrainConfig", suggest(name, known, "TrainConfig's docstring")
-            )
+            remedy = suggest(name, known, "TrainConfig's docstring")
+            raise ExplorerError(f"knob '{name}'", "is not in TrainConfig", remedy, parameter=name)
     return TrainConfig(**values)
 
 
@@ -114,7 +114,7 @@ def _check_kinds(config: TrainConfig) -> None:
         ("skip_broken", bool, "is neither True nor False", "choose one of them"),
     ):
         if not isinstance(getattr(config, knob), kinds):
-            raise ExplorerError(f"{knob} {getattr(config, knob)!r}", rule, example)
+            raise ExplorerError(f"{knob} {getattr(config, knob)!r}", rule, example, parameter=knob)
 
 
 def _check_names(config: TrainConfig) -> None:
@@ -129,13 +129,15 @@ def _check_names(config: TrainConfig) -> None:
     for name in config.augmentation:
         _check_name("augmentation", name, AUGMENTATIONS)
     if len(set(config.augmentation)) < len(config.augmentation):
-        raise ExplorerError(f"augmentation {config.augmentation}", "names one twice", "name each once")
+        value = f"augmentation {config.augmentation}"
+        raise ExplorerError(value, "names one twice", "name each once", parameter="augmentation")
 
 
 def _check_name(knob: str, value: object, names: tuple[str, ...]) -> None:
     if value not in names:
         listing = f"the list {', '.join(names)}"
-        raise ExplorerError(f"{knob} {value!r}", "is unknown", suggest(str(value), names, listing))
+        remedy = suggest(str(value), names, listing)
+        raise ExplorerError(f"{knob} {value!r}", "is unknown", remedy, parameter=knob)
 
 
 def _check_numbers(config: TrainConfig) -> None:
@@ -159,11 +161,11 @@ def _check_range(knob: str, value: object, low: float, high: float, *, whole: bo
     # The comparison is False for NaN, which is what we want.
     if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
         kind = "a whole number" if whole else "a number"
-        raise ExplorerError(
-            f"{knob} {value!r}",
-            f"is not {kind} from {low:g} to {high:g}",
-            f"choose one, such as {_default(knob)}",
-        )
+        remedy = f"choose one, such as {_default(knob)}"
+        if knob in ("max_train_images", "max_test_images"):
+            remedy = Suggestion(remedy, on_page=f"{remedy}, or 0 for all")
+        rule = f"is not {kind} from {low:g} to {high:g}"
+        raise ExplorerError(f"{knob} {value!r}", rule, remedy, parameter=knob)
 
 
 def _default(knob: str) -> object:
@@ -182,6 +184,7 @@ def _check_normalization(value: object) -> None:
             f"normalization {value!r}",
             "is neither None, 'measured' nor (mean in [0, 1], standard deviation in (0, 1])",
             "the exercise sheet's is (0.5, 0.5)",
+            parameter="normalization",
         )
 
 

@@ -44,15 +44,18 @@ def join(device_kind: str) -> torch.device:
 
 
 def leave() -> None:
+    """Part from the other processes; nothing happens where there are none."""
     if dist.is_initialized():
         dist.destroy_process_group()
 
 
 def rank() -> int:
+    """Which of the processes this is, from 0; the first one writes and speaks for all."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def world_size() -> int:
+    """How many processes train together."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 

@@ -64,11 +64,13 @@ def test_impossible_values_are_refused_with_value_rule_and_remedy(
         TrainConfig(**{knob: value})
     for word in words:
         assert word in str(caught.value)
+    assert caught.value.parameter == ("data_dir" if (knob, value) == ("dataset", "folder") else knob)
 
 
 def test_a_recipe_file_with_a_misspelt_knob_or_broken_json_is_refused() -> None:
-    with pytest.raises(ExplorerError, match="did you mean 'epochs'"):
+    with pytest.raises(ExplorerError, match="did you mean 'epochs'") as caught:
         config_from_json('{"epoch": 3}')
+    assert caught.value.parameter == "epoch"
     with pytest.raises(ExplorerError, match="not valid JSON"):
         config_from_json("{")
     with pytest.raises(ExplorerError, match="JSON object"):

@@ -40,11 +40,9 @@ class Draws:
         return Draws(**{name: None if part is None else part[positions] for name, part in parts.items()})
 
     def to(self, device: torch.device) -> Draws:
+        """The same on ``device``."""
         parts = {f.name: getattr(self, f.name) for f in fields(self)}
         return Draws(**{name: None if part is None else part.to(device) for name, part in parts.items()})
-
-
-AUGMENT_NOTHING = Draws()
 
 
 def draw(names: tuple[str, ...], count: int, size_px: int, generator: torch.Generator) -> Draws:

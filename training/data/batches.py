@@ -96,6 +96,7 @@ def normalization_for(config: TrainConfig, data: Dataset) -> tuple[tuple[float, 
 def make_normalization(
     mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
 ) -> Normalization:
+    """The normalisation by ``mean`` and ``std``, three numbers each, on ``device``."""
     identity = all(m == 0 for m in mean) and all(s == 1 for s in std)
     return Normalization(torch.tensor(mean, device=device), torch.tensor(std, device=device), identity)
 

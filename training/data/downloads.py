@@ -15,11 +15,13 @@ import numpy as np
 import torchvision.datasets as sets
 from numpy.typing import NDArray
 
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, Suggestion
 from explorer.networks.download import Checksum, DownloadProgress, download
+from explorer.whole_file import remove_file, whole_file
 
 MIRROR_VARIABLE = "CNN_EXPLORER_DATA_MIRROR"
 """Names a web folder with the archives, each at its path of :func:`archives`, in place of the slow hosts."""
+_COPIED_AT_ONCE = 2**20
 OnDownload = Callable[[DownloadProgress], None]
 Split = tuple[NDArray[np.uint8], NDArray[np.int64]]
 CLASSES: Mapping[str, Any] = MappingProxyType(
@@ -132,12 +134,8 @@ def adopt_archive(name: str, archive_path: Path, data_dir: Path) -> Path:
     if not target.exists() or not _has_md5(target, wanted[0]):
         # Whole or not at all: another process may look for it, and the disk may be full.
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            shutil.copyfile(archive_path, part)
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
+        with archive_path.open("rb") as source, whole_file(target) as copy:
+            shutil.copyfileobj(source, copy, _COPIED_AT_ONCE)
     return data_dir
 
 
@@ -154,7 +152,7 @@ def _drop_unpacked(archive: Archive, data_dir: Path) -> None:
     """Make room for what ``archive``, whose MD5 is right, unpacks to: torchvision takes any MNIST file for whole,
     even one that an unpacking cut short left empty."""
     if archive.path.endswith("-ubyte.gz"):
-        (data_dir / archive.path.removesuffix(".gz")).unlink(missing_ok=True)
+        remove_file(data_dir / archive.path.removesuffix(".gz"))
 
 
 def _fetch(archive: Archive, data_dir: Path, on_download: OnDownload | None) -> None:
@@ -165,13 +163,15 @@ def _fetch(archive: Archive, data_dir: Path, on_download: OnDownload | None) -> 
     try:
         download(archive.download_url, path, checksum=Checksum("md5", archive.md5), on_progress=on_download)
     except ExplorerError as error:
-        raise ExplorerError(
-            error.value,
-            error.rule,
+        slow = (
             f"{error.remedy}. The host is slow: CIFAR's 170 MB can take an hour, and a broken download goes on where "
-            f"it stopped. If you have {path.name} already, put it into {path.parent} or name it as data_dir; "
-            "dataset 'shapes10' needs no download",
-        ) from error
+            f"it stopped. If you have {path.name} already, "
+        )
+        remedy = Suggestion(
+            f"{slow}put it into {path.parent} or name it as data_dir; dataset 'shapes10' needs no download",
+            on_page=f"{slow}give it here; Shapes-10 needs no download",
+        )
+        raise ExplorerError(error.value, error.rule, remedy, parameter="dataset") from error
 
 
 def _has_md5(path: Path, archive: Archive) -> bool:

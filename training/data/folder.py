@@ -75,9 +75,8 @@ def open_folder(path: Path) -> Iterator[tuple[Listing, Callable[[str], bytes]]]:
             sizes = {m.filename: f"{m.file_size} {m.CRC}" for m in members}
             yield _list(path, sizes), lambda name: _read_member(archive, name)
     else:
-        raise ExplorerError(
-            f"data_dir {str(path)!r}", "does not exist", "give a folder or zip with images by class"
-        )
+        remedy = "give a folder or zip with images by class"
+        raise ExplorerError(f"data_dir {str(path)!r}", "does not exist", remedy, parameter="data_dir")
 
 
 def _read_member(archive: ZipFile, name: str) -> bytes:

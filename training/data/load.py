@@ -19,8 +19,9 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from PIL import Image
 
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, Suggestion
 from explorer.images.decode import read_image
+from explorer.whole_file import put_in_place
 from training.config import TrainConfig
 from training.data import shapes10
 from training.data.downloads import OnDownload, adopt_archive, archives, is_present, load_torchvision
@@ -201,7 +202,7 @@ def _write(folder: Path, made: _Made, size: int) -> None:
         broken += _write_split(part, "test", made.test, made.test_classes, made.test_names, size)
         about = {"labels": made.labels, "broken": broken, "fingerprint": _digest(part)}
         (part / _ABOUT).write_text(json.dumps(about))
-        os.replace(part, folder)
+        put_in_place(part, folder)
 
 
 def _digest(folder: Path) -> str:
@@ -220,11 +221,10 @@ def _write_split(
     Not through a memory map: on a full disk that ends the process, a plain write raises an error.
     """
     if len(classes) * size * size * 3 > MAX_ARRAY_BYTES:
-        raise ExplorerError(
-            f"{len(classes):,} images of {size} px",
-            f"need over {MAX_ARRAY_BYTES // 2**30} GiB",
-            "lower image_size",
-        )
+        rule = f"need over {MAX_ARRAY_BYTES // 2**30} GiB"
+        remedy = Suggestion("lower image_size", on_page="choose fewer pixels a side")
+        what = f"{len(classes):,} images of {size} px"
+        raise ExplorerError(what, rule, remedy, parameter="image_size")
     kept: list[int] = []
     broken: list[str] = []
     with (folder / f"{split}.rgb").open("wb") as file:
@@ -284,11 +284,12 @@ def _refuse_broken(images: Iterator[Images | None], names: list[str]) -> Iterato
         yield image
     if broken:
         shown = ", ".join(broken[:5]) + (f" and {len(broken) - 5} more" if len(broken) > 5 else "")
-        raise ExplorerError(
-            f"{len(broken)} of {len(names)} files ({shown})",
-            "cannot be decoded as images",
+        remedy = Suggestion(
             "remove or replace them, or set skip_broken=True to train without them",
+            on_page="remove or replace them, or leave broken files out",
         )
+        what = f"{len(broken)} of {len(names)} files ({shown})"
+        raise ExplorerError(what, "cannot be decoded as images", remedy, parameter="skip_broken")
 
 
 def fit_square(image: Images, size: int) -> Images:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
-import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from explorer.caches import ByteBudgetCache
 from explorer.errors import ExplorerError
 from explorer.networks.download import DownloadProgress
+from explorer.whole_file import read_bytes, whole_file, write_whole
 from training.config import TrainConfig
 from training.data.downloads import CLASSES
 from training.data.load import Dataset, cache_dir, channel_statistics, is_on_disk, load_dataset
@@ -96,7 +96,7 @@ class DatasetCache:
         if not re.fullmatch(r"[0-9a-f]{16}", fingerprint):
             return None
         try:
-            choice = Choice(**json.loads(_note_of(fingerprint).read_text("utf-8")))
+            choice = Choice(**json.loads(read_bytes(_note_of(fingerprint))))
             return choice if is_here(choice) else None
         except (OSError, ValueError, TypeError, ExplorerError):
             return None
@@ -129,13 +129,9 @@ def _note_of(fingerprint: str) -> Path:
 def _remember(found: Opened) -> None:
     """Note where pictures of this content lie, so that the page's address finds them after a restart, too."""
     note = _note_of(found.data.fingerprint)
-    part = note.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
-    try:
+    with suppress(OSError):  # a full disk: the pictures are open all the same
         note.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(asdict(found.choice)), "utf-8")
-        part.replace(note)
-    except OSError:  # a full disk: the pictures are open all the same
-        part.unlink(missing_ok=True)
+        write_whole(note, json.dumps(asdict(found.choice)).encode(), durable=False)
 
 
 def _open(choice: Choice, config: TrainConfig, report: OnProgress) -> Opened:
@@ -179,9 +175,11 @@ def keep_upload(path: Path) -> Path:
     if not kept.exists():
         try:
             kept.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, kept.with_name(f".{kept.name}.part"))
-            kept.with_name(f".{kept.name}.part").replace(kept)
+            with path.open("rb") as source, whole_file(kept, durable=False) as target:
+                shutil.copyfileobj(source, target)
         except OSError as error:
+            if kept.exists():  # somebody else kept the same meanwhile, and it is being read
+                return kept
             raise ExplorerError(
                 f"{path.name}", f"cannot be kept in {kept.parent} ({error.strerror})", "make room there"
             ) from error

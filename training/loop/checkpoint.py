@@ -17,10 +17,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor, nn, optim
 
 from explorer.errors import ExplorerError
+from explorer.whole_file import read_bytes, remove_parts, write_whole
 from training.config import TrainConfig, config_from_json
 from training.results import DataFacts, EpochResult, facts_from_json, result_from_json
 
@@ -39,10 +40,12 @@ class Checkpoint:
 
 
 def weights_path(folder: Path, epoch: int) -> Path:
+    """Where the weights after ``epoch`` lie; 0 is before training."""
     return folder / f"epoch-{epoch:04d}.safetensors"
 
 
 def optimizer_path(folder: Path, epoch: int) -> Path:
+    """Where the state lies that the optimiser goes on with after ``epoch``."""
     return folder / f"optimizer-{epoch:04d}.safetensors"
 
 
@@ -62,6 +65,7 @@ def prepare_folder(folder: Path, config: TrainConfig, last_epoch: int | None) ->
     """Write the recipe; for a run that goes on, make the history end with ``last_epoch``."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        remove_parts(folder)
         write_whole(folder / CONFIG, config.to_json().encode())
         if last_epoch is not None:
             _repair_history(folder, last_epoch)
@@ -95,11 +99,16 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, optimizer_tensors: dic
         raise _cannot_save(folder, f"the result of epoch {checkpoint.epoch} in {folder}", error) from error
     for path in folder.glob("optimizer-*.safetensors"):
         if path != optimizer_path(folder, checkpoint.epoch):
-            path.unlink()
+            # Windows keeps a file that somebody reads: it goes after the next epoch.
+            with suppress(OSError):
+                path.unlink()
 
 
 def load_checkpoint(folder: Path, epoch: int) -> Checkpoint:
-    """The weights of ``folder`` after ``epoch``; raises ExplorerError if absent or damaged."""
+    """The weights of ``folder`` after ``epoch``; raises ExplorerError if absent or damaged.
+
+    They are read, not mapped: Windows lets nobody remove or replace a file that lies under somebody's tensors.
+    """
     path = weights_path(folder, epoch)
     if not path.exists():
         there = ", ".join(map(str, list_epochs(folder))) or "none"
@@ -108,7 +117,7 @@ def load_checkpoint(folder: Path, epoch: int) -> Checkpoint:
         header = _header(path)
         return Checkpoint(
             epoch,
-            load_file(path),
+            load(path.read_bytes()),
             config_from_json(header["config"]),
             facts_from_json(header["data"]),
             result_from_json(header["result"]) if header["result"] else None,
@@ -122,7 +131,7 @@ def load_checkpoint(folder: Path, epoch: int) -> Checkpoint:
 def load_optimizer(folder: Path, epoch: int) -> dict[str, Tensor]:
     """What :func:`save_checkpoint` was given; see :func:`optimizer_to_tensors`."""
     try:
-        return load_file(optimizer_path(folder, epoch))
+        return load(optimizer_path(folder, epoch).read_bytes())
     except (SafetensorError, OSError) as error:
         path = optimizer_path(folder, epoch)
         raise ExplorerError(f"{path}", f"is damaged ({error})", "start the run anew") from error
@@ -159,7 +168,7 @@ def read_history(folder: Path, after: int = 0) -> list[EpochResult]:
     A line still being written is left for the next call; a damaged one is passed over.
     """
     try:
-        text = (folder / HISTORY).read_text(encoding="utf-8", errors="replace")
+        text = read_bytes(folder / HISTORY).decode("utf-8", "replace")
     except FileNotFoundError:
         return []
     results = []
@@ -183,37 +192,11 @@ def _repair_history(folder: Path, epoch: int) -> None:
     write_whole(folder / HISTORY, "".join(f"{line}\n" for line in results).encode())
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Put ``content`` at ``path`` so that a reader, or a crash, sees the old file or the new one."""
-    scratch = path.with_name(f".{path.name}.part")
-    try:
-        with scratch.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(scratch, path)
-    except OSError:
-        with suppress(OSError):
-            scratch.unlink()
-        raise
-    _sync_folder(path.parent)
-
-
 def _append(path: Path, line: str) -> None:
     with path.open("a", encoding="utf-8") as file:
         file.write(line)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """A rename is safe from power loss once its folder is on disk; not every system can do that."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _header(path: Path) -> dict[str, str]:

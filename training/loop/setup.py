@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn, optim
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, Suggestion
 from training import distributed
 from training.config import TrainConfig
 from training.data import batches
@@ -46,10 +46,12 @@ class Trainee:
 
     @property
     def device(self) -> torch.device:
+        """Where the images and the network are."""
         return self.train.images.device
 
     @property
     def steps_per_epoch(self) -> int:
+        """Batches of an epoch, the last one perhaps smaller."""
         return -(-len(self.train) // self.config.batch_size)
 
 
@@ -94,7 +96,8 @@ def choose_device(name: str) -> torch.device:
         name = next(kind for kind, usable in found.items() if usable)
     if not found[name]:
         there = ", ".join(kind for kind, usable in found.items() if usable)
-        raise ExplorerError(f"device {name!r}", "is not on this machine", f"choose auto or one of: {there}")
+        remedy = f"choose auto or one of: {there}"
+        raise ExplorerError(f"device {name!r}", "is not on this machine", remedy, parameter="device")
     return torch.device(name, torch.cuda.current_device()) if name == "cuda" else torch.device(name)
 
 
@@ -115,11 +118,12 @@ def check_sizes(config: TrainConfig, data: Dataset) -> None:
             f"batch_size {config.batch_size}",
             f"is larger than the {count} training images",
             f"choose at most {count}",
+            parameter="batch_size",
         )
     if size != config.image_size:
-        raise ExplorerError(
-            f"image_size {config.image_size}", f"is not the data's {size}", f"set image_size={size}"
-        )
+        remedy = Suggestion(f"set image_size={size}", on_page=f"open the images at {size} pixels")
+        what = f"image_size {config.image_size}"
+        raise ExplorerError(what, f"is not the data's {size}", remedy, parameter="image_size")
 
 
 def _check_batch_norm(network: nn.Module, config: TrainConfig, count: int) -> None:
@@ -129,6 +133,7 @@ def _check_batch_norm(network: nn.Module, config: TrainConfig, count: int) -> No
             f"batch_size {config.batch_size}",
             f"leaves {smallest} of {count} images for the last batch, too few for batch normalisation",
             "choose a slightly larger or smaller one",
+            parameter="batch_size",
         )
 
 

@@ -111,9 +111,8 @@ def build_network(name: str, classes: int, image_size: int = 32) -> nn.Module:
     if is_layer_line(name):
         return build_layers(name, classes, image_size)
     if name not in list_networks():
-        raise ExplorerError(
-            f"network {name!r}", "is unknown", suggest(name, list_networks(), "training.list_networks()")
-        )
+        remedy = suggest(name, list_networks(), "training.list_networks()")
+        raise ExplorerError(f"network {name!r}", "is unknown", remedy, parameter="network")
     network = OWN[name](classes, image_size) if name in OWN else _from_torchvision(name, classes, image_size)
     _check_fits(network, name, image_size)
     return network
@@ -142,11 +141,13 @@ def _check_fits(network: nn.Module, name: str, image_size: int) -> None:
 
 def _does_not_fit(name: str, image_size: int, error: Exception) -> ExplorerError:
     made_for = "224 is what torchvision's were made for"
-    remedy = Suggestion(f"choose a larger image_size ({made_for}) or another network")
-    # The page has a size for these alone.
-    remedy.on_page = f"choose another network, or pictures of your own, Resized to more pixels ({made_for})"
+    remedy = Suggestion(
+        f"choose a larger image_size ({made_for}) or another network",
+        # The page has a size for these alone.
+        on_page=f"choose another network, or pictures of your own, Resized to more pixels ({made_for})",
+    )
     rule = f"does not fit ({str(error).splitlines()[0]})"
-    return ExplorerError(f"network {name!r} at {image_size} px", rule, remedy)
+    return ExplorerError(f"network {name!r} at {image_size} px", rule, remedy, parameter="network")
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ _MAX_NUMBER = 65_536
 
 
 @dataclass(frozen=True)
-class Layer:
+class LineLayer:
     """One parsed layer: ``text`` as written, ``position`` from 1."""
 
     position: int
@@ -47,7 +47,7 @@ class Layer:
 class _Kind:
     numbers: tuple[str, ...]
     options: tuple[str, ...]
-    make: Callable[[Layer, Shape], nn.Module]
+    make: Callable[[LineLayer, Shape], nn.Module]
 
 
 def is_layer_line(text: str) -> bool:
@@ -70,11 +70,11 @@ def build_layers(line: str, classes: int, image_size: int = 32) -> nn.Sequential
     parameters = 0
     for layer in layers:
         if layer is layers[-1] and layer.kind == "linear" and not layer.numbers:
-            layer = Layer(layer.position, layer.text, "linear", (classes,), {})
+            layer = LineLayer(layer.position, layer.text, "linear", (classes,), {})
         _check_numbers(layer)
         parameters += _count_ahead(layer, shape)
         if parameters > MAX_PARAMETERS:
-            raise ExplorerError(
+            raise _refused(
                 str(layer), f"brings more than {MAX_PARAMETERS:,} parameters", "pool or shrink before it"
             )
         out = _output_shape(layer, shape)
@@ -82,7 +82,7 @@ def build_layers(line: str, classes: int, image_size: int = 32) -> nn.Sequential
         seen[layer.kind] = seen.get(layer.kind, 0) + 1
         modules[f"{layer.kind}{seen[layer.kind]}"] = module
     if shape != (classes,):
-        raise ExplorerError(
+        raise _refused(
             f"the last layer's output {_sizes(shape)}",
             f"is not one number for each of {classes} classes",
             "end with 'flatten, linear'",
@@ -90,81 +90,77 @@ def build_layers(line: str, classes: int, image_size: int = 32) -> nn.Sequential
     return nn.Sequential(modules)
 
 
-def parse_layers(line: str) -> list[Layer]:
+def parse_layers(line: str) -> list[LineLayer]:
     """Split and check the words of ``line``; sizes are checked by :func:`build_layers`."""
     texts = [text.strip() for text in line.replace("\n", ",").split(",")]
     texts = [" ".join(text.split()) for text in texts if text]
     if not texts:
-        raise ExplorerError("the list of layers", "is empty", "begin with 'conv 6 5, relu, …'")
+        raise _refused("the list of layers", "is empty", "begin with 'conv 6 5, relu, …'")
     return [_parse_layer(position, text) for position, text in enumerate(texts, 1)]
 
 
-def _parse_layer(position: int, text: str) -> Layer:
+def _parse_layer(position: int, text: str) -> LineLayer:
     kind, *words = text.lower().split()
     where = f"layer {position} {text!r}"
     if kind not in KINDS:
-        raise ExplorerError(where, "is of unknown kind", suggest(kind, KINDS, f"the list {', '.join(KINDS)}"))
+        raise _refused(where, "is of unknown kind", suggest(kind, KINDS, f"the list {', '.join(KINDS)}"))
     numbers: list[float] = []
     options: dict[str, int] = {}
     for word in words:
         name, equals, value = word.rpartition("=")
         if equals and name not in KINDS[kind].options:
             known = ", ".join(KINDS[kind].options) or "none"
-            raise ExplorerError(where, f"has no option {name!r}", f"its options: {known}")
+            raise _refused(where, f"has no option {name!r}", f"its options: {known}")
         number = _number(value, where)
         if not equals:
             numbers.append(number)
         elif number != int(number):
-            raise ExplorerError(where, f"needs a whole number for {name}", f"write {name}={int(number)}")
+            raise _refused(where, f"needs a whole number for {name}", f"write {name}={int(number)}")
         else:
             options[name] = int(number)
-    return Layer(position, text, kind, tuple(numbers), options)
+    return LineLayer(position, text, kind, tuple(numbers), options)
 
 
 def _number(word: str, where: str) -> float:
     try:
         number = float(word)
     except ValueError as error:
-        raise ExplorerError(
+        raise _refused(
             where, f"has {word!r} where a number belongs", "write, for example, 'conv 6 5'"
         ) from error
     if not 0 <= number <= _MAX_NUMBER:
-        raise ExplorerError(
-            where, f"has {word}, which is not from 0 to {_MAX_NUMBER}", "choose a smaller number"
-        )
+        raise _refused(where, f"has {word}, which is not from 0 to {_MAX_NUMBER}", "choose a smaller number")
     return number
 
 
-def _check_numbers(layer: Layer) -> None:
+def _check_numbers(layer: LineLayer) -> None:
     names = KINDS[layer.kind].numbers
     if len(layer.numbers) != len(names):
         wanted = " ".join([layer.kind, *(name.upper() for name in names)])
-        raise ExplorerError(
-            str(layer), f"has {len(layer.numbers)} numbers, not {len(names)}", f"write {wanted!r}"
-        )
+        raise _refused(str(layer), f"has {len(layer.numbers)} numbers, not {len(names)}", f"write {wanted!r}")
     for name, number in zip(names, layer.numbers, strict=True):
         if name == "share":
             if number >= 1:
-                raise ExplorerError(str(layer), f"drops a share of {number:g}", "choose one in [0, 1)")
+                raise _refused(str(layer), f"drops a share of {number:g}", "choose one in [0, 1)")
         elif number < 1 or number != int(number):
-            raise ExplorerError(str(layer), f"has {name} {number:g}", "choose a whole number of at least 1")
+            raise _refused(str(layer), f"has {name} {number:g}", "choose a whole number of at least 1")
     for name in ("stride", "dilation"):
         if layer.options.get(name, 1) < 1:
-            raise ExplorerError(str(layer), f"has {name} {layer.options[name]}", "choose at least 1")
+            raise _refused(str(layer), f"has {name} {layer.options[name]}", "choose at least 1")
 
 
-def _make_conv(layer: Layer, shape: Shape) -> nn.Module:
+def _make_conv(layer: LineLayer, shape: Shape) -> nn.Module:
     channels, kernel = (int(n) for n in layer.numbers)
     _check_window(layer, shape, kernel)
     return nn.Conv2d(shape[0], channels, kernel, **layer.options)  # type: ignore[arg-type]
 
 
-def _make_pool(module: type[nn.MaxPool2d] | type[nn.AvgPool2d]) -> Callable[[Layer, Shape], nn.Module]:
-    def make(layer: Layer, shape: Shape) -> nn.Module:
+def _make_pool(module: type[nn.MaxPool2d] | type[nn.AvgPool2d]) -> Callable[[LineLayer, Shape], nn.Module]:
+    def make(layer: LineLayer, shape: Shape) -> nn.Module:
         size = int(layer.numbers[0])
         _check_window(layer, shape, size)
         if 2 * layer.options.get("padding", 0) > size:
-            raise ExplorerError(
+            raise _refused(
                 str(layer), f"pads more than half its size {size}", f"choose padding of at most {size // 2}"
             )
         return module(size, **layer.options)  # type: ignore[arg-type]
@@ -172,41 +168,41 @@ def _make_pool(module: type[nn.MaxPool2d] | type[nn.AvgPool2d]) -> Callable[[Lay
     return make
 
 
-def _check_window(layer: Layer, shape: Shape, kernel: int) -> None:
+def _check_window(layer: LineLayer, shape: Shape, kernel: int) -> None:
     _need_map(layer, shape)
     reach = (kernel - 1) * layer.options.get("dilation", 1) + 1
     padding = layer.options.get("padding", 0)
     side = shape[1] + 2 * padding
     if reach > side:
         padded = f" ({side} with padding {padding})" if padding else ""
-        raise ExplorerError(
+        raise _refused(
             str(layer),
             f"needs an input of at least {reach}×{reach}, but gets {_sizes(shape)}{padded}",
             f"make its kernel at most {side}, pad it, or pool less before it",
         )
 
 
-def _need_map(layer: Layer, shape: Shape) -> None:
+def _need_map(layer: LineLayer, shape: Shape) -> None:
     if len(shape) != 3:
-        raise ExplorerError(
+        raise _refused(
             str(layer),
             f"needs channels × height × width, but gets {_sizes(shape)}",
             "move it before 'flatten'",
         )
 
 
-def _make_linear(layer: Layer, shape: Shape) -> nn.Module:
+def _make_linear(layer: LineLayer, shape: Shape) -> nn.Module:
     if len(shape) != 1:
         remedy = f"put 'flatten' before it, which gives {math.prod(shape)}"
-        raise ExplorerError(str(layer), f"needs a vector, but gets {_sizes(shape)}", remedy)
+        raise _refused(str(layer), f"needs a vector, but gets {_sizes(shape)}", remedy)
     return nn.Linear(shape[0], int(layer.numbers[0]))
 
 
-def _make_batchnorm(layer: Layer, shape: Shape) -> nn.Module:
+def _make_batchnorm(layer: LineLayer, shape: Shape) -> nn.Module:
     return nn.BatchNorm2d(shape[0]) if len(shape) == 3 else nn.BatchNorm1d(shape[0])
 
 
-def _make_globalpool(layer: Layer, shape: Shape) -> nn.Module:
+def _make_globalpool(layer: LineLayer, shape: Shape) -> nn.Module:
     _need_map(layer, shape)
     return nn.AdaptiveAvgPool2d(1)
 
@@ -227,7 +223,7 @@ KINDS: dict[str, _Kind] = {
 }
 
 
-def _count_ahead(layer: Layer, shape: Shape) -> int:
+def _count_ahead(layer: LineLayer, shape: Shape) -> int:
     """Parameters that a layer will have, so that a typing mistake is refused before memory is taken."""
     if layer.kind == "conv":
         return int(layer.numbers[0] * (shape[0] * layer.numbers[1] ** 2 + 1))
@@ -236,7 +232,7 @@ def _count_ahead(layer: Layer, shape: Shape) -> int:
     return 0
 
 
-def _output_shape(layer: Layer, shape: Shape) -> Shape:
+def _output_shape(layer: LineLayer, shape: Shape) -> Shape:
     """By running a twin of the layer on torch's meta device: shapes without numbers."""
     try:
         with torch.device("meta"), torch.no_grad():
@@ -244,9 +240,12 @@ def _output_shape(layer: Layer, shape: Shape) -> Shape:
             return tuple(twin(torch.empty(1, *shape)).shape[1:])
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
-        raise ExplorerError(
-            str(layer), f"does not take {_sizes(shape)} ({reason})", "change its sizes"
-        ) from error
+        raise _refused(str(layer), f"does not take {_sizes(shape)} ({reason})", "change its sizes") from error
+
+
+def _refused(value: str, rule: str, remedy: str) -> ExplorerError:
+    """The line is a recipe's ``network``."""
+    return ExplorerError(value, rule, remedy, parameter="network")
 
 
 def _sizes(shape: Shape) -> str:

@@ -8,6 +8,17 @@ from collections.abc import Sequence
 from training.results import EpochResult
 
 MOST_CLASSES = 20
+SHORT, LONG = 14, 32
+"""Letters of a class's name: beside cells and small pictures, and beside bars."""
+
+
+def short_name(label: str, most: int = SHORT) -> str:
+    """A class's name in at most so many letters; the last is then an ellipsis.
+
+    >>> short_name("bow tie"), short_name("n02123045 tabby cat")
+    ('bow tie', 'n02123045 tab…')
+    """
+    return label if len(label) <= most else f"{label[: most - 1]}…"
 
 
 def class_shares(result: EpochResult, labels: Sequence[str]) -> list[tuple[str, float]]:

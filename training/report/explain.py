@@ -11,6 +11,7 @@ import numpy as np
 
 from explorer.errors import ExplorerError
 from training.config import TrainConfig, comparable
+from training.report.numbers import POINTS, hundredths
 from training.results import EpochResult
 
 History = Sequence[EpochResult]
@@ -216,7 +217,7 @@ def _test_trend(history: History, noise: float) -> str:
 
 
 def _points(share: float, *, signed: bool = False) -> str:
-    return f"{100 * share:{'+' if signed else ''}.1f} points".replace("-", "−")
+    return hundredths(share, POINTS, plus=signed)
 
 
 def _count(number: int, noun: str) -> str:

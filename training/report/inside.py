@@ -77,7 +77,7 @@ def snapshot(bench: Workbench, run: Run, epoch: int, scene: Scene) -> Snapshot:
     reached = next((r.test_accuracy for r in runs.history(run.folder) if r.epoch == epoch), None)
     return Snapshot(
         epoch,
-        _kernels(model),
+        first_weights(model.module),
         capture.activations[layer.name],
         bench.attribution(selection, Explanation(scene.target)),
         tuple(ranked(model, capture.logits, len(model.labels))),
@@ -126,7 +126,7 @@ def look_inside(
         found.append(
             Snapshot(
                 epoch,
-                _kernels(model),
+                first_weights(model.module),
                 capture_activations(model, image, [layer], framing=framing)[layer],
                 attribute(model, image, target, framing=framing),
                 tuple(predict(model, image, top=len(model.labels), framing=framing)),
@@ -174,8 +174,9 @@ def largest_weight(found: Sequence[Snapshot]) -> float:
     return max((float(np.abs(m.kernels).max()) for m in found if m.kernels is not None), default=1.0)
 
 
-def _kernels(model: LoadedModel) -> Floats | None:
-    first = next((m for m in model.module.modules() if isinstance(m, nn.Conv2d)), None)
+def first_weights(network: nn.Module) -> Floats | None:
+    """(n, 3, k, k) weights of the first convolution; None where it doesn't read three colours."""
+    first = next((m for m in network.modules() if isinstance(m, nn.Conv2d)), None)
     if first is None or first.in_channels != 3 or first.groups != 1:
         return None
     weights: Floats = first.weight.detach().cpu().numpy()

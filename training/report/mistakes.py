@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from training.report.matrix import MATRIX_WORDS
 from training.report.predictions import Mistake, Predictions
 
 Pair = tuple[int, int]
@@ -27,9 +28,8 @@ def confusion_words(predictions: Predictions) -> str:
     counts = predictions.confusion
     right, total = int(counts.diagonal().sum()), int(counts.sum())
     often = ", ".join(words for words, _ in confusions(predictions, 3))
-    return (
-        f"{right:,} of {total:,} test images are right ({right / total:.1%}). A row is a class, its numbers are "
-        f"percent of it, tinted by their square root." + (f" Most often it takes {often}." if often else "")
+    return f"{right:,} of {total:,} test images are right ({right / total:.1%}). {MATRIX_WORDS}" + (
+        f" Most often it takes {often}." if often else ""
     )
 
 

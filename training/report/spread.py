@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from explorer.errors import ExplorerError
 from training.config import TrainConfig, comparable
 from training.report.explain import History
-from training.runs.folders import Run
+
+
+class Configured(Protocol):
+    """Whatever was trained by a recipe."""
+
+    @property
+    def config(self) -> TrainConfig:
+        """The recipe."""
+        ...
+
+
+R = TypeVar("R", bound=Configured)
 
 
 @dataclass(frozen=True)
@@ -36,12 +48,12 @@ def spread(histories: Sequence[History], quantity: str = "test_accuracy") -> Spr
     return Spread(epochs, tuple(values.mean(axis=0).tolist()), tuple(deviation.tolist()), len(histories))
 
 
-def by_recipe(runs: Sequence[Run]) -> dict[TrainConfig, list[Run]]:
+def by_recipe(runs: Iterable[R]) -> dict[TrainConfig, list[R]]:
     """Runs that differ in nothing but the seed, the machine and where it keeps the data, together.
 
     They are found under what they share, see :func:`training.config.comparable`.
     """
-    groups: dict[TrainConfig, list[Run]] = {}
+    groups: dict[TrainConfig, list[R]] = {}
     for run in runs:
         groups.setdefault(comparable(run.config), []).append(run)
     return groups

@@ -6,28 +6,26 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from explorer.activations.captions import number
 from explorer.activations.capture import Activation
-from training.config import TrainConfig, comparable
+from explorer.text_table import aligned
+from training.config import TrainConfig
 from training.report.classes import classes_title
+from training.report.comparison import SUMMARY_HEADS, Group, group_recorded, summary
 from training.report.explain import compare_seeds, explain_gap, plain_and_augmented
-from training.report.inside import MOST_KERNELS, Scales, Snapshot, scales, spread_out
+from training.report.inside import MOST_KERNELS, Scales, Snapshot, first_weights, scales, spread_out
+from training.report.matrix import MATRIX_WORDS
 from training.report.mistakes import confusions
 from training.report.predictions import Mistake, Predictions
 from training.results import EpochResult
 
 _MOST_EXPLAINED = 2
-
 Histories = Mapping[str, Sequence[EpochResult]]
-
-
 Row = Sequence[float | None]
-
-
 MOST_EPOCHS = 120
+"""Epochs of a run that a notebook writes out."""
 
 
 def recorded_history(rows: Sequence[Row]) -> list[EpochResult]:
@@ -79,16 +77,28 @@ def compare_histories(
         configs: title → recipe.
         test_images: title → how many images the test accuracy was counted on; without, nothing is said of a run's gap.
     """
-    groups = _by_recipe(configs, histories)
-    rows: list[tuple[str, ...]] = [("recipe", "epochs", "training", "test", "gap", "best test")]
-    rows += [_summary(title, [histories[member] for member in members]) for title, members in groups.items()]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = [
-        row[0].ljust(widths[0])
-        + "".join(cell.rjust(width + 3) for cell, width in zip(row[1:], widths[1:], strict=True))
-        for row in rows
-    ]
-    return "\n\n".join(["\n".join(table), *_explained(groups, configs, histories, test_images)])
+    groups = group_recorded(configs, histories, test_images)
+    rows = [("recipe", *SUMMARY_HEADS), *((group.label, *summary(group)) for group in groups)]
+    return "\n\n".join([aligned(rows, left=1, gap=3), *comparison_words(groups)])
+
+
+def comparison_words(groups: Sequence[Group]) -> list[str]:
+    """The gap of the first groups, each from its first run, and what augmentation did where two differ in it alone."""
+    sentences = []
+    for group in groups[:_MOST_EXPLAINED]:
+        first = group.by_seed[0]
+        if first.test_images is not None:
+            augmented = bool(first.config.augmentation)
+            words = explain_gap(first.history, first.test_images, augmented=augmented)
+            sentences.append(f"{first.title}: {words}" if len(groups) > 1 else words)
+    pairs = plain_and_augmented([group.config for group in groups])
+    for plain, augmented_one in ((groups[one], groups[other]) for one, other in pairs):
+        images = plain.by_seed[0].test_images
+        if images is not None:
+            words = compare_seeds(plain.distinct, augmented_one.distinct, images)
+            both = f"{augmented_one.label}, against {plain.label}: "
+            sentences.append(f"{both if len(pairs) > 1 else ''}{words}")
+    return sentences
 
 
 def describe_classes(epoch: int, shares: Sequence[tuple[str, float]], classes: int) -> str:
@@ -105,7 +115,7 @@ def describe_confusion(predictions: Predictions) -> str:
     """How many test images are right, how many of each class, and the most frequent confusions."""
     counts = predictions.confusion
     right, total = int(counts.diagonal().sum()), int(counts.sum())
-    lines = [f"{right:,} of {total:,} test images are right ({right / total:.1%})."]
+    lines = [f"{right:,} of {total:,} test images are right ({right / total:.1%}). {MATRIX_WORDS}"]
     lines += [
         f"{label}: {counts[index, index]} of {counts[index].sum()} right"
         for index, label in enumerate(predictions.labels)
@@ -128,7 +138,7 @@ def describe_first_layer(network: nn.Module, activation: Activation) -> str:
     count, height, width = activation.shape
     many = f"the first {MOST_KERNELS} of {count}" if count > MOST_KERNELS else f"all {count}"
     sentence = f"{activation.layer}, {many} channels."
-    weights = _first_weights(network)
+    weights = first_weights(network)
     if weights is not None:
         largest = number(float(np.abs(weights).max()))
         sentence += (
@@ -143,72 +153,6 @@ def describe_first_layer(network: nn.Module, activation: Activation) -> str:
     )
 
 
-def _first_weights(network: nn.Module) -> NDArray[np.float32] | None:
-    """(n, 3, k, k) weights of the first convolution; None where it doesn't read three colours."""
-    first = next((m for m in network.modules() if isinstance(m, nn.Conv2d)), None)
-    if first is None or first.in_channels != 3 or first.groups != 1:
-        return None
-    weights: NDArray[np.float32] = first.weight.detach().cpu().numpy()
-    return weights
-
-
-def _by_recipe(configs: Mapping[str, TrainConfig], histories: Histories) -> dict[str, list[str]]:
-    """Title of a recipe → titles of its runs, which differ in nothing but the seed: the longest of each seed."""
-    together: dict[TrainConfig, dict[int, str]] = {}
-    for title in sorted(histories, key=lambda title: -len(histories[title])):
-        together.setdefault(comparable(configs[title]), {}).setdefault(configs[title].seed, title)
-    order = list(dict.fromkeys(comparable(configs[title]) for title in histories))
-    groups = [[together[recipe][seed] for seed in sorted(together[recipe])] for recipe in order]
-    return {_common(members): members for members in groups}
-
-
-def _common(titles: Sequence[str]) -> str:
-    if len(titles) == 1:
-        return titles[0]
-    return f"{titles[0].rpartition(', seed ')[0] or titles[0]} ({len(titles)} seeds)"
-
-
-def _summary(title: str, runs: Sequence[Sequence[EpochResult]]) -> tuple[str, ...]:
-    def listed(values: list[float]) -> str:
-        deviation = f" ± {100 * np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
-        return f"{100 * np.mean(values):.1f}{deviation}".replace("-", "−")
-
-    last = [run[-1] for run in runs]
-    return (
-        title,
-        str(min(result.epoch for result in last)),
-        f"{listed([result.train_accuracy for result in last])} %",
-        f"{listed([result.test_accuracy for result in last])} %",
-        f"{listed([result.train_accuracy - result.test_accuracy for result in last])} points",
-        f"{listed([max(result.test_accuracy for result in run) for run in runs])} %",
-    )
-
-
-def _explained(
-    groups: Mapping[str, Sequence[str]],
-    configs: Mapping[str, TrainConfig],
-    histories: Histories,
-    test_images: Mapping[str, int],
-) -> list[str]:
-    """The gap of the first recipes, each from its first run, and what augmentation did where two differ in it alone."""
-    first = [members[0] for members in groups.values()]
-    sentence = []
-    for title in first[:_MOST_EXPLAINED]:
-        if title not in test_images:
-            continue
-        augmented = bool(configs[title].augmentation)
-        words = explain_gap(histories[title], test_images[title], augmented=augmented)
-        sentence.append(f"{title}: {words}" if len(first) > 1 else words)
-    names, members = list(groups), list(groups.values())
-    pairs = plain_and_augmented([configs[title] for title in first])
-    for plain, other in pairs:
-        if first[plain] in test_images:
-            one, two = ([histories[title] for title in members[place]] for place in (plain, other))
-            words = compare_seeds(one, two, test_images[first[plain]])
-            sentence.append(f"{names[other]}, against {names[plain]}: {words}" if len(pairs) > 1 else words)
-    return sentence
-
-
 def describe_film(found: Sequence[Snapshot]) -> str:
     """An epoch a line: what the network says, the probability of the target, the accuracy on all test images.
 
@@ -218,13 +162,14 @@ def describe_film(found: Sequence[Snapshot]) -> str:
     label = found[-1].saliency.label
     lines = [
         f"epoch {m.epoch}: says {m.answer.label} {m.answer.probability:.0%}; {label} {m.saliency.probability:.1%}; "
-        f"test {_reached(m)}"
+        f"test {reached(m)}"
         for m in found
     ]
     return "\n".join([*lines, scales_words(scales(found), label)])
 
 
-def _reached(m: Snapshot) -> str:
+def reached(m: Snapshot) -> str:
+    """The accuracy on all test images in words; a dash where it isn't known."""
     return "–" if m.test_accuracy is None else f"{m.test_accuracy:.1%}"
 
 

@@ -27,8 +27,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from explorer.errors import ExplorerError
+from explorer.whole_file import read_bytes, remove_file, write_whole
 from training.config import TrainConfig, config_from_json
-from training.loop.checkpoint import CONFIG, read_history, write_whole
+from training.loop.checkpoint import CONFIG, read_history
 from training.results import EpochResult, Progress
 from training.runs.slots import count_cores, default_slots, is_owned
 
@@ -62,10 +63,12 @@ class Run:
 
     @property
     def name(self) -> str:
+        """The folder's name."""
         return self.folder.name
 
     @property
     def is_alive(self) -> bool:
+        """Whether it trains or waits for its turn."""
         return self.status in (WAITING, RUNNING)
 
 
@@ -82,7 +85,7 @@ def read_run(folder: str | Path) -> Run:
     """The state of one run; raises ExplorerError if there is none in ``folder``."""
     folder = Path(folder)
     try:
-        config = config_from_json((folder / CONFIG).read_text(encoding="utf-8"))
+        config = config_from_json(read_bytes(folder / CONFIG).decode("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ExplorerError(
             f"the folder {folder}", "holds no run", "list_runs() gives those there are"
@@ -129,7 +132,7 @@ def create(
     wanted = name or f"{_slug(config.network)}-{config.dataset}-{time.strftime('%Y%m%d-%H%M%S')}"
     root.mkdir(parents=True, exist_ok=True)
     if name is not None and _came_to_nothing(root / name):
-        shutil.rmtree(root / name)
+        _remove(root / name)
     for number in range(1, 1000):
         folder = root / (wanted if number == 1 else f"{wanted}-{number}")
         try:
@@ -172,7 +175,7 @@ def stop(folder: str | Path) -> None:
 
 def take_back_stop(folder: Path) -> None:
     """Nobody asks the run to stop any more."""
-    (folder / STOP).unlink(missing_ok=True)
+    remove_file(folder / STOP)
 
 
 def stop_wished_at(folder: Path) -> float:
@@ -208,11 +211,35 @@ def resume(folder: str | Path, *, epochs: int | None = None, slots: int | None =
 
 
 def delete(folder: str | Path) -> None:
-    """Remove a run and its checkpoints; raises ExplorerError while it is alive."""
+    """Remove a run and its checkpoints.
+
+    Raises:
+        ExplorerError: it is alive; or a file of it can't be removed, and then the run is still there to be removed
+            later, without what went.
+    """
     run = read_run(folder)
     if run.is_alive:
         raise ExplorerError(f"run {run.name!r}", f"is {run.status}", "stop it first")
-    shutil.rmtree(run.folder)
+    try:
+        _remove(run.folder)
+    except OSError as error:
+        what = f"{Path(error.filename or run.folder).name} of run {run.name!r}"
+        remedy = "close what uses it and delete the run again"
+        raise ExplorerError(what, f"can't be removed ({error.strerror})", remedy) from error
+
+
+def _remove(folder: Path) -> None:
+    """Remove a run's folder, the recipe last: while it is there, the folder is a run, and can be removed again.
+
+    Raises:
+        OSError: a file is open elsewhere, on Windows, or may not be removed.
+    """
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == CONFIG):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            remove_file(path)
+    folder.rmdir()
 
 
 def read_log(folder: str | Path, last_bytes: int = 4000) -> str:
@@ -238,9 +265,7 @@ def write_status(folder: Path, status: str, message: str = "", **more: float) ->
 def write_progress(folder: Path, progress: Progress) -> None:
     """Replace progress.json; without room on the disk the old one stays, for it is only for watching."""
     with suppress(OSError):
-        scratch = folder / f".{PROGRESS}.part"
-        scratch.write_text(json.dumps(asdict(progress)))
-        os.replace(scratch, folder / PROGRESS)
+        write_whole(folder / PROGRESS, json.dumps(asdict(progress)).encode(), durable=False)
 
 
 def is_next_in_line(folder: Path) -> bool:
@@ -256,7 +281,7 @@ def is_next_in_line(folder: Path) -> bool:
 
 def _spawn(folder: Path, slots: int | None) -> None:
     take_back_stop(folder)
-    (folder / PROGRESS).unlink(missing_ok=True)
+    remove_file(folder / PROGRESS)
     write_status(folder, WAITING, started_at=time.time())
     home = str(Path(__file__).resolve().parents[2])
     # In the app, threads that wait for work sleep, so that its users don't rob each other of the cores. A run's
@@ -264,7 +289,8 @@ def _spawn(folder: Path, slots: int | None) -> None:
     # the system lets the app's go first (see worker.be_polite).
     inherited = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
     path = os.pathsep.join(p for p in (home, os.environ.get("PYTHONPATH")) if p)
-    command = [sys.executable, "-m", "training", "--folder", str(folder.resolve())]
+    # -P: a folder "training" of the reader's own, where the program was started, is not what is meant.
+    command = [sys.executable, "-P", "-m", "training", "--folder", str(folder.resolve())]
     command += ["--slots", str(slots or default_slots()), "--background"]
     with (folder / LOG).open("ab") as log:
         process = subprocess.Popen(  # noqa: S603
@@ -281,7 +307,7 @@ def _spawn(folder: Path, slots: int | None) -> None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_bytes(path))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import torch
 
+from explorer.whole_file import write_whole
 from training import distributed
 from training.config import TrainConfig
 from training.data.load import Dataset, load_dataset
-from training.loop.checkpoint import read_history, write_whole
+from training.loop.checkpoint import read_history
 from training.loop.train import train
 from training.results import EpochResult, Progress
 from training.runs import folders as runs

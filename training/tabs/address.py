@@ -69,12 +69,12 @@ def read_value(component: Any, text: str, name: str) -> Any:
         except ValueError:
             number = math.nan
         if not abs(number) <= LARGEST:
-            raise ExplorerError(what, "is not a number that can be set here", remedy)
+            raise ExplorerError(what, "is not a number that can be set here", remedy, parameter=name)
         return int(number) if number.is_integer() else number
     if isinstance(component, gr.Textbox):
         return text[:MOST_LETTERS]
     known = [value for _, value in component.choices]
     chosen = [part for part in text.split(",") if part] if isinstance(component, gr.CheckboxGroup) else text
     if unknown := [part for part in ([chosen] if isinstance(chosen, str) else chosen) if part not in known]:
-        raise ExplorerError(what, f"is unknown ({unknown[0][:30]!r})", remedy)
+        raise ExplorerError(what, f"is unknown ({unknown[0][:30]!r})", remedy, parameter=name)
     return chosen

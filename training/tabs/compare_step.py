@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from explorer.errors import ExplorerError
-from explorer.tabs.components import QUIET, note
+from explorer.tabs.components import QUIET, Updates, note
 from explorer.tabs.keeping import connect, keep_button
 from explorer.tabs.shell.extra_tabs import TabContext
-from training.report.comparison import Group, comparison_words, group_runs
+from training.report.comparison import Group, group_runs
+from training.report.curves import Quantity
 from training.report.page.comparison import comparison_chart, comparison_table
+from training.report.words import comparison_words
 from training.runs.words import run_line
 from training.tabs import mistakes
 from training.tabs.data_step import DataStep
@@ -56,37 +59,39 @@ def _build_overlay() -> _Overlay:
 
 
 def _connect_keeping(lab: Lab, overlay: _Overlay, session: gr.State) -> None:
-    def keep(chosen: list[str], quantity: str) -> Any:
+    def keep(chosen: list[str], quantity: Quantity) -> Any:
         return keep_comparison(group_runs([lab.models.run(name) for name in chosen]), quantity)
 
     connect(overlay.pin, session, keep, [overlay.runs, overlay.quantity])
 
 
 def _connect(lab: Lab, overlay: _Overlay, wrong: mistakes.Mistakes, tab: gr.Tab) -> None:
-    def enter(chosen: list[str] | None, quantity: Any, current: str | None) -> tuple[Any, ...]:
+    def enter(chosen: list[str] | None, quantity: Quantity, current: str | None) -> Updates:
         """Fill the lists; begin with the newest runs, or with those that come along."""
         everything = [run for run in lab.models.runs() if run.epochs_done]
         choices = [(run_line(run), run.name) for run in everything]
         names = [run.name for run in everything]
         kept = [name for name in chosen or [] if name in names] or names[:2]
         current = current if current in names else next(iter(names), None)
-        return (
-            gr.update(choices=choices, value=kept),
-            *compare(kept, quantity),
-            gr.update(choices=choices, value=current),
-            epochs_update(current),
-        )
+        return {
+            overlay.runs: gr.update(choices=choices, value=kept),
+            wrong.run: gr.update(choices=choices, value=current),
+            wrong.epoch: epochs_update(current),
+            **compare(kept, quantity),
+        }
 
-    def compare(chosen: list[str], quantity: Any) -> tuple[Any, ...]:
+    def compare(chosen: list[str], quantity: Quantity) -> Updates:
         if not chosen:
-            return "", note("Choose one run or more."), ""
+            return {overlay.chart: "", overlay.words: note("Choose one run or more."), overlay.table: ""}
         try:
             groups = group_runs([lab.models.run(name) for name in chosen])
         except ExplorerError as error:
-            return "", alert(error), ""
-        words = "".join(note(sentence) for sentence in comparison_words(groups))
-        chart = f"{comparison_chart(groups, quantity)}{_lines_note(groups, quantity)}"
-        return chart, words, comparison_table(groups)
+            return {overlay.chart: "", overlay.words: alert(error), overlay.table: ""}
+        return {
+            overlay.chart: comparison_chart(groups, quantity) + _lines_note(groups, quantity),
+            overlay.words: Markup("").join(map(note, comparison_words(groups))),
+            overlay.table: comparison_table(groups),
+        }
 
     def epochs_update(name: str | None) -> Any:
         epochs = lab.models.epochs(name) if name else []
@@ -94,27 +99,17 @@ def _connect(lab: Lab, overlay: _Overlay, wrong: mistakes.Mistakes, tab: gr.Tab)
 
     drawn = [overlay.chart, overlay.words, overlay.table]
     options: dict[str, Any] = QUIET | {"queue": False}
-    tab.select(
-        enter,
-        [overlay.runs, overlay.quantity, wrong.run],
-        [overlay.runs, *drawn, wrong.run, wrong.epoch],
-        **options,
-    )
-    gr.on(
-        [overlay.runs.input, overlay.quantity.input],
-        compare,
-        [overlay.runs, overlay.quantity],
-        drawn,
-        **options,
-    )
+    asked = [overlay.runs, overlay.quantity]
+    tab.select(enter, [*asked, wrong.run], [overlay.runs, *drawn, wrong.run, wrong.epoch], **options)
+    gr.on([overlay.runs.input, overlay.quantity.input], compare, asked, drawn, **options)
     wrong.run.input(epochs_update, wrong.run, wrong.epoch, **options)
 
 
-def _lines_note(groups: Sequence[Group], quantity: str) -> str:
+def _lines_note(groups: Sequence[Group], quantity: Quantity) -> Markup:
     """What the lines of the chart are, and what spread a band and the table's ± stand for."""
     gap = quantity == "gap"
     sentence = "" if gap else "Dashed: training; solid: test. "
-    if all(len(group.runs) == 1 for group in groups):
-        return note(sentence) if sentence else ""
+    if all(len(group.by_seed) == 1 for group in groups):
+        return note(sentence) if sentence else Markup("")
     band = "the numbers" if gap else "the band and the numbers"
     return note(f"{sentence}Lines are means over seeds, {band} after ± one standard deviation over them.")

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from explorer.errors import ExplorerError
-from explorer.tabs.components import QUIET, cancel_button, note, on_cancel, on_screen, warn
+from explorer.tabs.components import (
+    QUIET,
+    Updates,
+    Values,
+    cancel_button,
+    components_of,
+    note,
+    on_cancel,
+    on_screen,
+    warn,
+)
 from explorer.tabs.keeping import connect as keep
 from explorer.tabs.keeping import keep_button
 from training.data.downloads import CLASSES, archives
@@ -42,7 +52,8 @@ class _Form:
 
     @property
     def all(self) -> list[Any]:
-        return [getattr(self, f.name) for f in fields(self)]
+        """All of them."""
+        return components_of(self)
 
 
 @dataclass(frozen=True)
@@ -98,7 +109,18 @@ def build() -> DataStep:
             with gr.Row():
                 another = gr.Button("Show other examples", size="sm", elem_id="tr-data-another")
                 pin = keep_button("tr-data-pin")
-    return DataStep(chosen, draw, name, form, table, words, working, stop, another, pin)
+    return DataStep(
+        chosen=chosen,
+        draw=draw,
+        name=name,
+        form=form,
+        table=table,
+        words=words,
+        working=working,
+        stop=stop,
+        another=another,
+        pin=pin,
+    )
 
 
 def _build_form() -> _Form:
@@ -122,7 +144,16 @@ def _build_form() -> _Form:
         size = gr.Number(32, label=LABELS["image_size"], min_width=110)
         skip = gr.Checkbox(False, label="Leave broken files out", min_width=150)
     open_it = gr.Button("Open", variant="primary", visible=False, elem_id="tr-data-open")
-    return _Form(dataset, about, path, upload, own, size, skip, open_it)
+    return _Form(
+        dataset=dataset,
+        about=about,
+        path=path,
+        upload=upload,
+        own=own,
+        size=size,
+        skip=skip,
+        open_it=open_it,
+    )
 
 
 def connect(
@@ -130,7 +161,7 @@ def connect(
 ) -> None:
     """Make the step work. After the event ``begun``, ``search`` holds the page's address from its ``?`` on."""
     opening, form = _Opening(lab, data), data.form
-    own = [form.dataset, form.path, form.upload, form.size, form.skip, data.chosen]
+    own: set[Any] = {form.dataset, form.path, form.upload, form.size, form.skip, data.chosen}
     form.dataset.select(opening.describe, form.dataset, form.all, **QUIET)
     given: list[Any] = [form.path.change, form.upload.change]
     gr.on(given, opening.button, [form.dataset, form.path, form.upload], form.open_it, **QUIET)
@@ -153,9 +184,6 @@ def connect(
         lambda chosen, draw: keep_gallery(lab.datasets.open(chosen), draw),
         [data.chosen, data.draw],
     )
-
-
-Updates = dict[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -197,15 +225,15 @@ class _Opening:
         else:  # a generator without any result would empty its outputs
             yield gr.skip()
 
-    def open_own(
-        self, name: str, path: str, upload: str | None, size: Any, skip: bool, before: Choice | None
-    ) -> Iterator[Any]:
+    def open_own(self, given: Values) -> Iterator[Any]:
         """The user's pictures; or a data set, from its archive if one is given, else from the web."""
-        place = self._place(path, upload)
+        form, name = self.data.form, given[self.data.form.dataset]
+        place = self._place(given[form.path], given[form.upload])
         if name == "folder" and place is None:
             raise ExplorerError("no folder and no zip", "was given", "name a folder or give a zip file")
-        made = Choice(name, place, size, skip) if name == "folder" else Choice(name, place)
-        yield from self.show(made, before, again=True)
+        own = name == "folder"
+        made = Choice(name, place, given[form.size], given[form.skip]) if own else Choice(name, place)
+        yield from self.show(made, given[self.data.chosen], again=True)
 
     def settle(self, name: str) -> Any:
         """A data set that has come is on this computer from now on, and needs nothing more."""

@@ -19,15 +19,16 @@ def read_seeds(text: str) -> list[int]:
     for word in re.split(r"[\s,;]+", text.strip()):
         found = re.fullmatch(r"(\d{1,9})(?:[-–](\d{1,9}))?", word)
         if not found:
-            raise ExplorerError(f"seed {word!r}", "is not a whole number", "write, for example, 0 or 0, 1, 2")
+            raise _refused(f"seed {word!r}", "is not a whole number", "write, for example, 0 or 0, 1, 2")
         first, last = int(found[1]), int(found[2] or found[1])
         if not first <= last < first + MOST_SEEDS:
-            raise ExplorerError(
-                f"seeds {word!r}", f"are not 1 to {MOST_SEEDS} in rising order", "write, for example, 0-4"
-            )
+            rule = f"are not 1 to {MOST_SEEDS} in rising order"
+            raise _refused(f"seeds {word!r}", rule, "write, for example, 0-4")
         seeds += [seed for seed in range(first, last + 1) if seed not in seeds]
     if len(seeds) > MOST_SEEDS:
-        raise ExplorerError(
-            f"{len(seeds)} seeds", f"are more than {MOST_SEEDS}", "start fewer runs at a time"
-        )
+        raise _refused(f"{len(seeds)} seeds", f"are more than {MOST_SEEDS}", "start fewer runs at a time")
     return seeds
+
+
+def _refused(value: str, rule: str, remedy: str) -> ExplorerError:
+    return ExplorerError(value, rule, remedy, parameter="seeds")

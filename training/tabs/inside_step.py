@@ -12,7 +12,16 @@ import numpy as np
 from explorer.errors import ExplorerError
 from explorer.images.overlay import enlarged
 from explorer.networks.predictions import ranked
-from explorer.tabs.components import QUIET, cancel_button, note, on_screen, picture_file, prediction_bars
+from explorer.tabs.components import (
+    QUIET,
+    Updates,
+    Values,
+    cancel_button,
+    note,
+    on_screen,
+    picture_file,
+    prediction_bars,
+)
 from explorer.tabs.keeping import connect, keep_button
 from explorer.tabs.shell.extra_tabs import TabContext
 from explorer.workbench import Selection
@@ -22,7 +31,7 @@ from training.report.page.inside import film, first_layer, saliency_figure
 from training.runs.catalogue import name_of
 from training.tabs.data_step import DataStep
 from training.tabs.keeping import keep_film, keep_first_layer, keep_saliency
-from training.tabs.lab import Lab, alert, with_progress
+from training.tabs.lab import Lab, alert, or_nothing, with_progress
 from training.words import recipe_title
 
 _TEST, _MINE = "test", "explorer"
@@ -100,9 +109,26 @@ def build(lab: Lab, data: DataStep, context: TabContext, tab: gr.Tab) -> None:
             strip = gr.HTML(padding=False, elem_id="tr-inside-film")
             pin_film = keep_button("tr-film-pin")
     parts = _Inside(
-        *(run, epoch, source, label, another, open_it, picture, says, message, stop),
-        *(first, saliency, strip, gr.State(None), gr.State(0), pin_first, pin_saliency),
-        *(gr.State(None), pin_film, gr.Textbox(visible=False)),
+        run=run,
+        epoch=epoch,
+        source=source,
+        label=label,
+        another=another,
+        open=open_it,
+        picture=picture,
+        says=says,
+        message=message,
+        stop=stop,
+        first=first,
+        saliency=saliency,
+        film=strip,
+        scene=gr.State(None),
+        number=gr.State(0),
+        pin_first=pin_first,
+        pin_saliency=pin_saliency,
+        strip=gr.State(None),
+        pin_film=pin_film,
+        kept=gr.Textbox(visible=False),
     )
     _connect(lab, data, context, parts, tab)
     _connect_keeping(lab, context.session, parts)
@@ -125,15 +151,15 @@ def _connect_keeping(lab: Lab, session: gr.State, parts: _Inside) -> None:
 
 
 def _connect(lab: Lab, data: DataStep, context: TabContext, parts: _Inside, tab: gr.Tab) -> None:
-    looking = _Looking(lab, context)
+    looking = _Looking(lab, context, parts, data.chosen)
     big = [parts.first, parts.saliency, parts.says]
-    drawn = [parts.scene, parts.picture, *big, parts.message]
-    inputs = [
-        *(parts.run, parts.epoch, parts.source, parts.label, parts.number),
-        data.chosen,
-        context.selection,
-    ]
-    drawing: dict[str, Any] = {"fn": on_screen(looking.draw), "inputs": inputs, "outputs": drawn, **QUIET}
+    drawing: dict[str, Any] = {
+        "fn": on_screen(looking.draw),
+        "inputs": {parts.run, parts.epoch, parts.source, parts.label, parts.number, data.chosen}
+        | {context.selection},
+        "outputs": [parts.scene, parts.picture, *big, parts.message],
+        **QUIET,
+    }
     # An event of its own: of a generator's updates in quick succession, a slow page shows the last alone.
     filming: dict[str, Any] = {
         "fn": on_screen(looking.compare_epochs),
@@ -164,12 +190,14 @@ def _connect(lab: Lab, data: DataStep, context: TabContext, parts: _Inside, tab:
 
 @dataclass(frozen=True)
 class _Looking:
-    """What happens when a run, an epoch or a picture is chosen: updates, in the order in which they are wired."""
+    """What happens when a run, an epoch or a picture is chosen; ``chosen`` holds the images that are open."""
 
     lab: Lab
     context: TabContext
+    parts: _Inside
+    chosen: gr.State
 
-    def enter(self, name: str | None, source: str, chosen: Choice | None) -> tuple[Any, ...]:
+    def enter(self, name: str | None, source: str, chosen: Choice | None) -> Updates:
         """Fill the list of runs; begin with the newest that kept more than one epoch."""
         listed = {
             run.name: run for run in self.lab.models.runs() if len(self.lab.models.epochs(run.name)) > 0
@@ -177,107 +205,104 @@ class _Looking:
         choices = [(f"{recipe_title(run.config)}  ·  {run.name}", run.name) for run in listed.values()]
         several = [known for known in listed if len(self.lab.models.epochs(known)) > 1]
         name = name if name in listed else next(iter([*several, *listed]), None)
-        return (gr.update(choices=choices, value=name), *self.meet(name, source, chosen))
+        shown = gr.update(choices=choices, value=name)
+        return {self.parts.run: shown, **self._epochs_and_classes(name, source, chosen)}
 
-    def meet(self, name: str | None, source: str, chosen: Choice | None) -> tuple[Any, ...]:
+    def meet(self, name: str | None, source: str, chosen: Choice | None) -> Any:
         """A run's epochs and classes; without its test images, the explorer's picture is looked at."""
+        return or_nothing(self._epochs_and_classes(name, source, chosen))
+
+    def _epochs_and_classes(self, name: str | None, source: str, chosen: Choice | None) -> Updates:
         epochs = self.lab.models.epochs(name) if name else []
         if name is None or not epochs:
-            return (gr.skip(),) * 4
+            return {}
         kept = ", ".join(map(str, epochs)) if len(epochs) <= 8 else f"{epochs[0]} to {epochs[-1]}"
         labels = self.lab.bench.model(name_of(self.lab.models.run(name), epochs[-1])).labels
-        return (
-            gr.update(
+        return {
+            self.parts.epoch: gr.update(
                 # A slider needs two ends, also where only the last epoch was kept.
                 minimum=epochs[0] if len(epochs) > 1 else 0,
                 maximum=max(epochs[-1], 1),
                 value=epochs[-1],
                 label=f"After epoch ({kept})",
             ),
-            ",".join(map(str, epochs)),
-            gr.update(choices=[(text, index) for index, text in enumerate(labels)], value=0),
-            _MINE if _no_images(self.lab, name, chosen) else source,
-        )
+            self.parts.kept: ",".join(map(str, epochs)),
+            self.parts.label: gr.update(
+                choices=[(text, index) for index, text in enumerate(labels)], value=0
+            ),
+            self.parts.source: _MINE if _no_images(self.lab, name, chosen) else source,
+        }
 
-    def draw(
-        self,
-        name: str | None,
-        epoch: float,
-        source: str,
-        label: int | None,
-        number: int,
-        chosen: Choice | None,
-        selection: Selection,
-    ) -> tuple[Any, ...]:
+    def draw(self, given: Values) -> Updates:
         """A new run or picture, at one epoch."""
+        parts, name = self.parts, given[self.parts.run]
         if name is None:
-            return (*(gr.skip(),) * 5, note("Train a network first, under 2 · Train."))
-        return _draw(self.lab, name, int(epoch), (source, label or 0, number), chosen, selection)
+            return {parts.message: note("Train a network first, under 2 · Train.")}
+        wanted = (given[parts.source], given[parts.label] or 0, given[parts.number])
+        try:
+            scene = _scene(self.lab, name, wanted, given[self.chosen], given[self.context.selection])
+            pixels = self.lab.bench.picture(scene.image_path).pixels
+            return {
+                parts.scene: scene,
+                parts.picture: picture_file(enlarged(pixels, 160), "picture"),
+                parts.message: "",
+                **self._at_epoch(name, int(given[parts.epoch]), scene),
+            }
+        except ExplorerError as error:
+            return {parts.scene: None, parts.message: alert(error)}
 
     def compare_epochs(
         self, name: str, source: str, chosen: Choice | None, scene: Scene | None
-    ) -> Iterator[tuple[Any, ...]]:
+    ) -> Iterator[Any]:
         """The same picture at the epochs beside each other: slower, so it comes last."""
         if scene is None:
-            yield gr.skip(), gr.skip(), gr.skip()
+            yield gr.skip()
         else:
-            yield from _film(
-                self.lab, name, scene, _no_images(self.lab, name, chosen) if source == _MINE else ""
-            )
+            why = _no_images(self.lab, name, chosen) if source == _MINE else ""
+            yield from self._film(name, scene, why)
 
-    def turn(self, name: str, epoch: float, scene: Scene | None) -> tuple[Any, ...]:
-        return _at_epoch(self.lab, name, int(epoch), scene) if scene else (gr.skip(),) * 3
+    def _film(self, name: str, scene: Scene, why: str) -> Iterator[Updates]:
+        """The strip, with progress; ``why`` is why the explorer's picture is shown."""
+        lab, parts = self.lab, self.parts
+        try:
+            found = yield from with_progress(
+                lambda report: snapshots(
+                    *(lab.bench, lab.models.run(name), scene),
+                    lambda share: report((share, "Looking into each epoch")),
+                ),
+                parts.message,
+            )
+        except ExplorerError as error:
+            yield {parts.message: alert(error)}
+        else:
+            yield {
+                parts.film: film(found, scene),
+                parts.strip: _Strip(name, scene, tuple(m.epoch for m in found)),
+                parts.message: note(f"This is the explorer's picture. {why}") if why else "",
+            }
+
+    def turn(self, name: str, epoch: float, scene: Scene | None) -> Any:
+        """The same picture after another epoch."""
+        return self._at_epoch(name, int(epoch), scene) if scene else gr.skip()
 
     def take_along(self, name: str, epoch: float, scene: Scene | None) -> Any:
+        """The network of this epoch and the picture, in the explorer."""
         if scene is None:
             raise ExplorerError("no picture", "is shown yet", "choose a run first")
         nearest = _nearest(self.lab, name, int(epoch))
         selection = self.lab.bench.select(name_of(self.lab.models.run(name), nearest), scene.image_path)
         return self.context.open(selection)
 
-
-def _draw(
-    lab: Lab, name: str, epoch: int, wanted: tuple[str, int, int], chosen: Choice | None, selection: Selection
-) -> tuple[Any, ...]:
-    """Updates for (scene, picture, first layer, saliency, what it says, message)."""
-    try:
-        scene = _scene(lab, name, wanted, chosen, selection)
-        pixels = lab.bench.picture(scene.image_path).pixels
-        shown = picture_file(enlarged(pixels, 160), "picture")
-        return (scene, shown, *_at_epoch(lab, name, epoch, scene), "")
-    except ExplorerError as error:
-        return (None, *(gr.skip(),) * 4, alert(error))
-
-
-def _film(lab: Lab, name: str, scene: Scene, why: str) -> Iterator[tuple[Any, ...]]:
-    """Updates for (film, what it shows, message), with progress; ``why`` is why the explorer's picture is shown."""
-    try:
-        found = yield from with_progress(
-            lambda report: snapshots(
-                *(lab.bench, lab.models.run(name), scene),
-                lambda share: report((share, "Looking into each epoch")),
-            ),
-            2,
-        )
-    except ExplorerError as error:
-        yield gr.skip(), gr.skip(), alert(error)
-    else:
-        sentence = note(f"This is the explorer's picture. {why}") if why else ""
-        yield film(found, scene), _Strip(name, scene, tuple(m.epoch for m in found)), sentence
-
-
-def _at_epoch(lab: Lab, name: str, epoch: int, scene: Scene) -> tuple[str, str, str]:
-    """(first layer, saliency, what it says) after one epoch."""
-    run = lab.models.run(name)
-    kept = spread_out(lab.models.epochs(name), 2)
-    ends = [snapshot(lab.bench, run, end, scene) for end in kept]
-    shown = snapshot(lab.bench, run, _nearest(lab, name, epoch), scene)
-    pixels = lab.bench.picture(scene.image_path).pixels
-    return (
-        first_layer(shown, largest_weight([*ends, shown])),
-        saliency_figure(shown, pixels),
-        prediction_bars(shown.predictions[:5]),
-    )
+    def _at_epoch(self, name: str, epoch: int, scene: Scene) -> Updates:
+        """First layer, saliency, and what the network says after one epoch."""
+        lab, run = self.lab, self.lab.models.run(name)
+        ends = [snapshot(lab.bench, run, end, scene) for end in spread_out(lab.models.epochs(name), 2)]
+        shown = snapshot(lab.bench, run, _nearest(lab, name, epoch), scene)
+        return {
+            self.parts.first: first_layer(shown, largest_weight([*ends, shown])),
+            self.parts.saliency: saliency_figure(shown, lab.bench.picture(scene.image_path).pixels),
+            self.parts.says: prediction_bars(shown.predictions[:5]),
+        }
 
 
 def _no_images(lab: Lab, name: str, chosen: Choice | None) -> str:

@@ -19,19 +19,16 @@ from training.data.load import Dataset
 from training.data.opened import Choice, Opened, is_here
 from training.networks.build import build_network, count_parameters
 from training.report.classes import class_shares
-from training.report.comparison import Group
+from training.report.comparison import Group, Member
+from training.report.curves import Quantity
 from training.report.inside import Scene, first_convolution, snapshots
 from training.report.mistakes import Pair, cell_images
-from training.report.paper.figures import confusion_figure, tile
-from training.report.paper.film import film_figure
-from training.report.paper.reports import (
-    classes_figure,
-    first_layer_figure,
-    gallery_figure,
-    mistakes_figure,
-    runs_figure,
-)
+from training.report.paper.data import gallery_figure
+from training.report.paper.inside import film_figure, first_layer_figure
+from training.report.paper.mistakes import confusion_figure, mistakes_figure
+from training.report.paper.runs import classes_figure, runs_figure
 from training.report.predictions import Predictions, confident_mistakes
+from training.report.sheet import tile
 from training.report.words import (
     Row,
     compare_histories,
@@ -142,27 +139,21 @@ def keep_classes(run: Run, epoch: int) -> Kept:
     return step, files
 
 
-def keep_comparison(groups: Sequence[Group], quantity: str) -> Kept:
+def keep_comparison(groups: Sequence[Group], quantity: Quantity) -> Kept:
     """Several runs beside each other, with the gaps in words."""
     found = _titled(groups)
     if len(found) > MOST_RUNS:
         rule = f"are more than a step holds ({MOST_RUNS})"
         raise ExplorerError(f"{len(found)} runs", rule, "choose fewer to compare")
-    configs = {title: run.config for title, (run, _) in found.items()}
-    last = max(history[-1].epoch for _, history in found.values())
-    recorded = {title: recorded_rows(history, last) for title, (_, history) in found.items()}
-    facts = {title: facts_of(run) for title, (run, _) in found.items()}
-    test_images = {title: known.test_images for title, known in facts.items() if known}
+    configs = {title: member.config for title, member in found.items()}
+    last = max(member.history[-1].epoch for member in found.values())
+    recorded = {title: recorded_rows(member.history, last) for title, member in found.items()}
+    test_images = {title: m.test_images for title, m in found.items() if m.test_images is not None}
     histories = _read_back(recorded)
-    knobs, files = recorded_knobs({title: run for title, (run, _) in found.items()})
+    knobs, files = recorded_knobs({title: member.run for title, member in found.items() if member.run})
     step = step_of(
         "run.history",
-        {
-            "configs": knobs,
-            "recorded": recorded,
-            "test_images": test_images,
-            "shown": quantity,
-        },
+        {"configs": knobs, "recorded": recorded, "test_images": test_images, "shown": quantity},
         "Runs compared: " + " or ".join(group.title for group in groups),
         compare_histories(configs, histories, test_images),
         runs_figure(configs, histories, (quantity,)),
@@ -214,7 +205,7 @@ def keep_first_layer(bench: Workbench, run: Run, epoch: int, scene: Scene) -> Ke
 def keep_saliency(bench: Workbench, run: Run, epoch: int, scene: Scene) -> Kept:
     """What speaks for the picture's class after an epoch."""
     selection = bench.select(name_of(run, epoch), scene.image_path)
-    step, files = keep_attribution(bench, selection, Explanation(scene.target), "overlay", 0.9)
+    step, files = keep_attribution(bench.open(selection), Explanation(scene.target), "overlay", 0.9)
     return replace(step, title=f"{step.title} {_when(epoch)}"), files
 
 
@@ -248,17 +239,17 @@ def _printable(label: str) -> str:
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in label)
 
 
-def _titled(groups: Sequence[Group]) -> dict[str, tuple[Run, list[EpochResult]]]:
+def _titled(groups: Sequence[Group]) -> dict[str, Member]:
     """A short title of its own for each run."""
-    found: dict[str, tuple[Run, list[EpochResult]]] = {}
+    found: dict[str, Member] = {}
     for group in groups:
-        for run, history in zip(group.runs, group.histories, strict=True):
-            seed = f", seed {run.config.seed}" if len(group.runs) > 1 else ""
+        for member in group.members:
+            seed = f", seed {member.config.seed}" if len(group.members) > 1 else ""
             title, count = f"{group.title[: _MOST_TITLE - len(seed) - 4]}{seed}", 1
             while title in found:
                 count += 1
                 title = f"{title.removesuffix(f' ({count - 1})')} ({count})"
-            found[title] = (run, history)
+            found[title] = member
     return found
 
 

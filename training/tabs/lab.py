@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Hashable
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 from typing import Any, TypeVar
 
 import gradio as gr
+from markupsafe import Markup, escape
 
 from explorer.caches import ByteBudgetCache
 from explorer.errors import ExplorerError
-from explorer.tabs.components import progress_bar, stepwise
+from explorer.tabs.components import Updates, progress_bar, stepwise
 from explorer.workbench import Workbench
 from training.config import TrainConfig
 from training.data.load import Dataset
@@ -25,6 +25,7 @@ from training.runs.folders import Run
 
 NAME = "training"
 PREDICTIONS_BYTES = 64 * 2**20
+_ALERT = Markup('<p class="tr-alert" role="alert">{} {}</p>')
 T = TypeVar("T")
 Report = Callable[[tuple[float, str]], None]
 
@@ -50,6 +51,7 @@ class Lab:
 
     @property
     def root(self) -> Path:
+        """The folder that holds the visitors' runs."""
         return self.models.root
 
     def check(self, config: TrainConfig, choice: Choice) -> None:
@@ -74,12 +76,15 @@ class Lab:
         )
 
 
-def alert(error: ExplorerError, after: str = "") -> str:
+def alert(error: ExplorerError, after: str = "") -> Markup:
     """An error in its place on the page: value, rule, remedy; and what still holds."""
     sentence = f"{error}."
-    return (
-        f'<p class="tr-alert" role="alert">{escape(sentence[:1].upper() + sentence[1:])} {escape(after)}</p>'
-    )
+    return _ALERT.format(sentence[:1].upper() + sentence[1:], after)
+
+
+def or_nothing(updates: Updates) -> Any:
+    """Updates as gradio takes them: an empty dictionary for several components it holds for a mistake."""
+    return updates or gr.skip()
 
 
 def with_progress(work: Callable[[Report], T], place: int | gr.HTML) -> Generator[Any, None, T]:
@@ -117,4 +122,4 @@ def unforeseen(error: Exception) -> gr.Error:
     sentence = (
         f"This failed unexpectedly ({what}). The program's log has the details; what was here before stays."
     )
-    return gr.Error(escape(sentence, quote=False), duration=20)
+    return gr.Error(str(escape(sentence)), duration=20)  # gradio's page takes it for HTML

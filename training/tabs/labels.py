@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -32,33 +31,14 @@ LABELS: Mapping[str, str] = MappingProxyType(
         "image_size": "Resized to, in pixels",
     }
 )
-_NUMBERS = (
-    *("epochs", "batch_size", "learning_rate", "weight_decay", "momentum", "label_smoothing", "mixup"),
-    *("max_train_images", "max_test_images", "image_size"),
-)
-_COUNTED = ("max_train_images", "max_test_images")
 
 
 def in_labels(error: ExplorerError) -> ExplorerError:
-    """The same about the fields of the page, instead of the knobs of :class:`~training.config.TrainConfig`.
+    """The same about the field of the page, instead of the knob of :class:`~training.config.TrainConfig`.
 
-    >>> print(in_labels(ExplorerError("batch_size None", "is not a whole number", "choose one, such as 16")))
+    >>> rule, remedy = "is not a whole number", "choose one, such as 16"
+    >>> print(in_labels(ExplorerError("batch_size None", rule, remedy, parameter="batch_size")))
     Batch size (empty) is not a whole number; choose one, such as 16
     """
-    error = error.on_page()
-    value, remedy = _labelled(error.value), _labelled(error.remedy)
-    found = re.match(rf"({'|'.join(_NUMBERS)}) (.+)", error.value)
-    if found:
-        value = f"{_short(found[1])} {'(empty)' if found[2] == 'None' else _labelled(found[2])}"
-        if found[1] in _COUNTED and remedy.startswith("choose one"):
-            remedy += ", or 0 for all"
-    return ExplorerError(value, _labelled(error.rule), remedy)
-
-
-def _labelled(text: str) -> str:
-    """Names that no sentence would have, those with an underscore, as the page has them."""
-    return re.sub(r"\b[a-z]+(?:_[a-z]+)+\b", lambda word: _short(word[0]), text)
-
-
-def _short(knob: str) -> str:
-    return LABELS[knob].partition(",")[0] if knob in LABELS else knob
+    # What follows the comma says how it is filled in.
+    return error.on_page(LABELS.get(error.parameter, "").partition(",")[0])

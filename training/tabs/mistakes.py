@@ -9,9 +9,18 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from markupsafe import Markup
 
 from explorer.errors import ExplorerError
-from explorer.tabs.components import QUIET, as_message, cancel_button, note, on_screen, picture_file
+from explorer.tabs.components import (
+    QUIET,
+    Updates,
+    as_message,
+    cancel_button,
+    note,
+    on_screen,
+    picture_file,
+)
 from explorer.tabs.keeping import connect as keep
 from explorer.tabs.keeping import keep_button
 from explorer.tabs.shell.extra_tabs import TabContext
@@ -68,8 +77,20 @@ def build() -> Mistakes:
             pair = gr.Dropdown([], label="Mistakes, the surest first", visible=False, elem_id="tr-pair")
             cards = gr.HTML(padding=False, js_on_load=_JS, apply_default_css=False, elem_id="tr-mistakes")
             pin_cards = keep_button("tr-mistakes-pin")
-    shown = (matrix, caption, pair, cards, working, stop)
-    return Mistakes(run, epoch, test, *shown, gr.State(None), pin, pin_cards)
+    return Mistakes(
+        run=run,
+        epoch=epoch,
+        test=test,
+        matrix=matrix,
+        caption=caption,
+        pair=pair,
+        cards=cards,
+        working=working,
+        stop=stop,
+        tested=gr.State(None),
+        pin=pin,
+        pin_cards=pin_cards,
+    )
 
 
 @dataclass(frozen=True)
@@ -94,17 +115,18 @@ def connect(lab: Lab, data: DataStep, context: TabContext, parts: Mistakes) -> N
     def test(name: str | None, epoch: Any, chosen: Choice | None) -> Iterator[Any]:
         if name is None or epoch is None:
             raise as_message(ExplorerError("no run", "is chosen", "choose one that has finished an epoch"))
-        yield from _test(lab, _Tested(name, int(epoch), chosen), len(outputs) - 1)
+        yield from _test(lab, _Tested(name, int(epoch), chosen), parts)
 
-    def choose(tested: _Tested, pair: str) -> tuple[Any, Any]:
+    def choose(tested: _Tested, pair: str) -> Updates:
         found = tested.predictions(lab)
         wanted = None if pair == _ALL else _cell(pair)
-        return draw_confusion(found, wanted), _cards(found, wanted, tested.images(lab))
+        cards = _cards(found, wanted, tested.images(lab))
+        return {parts.matrix: draw_confusion(found, wanted), parts.cards: cards}
 
-    def choose_cell(tested: _Tested, event: gr.EventData) -> tuple[Any, Any, Any]:
+    def choose_cell(tested: _Tested, event: gr.EventData) -> Updates:
         cell = (int(event.row), int(event.column))
         choices = _pairs(tested.predictions(lab), cell)
-        return (gr.update(choices=choices, value=_text(cell)), *choose(tested, _text(cell)))
+        return {parts.pair: gr.update(choices=choices, value=_text(cell)), **choose(tested, _text(cell))}
 
     def open_it(tested: _Tested, event: gr.EventData) -> Any:
         images, found, index = tested.images(lab), tested.predictions(lab), int(event.index)
@@ -133,23 +155,23 @@ def connect(lab: Lab, data: DataStep, context: TabContext, parts: Mistakes) -> N
     parts.cards.select(on_screen(open_it), parts.tested, list(context.outputs), **QUIET)
 
 
-def _test(lab: Lab, tested: _Tested, skipped: int) -> Iterator[tuple[Any, ...]]:
-    """Updates for (matrix, caption, pairs, cards, tested, progress)."""
+def _test(lab: Lab, tested: _Tested, parts: Mistakes) -> Iterator[Updates]:
+    """Updates with the answers to all test images, with progress."""
     try:
         found = yield from with_progress(
-            lambda report: tested.predictions(lab, lambda share: report((share, "Testing"))), skipped
+            lambda report: tested.predictions(lab, lambda share: report((share, "Testing"))), parts.working
         )
     except ExplorerError as error:
-        yield (*(gr.skip(),) * skipped, alert(error))
+        yield {parts.working: alert(error)}
         return
-    yield (
-        draw_confusion(found),
-        note(f"{confusion_words(found)} Click a cell to see its images."),
-        gr.update(choices=_pairs(found), value=_ALL, visible=True),
-        _cards(found, None, tested.images(lab)),
-        tested,
-        "",
-    )
+    yield {
+        parts.matrix: draw_confusion(found),
+        parts.caption: note(f"{confusion_words(found)} Click a cell to see its images."),
+        parts.pair: gr.update(choices=_pairs(found), value=_ALL, visible=True),
+        parts.cards: _cards(found, None, tested.images(lab)),
+        parts.tested: tested,
+        parts.working: "",
+    }
 
 
 def _pairs(found: Predictions, also: Pair | None = None) -> list[tuple[str, str]]:
@@ -177,7 +199,7 @@ def _two_classes(found: Predictions, index: int) -> Pair:
     return next(int(label) for label in order if label != true), true
 
 
-def _cards(found: Predictions, pair: Pair | None, data: Dataset) -> str:
+def _cards(found: Predictions, pair: Pair | None, data: Dataset) -> Markup:
     """The surest mistakes, or the images of one cell of the matrix."""
     if pair is None:
         chosen = confident_mistakes(found, _MOST_CARDS)
@@ -186,4 +208,4 @@ def _cards(found: Predictions, pair: Pair | None, data: Dataset) -> str:
         chosen = cell_images(found, *pair)[:_MOST_CARDS]
         sentence = f"{len(chosen)} of {found.confusion[pair]} images, the surest first."
     cards = mistake_cards(chosen, found.labels, data)
-    return f"{cards}{note(f'{sentence} Click one: it opens in Two classes, with both classes compared.')}"
+    return cards + note(f"{sentence} Click one: it opens in Two classes, with both classes compared.")

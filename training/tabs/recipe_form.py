@@ -79,6 +79,7 @@ class RecipeForm:
 
     @property
     def all(self) -> set[Any]:
+        """Every component."""
         return set(self.named.values())
 
     def network_text(self, data: Data) -> str:

@@ -6,13 +6,14 @@ from functools import partial
 from pathlib import Path
 
 import gradio as gr
+from markupsafe import Markup
 
 from explorer.tabs.components import question
 from explorer.tabs.shell.extra_tabs import ExtraTab, TabContext
 from training.tabs import address, compare_step, data_step, endpoints, inside_step, train_step, watch
 from training.tabs.lab import NAME, Lab
 
-_STYLE = (Path(__file__).parent / "training.css").read_text(encoding="utf-8")
+_STYLE = Markup((Path(__file__).parent / "training.css").read_text(encoding="utf-8"))  # noqa: S704 (our own file)
 
 
 def extra_tab(lab: Lab) -> ExtraTab:
@@ -21,7 +22,7 @@ def extra_tab(lab: Lab) -> ExtraTab:
 
 
 def _build(lab: Lab, context: TabContext, active: gr.Textbox, tab: gr.Tab) -> None:
-    gr.HTML(f"<style>{_STYLE}</style>", padding=False, elem_classes="tr-style")
+    gr.HTML(Markup("<style>{}</style>").format(_STYLE), padding=False, elem_classes="tr-style")
     question("What does a network learn, and when?", "Four steps, from left to right.")
     with gr.Tabs(elem_id="training-lab") as steps:
         with gr.Tab("1 · Data", id="data"):

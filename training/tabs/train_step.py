@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from explorer.errors import ExplorerError
-from explorer.tabs.components import QUIET, note, on_screen
+from explorer.tabs.components import QUIET, Updates, note, on_screen
 from explorer.tabs.keeping import connect, keep_button
 from explorer.tabs.shell.extra_tabs import TabContext
 from training.config import TrainConfig
@@ -70,7 +70,16 @@ def build(
         with gr.Column(scale=7, min_width=320):
             watching = watch.build(lab, context, active, steps)
     form = RecipeForm(**parts)
-    preview = _Preview(about, parameters, layers, pairs, another, gr.State(0), pin_network, pin_pairs)
+    preview = _Preview(
+        data=about,
+        parameters=parameters,
+        layers=layers,
+        pairs=pairs,
+        another=another,
+        draw=gr.State(0),
+        pin_network=pin_network,
+        pin_pairs=pin_pairs,
+    )
     _connect_preview(lab, data, form, preview)
     _connect_keeping(lab, data, form, preview, context.session)
     _connect_start(lab, data, form, start, both, watching)
@@ -82,7 +91,7 @@ def _restore(form: RecipeForm, active: gr.Textbox) -> tuple[Any, gr.Textbox]:
     """Once a page, when the lab is entered first: the recipe as the address has it."""
     search, done = gr.Textbox(visible=False), gr.State(False)
 
-    def fill(now: str, where: str, before: bool) -> dict[Any, Any]:
+    def fill(now: str, where: str, before: bool) -> Updates:
         if where != NAME or before:
             return {search: now}
         values = address.restored(form.named, now)
@@ -98,19 +107,19 @@ def _restore(form: RecipeForm, active: gr.Textbox) -> tuple[Any, gr.Textbox]:
 def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Preview) -> None:
     inputs = form.all | {data.chosen, preview.draw}
 
-    def show_network(given: Data) -> tuple[str, str]:
+    def show_network(given: Data) -> Updates:
         choice = given[data.chosen] or first_choice()
         classes = len(lab.datasets.open(choice).data.labels) if given[data.chosen] else 10
         try:
             words, table = network_views(form.network_text(given), classes, choice.image_size)
-            return note(words), table
+            return {preview.parameters: note(words), preview.layers: table}
         except ExplorerError as error:
-            return alert(in_labels(error)), ""
+            return {preview.parameters: alert(in_labels(error)), preview.layers: ""}
 
-    def show_pairs(given: Data) -> dict[Any, Any]:
+    def show_pairs(given: Data) -> Updates:
         choice = given[data.chosen]
-        if choice is None:
-            return {}
+        if choice is None:  # the first images are still being opened
+            return {preview.pairs: ""}
         # With the normalisation: cut-out fills with what it makes 0.
         wanted = form.preparation(given, choice)
         figure = pairs_figure(lab.datasets.open(choice), wanted, given[preview.draw])
@@ -118,23 +127,19 @@ def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Previ
         shown = gr.update(visible=bool(wanted.augmentation))
         return {preview.pairs: figure, preview.another: shown, preview.pin_pairs: shown}
 
-    def draw_again(given: Data) -> dict[Any, Any]:
+    def draw_again(given: Data) -> Updates:
         number = given[preview.draw] + 1
         return {preview.draw: number} | show_pairs({**given, preview.draw: number})
 
-    def meet(given: Data) -> dict[Any, Any]:
+    def meet(given: Data) -> Updates:
         """New data: their name, the network for so many classes, pairs of them."""
         choice: Choice | None = given[data.chosen]
         if choice is None:
             return {preview.data: note("First choose images under 1 · Data.")}
         found = lab.datasets.open(choice).data
         sizes = f"{len(found.train_classes):,} training and {len(found.test_classes):,} test images"
-        parameters, layers = show_network(given)
-        return {
-            preview.data: note(f"Images: {dataset_title(choice.config())}, {sizes}."),
-            preview.parameters: parameters,
-            preview.layers: layers,
-        } | show_pairs(given)
+        words = note(f"Images: {dataset_title(choice.config())}, {sizes}.")
+        return {preview.data: words} | show_network(given) | show_pairs(given)
 
     pairs = [preview.pairs, preview.another, preview.pin_pairs]
     met = [preview.data, preview.parameters, preview.layers, *pairs]
@@ -173,11 +178,11 @@ def _connect_start(
 ) -> None:
     inputs = form.all | {data.chosen, watching.chosen}
 
-    def begin(given: Data) -> tuple[Any, ...]:
+    def begin(given: Data) -> Updates:
         begun = _start(lab, [_read(given)], form.seed_list(given))
         return watching.show(lab, given[watching.chosen], begun[0])
 
-    def begin_both(given: Data) -> tuple[Any, ...]:
+    def begin_both(given: Data) -> Updates:
         config = _read(given)
         plain = replace(config, augmentation=(), normalization=None)
         variant = replace(

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from explorer.errors import ExplorerError
-from explorer.tabs.components import QUIET, note, on_screen
+from explorer.tabs.components import QUIET, Updates, components_of, note, on_screen
 from explorer.tabs.keeping import connect, keep_button
 from explorer.tabs.shell.extra_tabs import TabContext
 from explorer.workbench import Selection
 from training.report.page.runs import class_bars, epoch_caption, is_stopping, run_charts, run_head
+from training.results import EpochResult
 from training.runs import folders as runs
 from training.runs.catalogue import facts_of
 from training.runs.folders import Run
 from training.runs.words import run_line
 from training.tabs.keeping import keep_classes, keep_curves
-from training.tabs.lab import NAME, Lab
+from training.tabs.lab import NAME, Lab, or_nothing
 
 STEP = "train"
 POLL_S = 1.0
@@ -61,23 +63,20 @@ class Watch:
 
     @property
     def outputs(self) -> list[Any]:
-        return [getattr(self, f.name) for f in fields(self) if f.name != "chosen"]
+        """All that an update may name."""
+        return [part for part in components_of(self) if part is not self.chosen]
 
-    @property
-    def _nothing(self) -> tuple[Any, ...]:
-        return (gr.skip(),) * len(self.outputs)
-
-    def show(self, lab: Lab, chosen: Chosen, name: str | None) -> tuple[Any, ...]:
-        """Updates for :attr:`outputs` with the run called ``name``, or the newest; it is the chosen one from now on."""
+    def show(self, lab: Lab, chosen: Chosen, name: str | None) -> Updates:
+        """Updates with the run called ``name``, or the newest; it is the chosen one from now on."""
         everything = lab.models.runs()
         if not everything:
-            return self._nothing
+            return {}
         run = next((run for run in everything if run.name == name), everything[0])
         chosen.name = run.name
-        _, *rest = self._updates(lab, run, everything, None)
-        return (gr.update(choices=_listed(everything), value=run.name), *rest)
+        updates = self._updates(lab, run, everything, None)
+        return {**updates, self.run: gr.update(choices=_listed(everything), value=run.name)}
 
-    def look_again(self, lab: Lab, chosen: Chosen, name: str | None, seen: _Seen | None) -> tuple[Any, ...]:
+    def look_again(self, lab: Lab, chosen: Chosen, name: str | None, seen: _Seen | None) -> Updates:
         """Updates with what has changed since ``seen``. None says which run is chosen, and there are none if another
         has been chosen meanwhile: its name may be on its way to the page."""
         everything = lab.models.runs()
@@ -85,43 +84,49 @@ class Watch:
         if chosen.name is None:  # the program was restarted under an open page
             chosen.name = name
         if run is None or chosen.name != name:
-            return self._nothing
+            return {}
         updates = self._updates(lab, run, everything, seen)
-        return updates if chosen.name == name else self._nothing
+        return updates if chosen.name == name else {}
 
-    def _updates(self, lab: Lab, run: Run, everything: list[Run], seen: _Seen | None) -> tuple[Any, ...]:
-        shown, skip = _beside(run, everything), gr.skip()
+    def _updates(self, lab: Lab, run: Run, everything: list[Run], seen: _Seen | None) -> Updates:
+        shown = _beside(run, everything)
         state, listed = [_state(other) for other in shown], _listed(everything)
         if seen == _Seen(state, listed):
-            return self._nothing
+            return {}
         histories = [runs.history(other.folder) for other in shown]
-        history = histories[0]
+        updates: Updates = {
+            self.head: run_head(run, histories[0], everything),
+            self.charts: run_charts(list(zip(shown, histories, strict=True))),
+            self.seen: _Seen(state, listed),
+        }
         # What changes only with an epoch or a command is sent only then: the page stays light.
-        same = seen is not None and seen.listed == listed
-        mine = seen is not None and seen.runs[0][:-1] == state[0][:-1]
-        facts = facts_of(run)
-        own = run.folder.parent == lab.root
-        left = run.epochs_done < run.config.epochs
-        until = run.config.epochs if left else run.config.epochs + 5
-        return (
-            skip if same else gr.update(choices=listed),
-            run_head(run, history, everything),
-            skip if mine else gr.update(interactive=run.is_alive and not is_stopping(run)),
-            skip
-            if mine
-            else gr.update(
-                interactive=own and not run.is_alive,
-                value="Resume, up to epoch" if left else "Train on, up to epoch",
+        if seen is None or seen.listed != listed:
+            updates[self.run] = gr.update(choices=listed)
+            updates[self.timer] = gr.Timer(active=any(other.is_alive for other in everything))
+        if seen is None or seen.runs[0][:-1] != state[0][:-1]:
+            updates |= self._of_the_epoch(run, histories[0], own=run.folder.parent == lab.root)
+        return updates
+
+    def _of_the_epoch(self, run: Run, history: Sequence[EpochResult], *, own: bool) -> Updates:
+        """What stays the same until the run has done another epoch, or is told something.
+
+        Only a run that is the visitors' ``own`` can be trained on or deleted.
+        """
+        facts, left = facts_of(run), run.epochs_done < run.config.epochs
+        resting = own and not run.is_alive
+        return {
+            self.stop: gr.update(interactive=run.is_alive and not is_stopping(run)),
+            self.resume: gr.update(
+                interactive=resting, value="Resume, up to epoch" if left else "Train on, up to epoch"
             ),
-            skip if mine else gr.update(value=until, interactive=own and not run.is_alive),
-            run_charts(list(zip(shown, histories, strict=True))),
-            skip if mine else note(epoch_caption(history)),
-            skip if mine else class_bars(history[-1], facts.labels) if history and facts else "",
-            skip if mine else runs.read_log(run.folder),
-            skip if mine else gr.update(interactive=own and not run.is_alive),
-            skip if same else gr.Timer(active=any(other.is_alive for other in everything)),
-            _Seen(state, listed),
-        )
+            self.until: gr.update(
+                value=run.config.epochs if left else run.config.epochs + 5, interactive=resting
+            ),
+            self.caption: note(epoch_caption(history)),
+            self.classes: class_bars(history[-1], facts.labels) if history and facts else "",
+            self.log: runs.read_log(run.folder),
+            self.delete: gr.update(interactive=resting),
+        }
 
 
 def _listed(everything: list[Run]) -> list[tuple[str, str]]:
@@ -175,20 +180,21 @@ def build(lab: Lab, context: TabContext, active: gr.Textbox, steps: gr.Tabs) -> 
         log = gr.Textbox(label="Log", lines=6, max_lines=12, interactive=False, elem_id="tr-log")
         delete = gr.Button("Delete this run …", size="sm", interactive=False)
         sure = gr.Button("Yes, delete it with its checkpoints", size="sm", variant="stop", visible=False)
+    timer = gr.Timer(POLL_S, active=False)
     watch = Watch(
-        run,
-        head,
-        stop,
-        resume,
-        until,
-        charts,
-        caption,
-        classes,
-        log,
-        delete,
-        gr.Timer(POLL_S, active=False),
-        gr.State(None),
-        gr.State(Chosen()),
+        run=run,
+        head=head,
+        stop=stop,
+        resume=resume,
+        until=until,
+        charts=charts,
+        caption=caption,
+        classes=classes,
+        log=log,
+        delete=delete,
+        timer=timer,
+        seen=gr.State(None),
+        chosen=gr.State(Chosen()),
     )
     _connect(lab, watch, sure)
     _connect_page(lab, watch, context, active, steps)
@@ -203,29 +209,31 @@ def build(lab: Lab, context: TabContext, active: gr.Textbox, steps: gr.Tabs) -> 
 
 
 def _connect(lab: Lab, watch: Watch, sure: gr.Button) -> None:
-    def choose(name: str, chosen: Chosen) -> tuple[Any, ...]:
-        return watch.show(lab, chosen, name)
+    def choose(name: str, chosen: Chosen) -> Any:
+        return or_nothing(watch.show(lab, chosen, name))
 
-    def stop(name: str, chosen: Chosen) -> tuple[Any, ...]:
+    def stop(name: str) -> Any:
         runs.stop(lab.models.run(name).folder)
-        return watch.show(lab, chosen, name)
+        # The rest shows at the next look. Said here, "stopping" could reach a slow page after "stopped" and stay, since
+        # what was seen last is remembered on this side.
+        return gr.update(interactive=False)
 
-    def resume(name: str, chosen: Chosen, until: Any) -> tuple[Any, ...]:
+    def resume(name: str, chosen: Chosen, until: Any) -> Any:
         run = lab.models.run(name)
         if not isinstance(until, int) or until < 1:
             what = "an empty field" if until is None else f"epoch {until}"
             raise ExplorerError(what, "is no number of epochs", f"give a whole number over {run.epochs_done}")
         runs.resume(run.folder, epochs=until)
-        return watch.show(lab, chosen, name)
+        return or_nothing(watch.show(lab, chosen, name))
 
-    def delete(name: str, chosen: Chosen) -> tuple[Any, ...]:
+    def delete(name: str, chosen: Chosen) -> Updates:
         runs.delete(lab.models.run(name).folder)
-        return (*watch.show(lab, chosen, None), gr.update(visible=False))
+        return {**watch.show(lab, chosen, None), sure: gr.update(visible=False)}
 
     options: dict[str, Any] = QUIET | {"queue": False}
     which = [watch.run, watch.chosen]
     watch.run.input(choose, which, watch.outputs, **options)
-    watch.stop.click(on_screen(stop), which, watch.outputs, **QUIET)
+    watch.stop.click(on_screen(stop), watch.run, watch.stop, **QUIET)
     watch.resume.click(on_screen(resume), [*which, watch.until], watch.outputs, **QUIET)
     watch.delete.click(lambda: gr.update(visible=True), None, sure, **options)
     sure.click(on_screen(delete), which, [*watch.outputs, sure], **QUIET)
@@ -235,23 +243,20 @@ def _connect_page(lab: Lab, watch: Watch, context: TabContext, active: gr.Textbo
     """Look again every second while the screen is open and something trains."""
     entered = gr.State(False)
 
-    def enter(where: str, name: str | None, chosen: Chosen, before: bool) -> tuple[Any, ...]:
+    def enter(where: str, name: str | None, chosen: Chosen, before: bool) -> Updates:
         if where != NAME:
-            return (
-                *(gr.skip(),) * (len(watch.outputs) - 2),
-                gr.Timer(active=False),
-                gr.skip(),
-                gr.skip(),
-                before,
-            )
+            return {watch.timer: gr.Timer(active=False)}
+        updates = {**watch.show(lab, chosen, name), entered: True}
         # Who comes back to a page while something trains wants to see that.
-        busy = not before and any(run.is_alive for run in lab.models.runs())
-        shown = watch.show(lab, chosen, name)
-        return (*shown, gr.update(selected=STEP) if busy else gr.skip(), True)
+        if not before and any(run.is_alive for run in lab.models.runs()):
+            updates[steps] = gr.update(selected=STEP)
+        return updates
 
-    def tick(name: str | None, chosen: Chosen, seen: _Seen | None, selection: Selection) -> tuple[Any, ...]:
-        shown = watch.look_again(lab, chosen, name, seen)
-        return (*shown, context.list_networks(selection) if _has_grown(shown[-1], seen) else gr.skip())
+    def tick(name: str | None, chosen: Chosen, seen: _Seen | None, selection: Selection) -> Any:
+        updates = watch.look_again(lab, chosen, name, seen)
+        if _has_grown(updates.get(watch.seen), seen):
+            updates[context.model] = context.list_networks(selection)
+        return or_nothing(updates)
 
     options: dict[str, Any] = QUIET | {"queue": False}
     which = [watch.run, watch.chosen]
@@ -261,8 +266,8 @@ def _connect_page(lab: Lab, watch: Watch, context: TabContext, active: gr.Textbo
     )
 
 
-def _has_grown(now: Any, before: _Seen | None) -> bool:
+def _has_grown(now: _Seen | None, before: _Seen | None) -> bool:
     """Whether there are epochs, networks therefore, that weren't there before."""
-    if not isinstance(now, _Seen):
+    if now is None:
         return False
     return before is None or [entry[3] for entry in now.runs] != [entry[3] for entry in before.runs]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.transforms import functional as tv
 
-from training.data.augmentation import AUGMENT_NOTHING, CROP_PADDING_PX, Draws, augment, draw
+from training.data.augmentation import CROP_PADDING_PX, Draws, augment, draw
 
 FILL = torch.tensor([0.1, 0.2, 0.3])
 
@@ -77,7 +77,7 @@ def test_cutout_leaves_the_fill_in_half_the_side_and_clips_at_the_border() -> No
 
 def test_without_augmentation_images_are_only_scaled() -> None:
     images = some_images(3, 8)
-    assert torch.equal(augment(images, AUGMENT_NOTHING, FILL), images.permute(0, 3, 1, 2) / 255)
+    assert torch.equal(augment(images, Draws(), FILL), images.permute(0, 3, 1, 2) / 255)
 
 
 def test_draws_cover_their_range_and_taking_some_keeps_them_together() -> None:

@@ -126,7 +126,7 @@ def test_a_folder_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatc
 
     epochs = train(TINY, tmp_path, data=tiny_data())
     next(epochs)
-    monkeypatch.setattr(checkpoint.os, "replace", refuse)
+    monkeypatch.setattr("explorer.whole_file.os.replace", refuse)
     with pytest.raises(ExplorerError, match=r"epoch 2 .*Read-only file system.*epoch 1 is safely there"):
         next(epochs)
 
@@ -224,6 +224,30 @@ def test_the_explorers_view_of_a_trained_network_is_the_trainers(tmp_path: Path)
                 for image, label in zip(data.test_images, data.test_classes, strict=True)
             ]
         assert sum(hits) / len(hits) == pytest.approx(result.test_accuracy, abs=0.011)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="sees open files in /proc")
+def test_no_file_of_a_run_stays_open_while_its_network_is_looked_at(tmp_path: Path) -> None:
+    """Windows would let nobody delete the run, nor the optimiser's file be dropped after the next epoch."""
+    list(train(replace(TINY, epochs=1), tmp_path, data=tiny_data()))
+    held = [
+        load_trained(tmp_path, 1),
+        checkpoint.load_checkpoint(tmp_path, 1),
+        checkpoint.load_optimizer(tmp_path, 1),
+    ]
+    opened = {os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()}
+    mapped = Path("/proc/self/maps").read_text()
+    assert len(held) == 3
+    for path in tmp_path.iterdir():
+        assert str(path) not in opened
+        assert path.name not in mapped
+
+
+def test_a_resumed_run_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    list(train(replace(TINY, epochs=1), tmp_path, data=tiny_data()))
+    (tmp_path / ".0123456789abcdef.part").write_bytes(b"half an epoch")
+    list(train(replace(TINY, epochs=2), tmp_path, resume=True, data=tiny_data()))
+    assert not list(tmp_path.glob(".*.part"))
 
 
 def test_missing_and_damaged_epochs_are_explained(tmp_path: Path) -> None:

@@ -11,25 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.report.page.chart import (
-    BOTTOM,
-    HEIGHT,
-    LEFT,
-    RIGHT,
-    TOP,
-    WIDTH,
-    Axes,
-    Curve,
-    draw_chart,
-    epoch_ticks,
-    value_ticks,
-)
+from training.report.chart import Axes, Chart, Curve, epoch_ticks, value_ticks
+from training.report.page.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw_chart
 
 VALUES = st.floats(-1e6, 1e6) | st.floats(-1e150, 1e150)
 
 
 def drawn(curves: list[Curve], axes: Axes) -> ElementTree.Element:
-    return ElementTree.fromstring(draw_chart(curves, axes))
+    return ElementTree.fromstring(draw_chart(Chart(tuple(curves), axes)))
 
 
 def spots(line: ElementTree.Element) -> list[tuple[float, float]]:

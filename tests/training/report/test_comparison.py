@@ -16,9 +16,10 @@ from tests.training.samples import TINY
 from training import EpochResult, TrainConfig
 from training.loop.checkpoint import HISTORY
 from training.report import comparison
-from training.report.comparison import comparison_words, group_runs
+from training.report.comparison import group_runs
 from training.report.page.comparison import comparison_chart, comparison_table
 from training.report.spread import spread
+from training.report.words import comparison_words
 from training.runs import folders as runs
 
 FLIPPED = replace(TINY, augmentation=("flip", "crop"))
@@ -92,7 +93,7 @@ def test_the_same_recipe_and_seed_twice_is_one_seed(tmp_path: Path) -> None:
             (0.6, statistics.stdev([0.5, 0.7]))
         )
         assert spread(group.distinct).epochs == (1, 2)
-        assert [run.name for run, _ in group.by_seed] == ["again", "other"]
+        assert [member.run.name for member in group.by_seed] == ["again", "other"]
 
 
 def test_every_augmented_recipe_is_held_against_the_likest_plain_one(tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ def test_every_augmented_recipe_is_held_against_the_likest_plain_one(tmp_path: P
         listed = comparison_words(group_runs(list(order)))[2:]
         assert len(listed) == 2
         flip, both = sorted(listed, key=lambda words: "crop" in words)
-        assert flip.startswith("Flip, against plain. Augmentation")
+        assert flip.startswith("flip, against plain: Augmentation")
         assert "differs by +1.0 points" in flip
-        assert both.startswith("Flip + crop, normalised to 0.5 ± 0.5, against normalised to 0.5 ± 0.5. ")
+        assert both.startswith("flip + crop, normalised to 0.5 ± 0.5, against normalised to 0.5 ± 0.5: ")
         assert "gains 10.0 points" in both

@@ -20,14 +20,10 @@ from training import EpochResult, train
 from training.data.examples import augmentation_pairs
 from training.networks.build import build_network
 from training.report.explain import compare_gaps, compare_seeds, explain_gap, measure_gap
-from training.report.paper.figures import (
-    accuracy_figure,
-    confusion_figure,
-    first_kernels,
-    spread_figure,
-    tile,
-)
+from training.report.inside import first_weights, kernel_pixels
+from training.report.paper.runs import accuracy_figure
 from training.report.predictions import confident_mistakes, predict_test_images
+from training.report.sheet import square, strip, tile
 from training.report.spread import by_recipe, spread
 from training.runs import folders as runs
 
@@ -224,11 +220,6 @@ def test_figures_have_labelled_axes_and_a_legend_in_both_themes() -> None:
         ink = axes.xaxis.label.get_color()
         assert (sum(int(to_hex(ink)[i : i + 2], 16) for i in (1, 3, 5)) > 3 * 128) == dark
         figure.savefig("/dev/null", format="png")
-    seeds = spread_figure({"plain": spread([OVERFIT, HELD])})
-    assert "plain (2 runs)" in seeds.axes[0].get_legend().get_texts()[0].get_text()
-    table = confusion_figure(np.array([[3, 1], [0, 4]]), ("cat", "dog")).axes[0]
-    assert [text.get_text() for text in table.texts] == ["75", "25", "0", "100"]
-    assert table.get_ylabel().startswith("true class")
 
 
 def test_tiles_lie_in_reading_order() -> None:
@@ -239,6 +230,18 @@ def test_tiles_lie_in_reading_order() -> None:
     assert (sheet[:4, 5:] == 20).all()
     assert (sheet[5:, :4] == 30).all()
     assert (sheet[5:, 5:] == 255).all()
+
+
+def test_gaps_are_white_on_paper_and_let_the_page_through_on_screen() -> None:
+    images = [np.full((2, 2, 3), value, np.uint8) for value in (10, 20, 30)]
+    for arrange, columns in ((strip, 3), (square, 2)):
+        white, clear = arrange(images, scale=3), arrange(images, scale=3, fill=None)
+        assert np.array_equal(white, tile(images, columns, gap_px=2, scale=3))
+        assert clear.shape == (*white.shape[:2], 4)
+        is_picture = clear[..., 3] == 255
+        assert is_picture.sum() == len(images) * 6 * 6
+        assert np.array_equal(white[is_picture], clear[is_picture][:, :3])
+        assert (white[~is_picture] == 255).all()
 
 
 def test_pairs_show_the_original_beside_its_augmented_self() -> None:
@@ -263,10 +266,9 @@ def test_kernels_share_one_scale_with_zero_in_the_middle() -> None:
         network[0].weight.zero_()
         network[0].weight[0, 0] = 0.5
         network[0].weight[1, 2] = -0.25
-    kernels = first_kernels(network)
+    kernels = kernel_pixels(first_weights(network), 0.5)
     assert kernels.shape == (6, 5, 5, 3)
     assert (kernels[0, ..., 0] == 255).all()
     assert set(kernels[1, ..., 2].flat) == {round(127.5 - 127.5 / 2)}
     assert set(kernels[2].flat) == {128}
-    with pytest.raises(ExplorerError, match="no convolution"):
-        first_kernels(build_network("flatten, linear", 10))
+    assert first_weights(build_network("flatten, linear", 10)) is None

@@ -19,7 +19,7 @@ from explorer.workbench import Workbench
 from tests.training.samples import TINY, read_weights, tiny_data
 from training import shipped_runs, train
 from training.data.opened import Choice, DatasetCache, Opened, is_here, keep_upload
-from training.report.comparison import comparison_words, group_runs
+from training.report.comparison import group_runs
 from training.report.inside import Scene, kernel_pixels, snapshot, snapshots, spread_out
 from training.report.mistakes import cell_images, confusions
 from training.report.page.comparison import comparison_chart, comparison_table
@@ -27,6 +27,7 @@ from training.report.page.inside import film, first_layer, saliency_figure
 from training.report.page.mistakes import draw_confusion, mistake_cards
 from training.report.page.runs import class_bars, duration, run_charts, run_head
 from training.report.predictions import Predictions, predict_test_images
+from training.report.words import comparison_words
 from training.results import Progress
 from training.runs import folders as runs
 from training.runs.catalogue import TrainedModels, facts_of, name_of
@@ -119,17 +120,13 @@ def test_facts_and_missing_runs(models: TrainedModels) -> None:
 
 def test_seeds_of_one_recipe_are_a_group_with_mean_and_spread(models: TrainedModels, root: Path) -> None:
     groups = group_runs([models.run(name) for name in NAMES])
-    assert sorted(len(group.runs) for group in groups) == [1, 2]
-    pair = next(group for group in groups if len(group.runs) == 2)
+    assert sorted(len(group.members) for group in groups) == [1, 2]
+    pair = next(group for group in groups if len(group.members) == 2)
     values = [runs.history(root / name)[-1].test_accuracy for name in ("first", "second")]
     mean, deviation = sum(values) / 2, abs(values[0] - values[1]) / 2**0.5
     assert pair.mean(lambda history: history[-1].test_accuracy) == pytest.approx((mean, deviation))
     table = comparison_table(groups)
-    assert (
-        f"{100 * mean:.1f} ± {100 * deviation:.1f} %" in table
-        if deviation
-        else f"{100 * mean:.1f} %" in table
-    )
+    assert f"{100 * mean:.1f} ± {100 * deviation:.1f} %" in table
     for quantity in ("accuracy", "loss", "gap"):
         figure = ElementTree.fromstring(comparison_chart(groups, quantity))
         assert len(list(figure.iter("polyline"))) == (2 if quantity == "gap" else 4)

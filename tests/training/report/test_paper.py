@@ -12,18 +12,14 @@ from torch import nn
 
 from explorer.activations.capture import Activation
 from explorer.errors import ExplorerError
-from explorer.images.geometry import identity_placement
+from explorer.images.geometry import Placement
 from training.config import TrainConfig
 from training.data.load import Dataset
 from training.report.explain import compare_seeds
-from training.report.paper.figures import accuracy_figure, confusion_figure
-from training.report.paper.reports import (
-    classes_figure,
-    first_layer_figure,
-    gallery_figure,
-    mistakes_figure,
-    runs_figure,
-)
+from training.report.paper.data import gallery_figure
+from training.report.paper.inside import first_layer_figure
+from training.report.paper.mistakes import confusion_figure, mistakes_figure
+from training.report.paper.runs import accuracy_figure, classes_figure, runs_figure
 from training.report.predictions import Mistake
 from training.report.words import compare_histories, describe_first_layer, recorded_history
 
@@ -104,7 +100,8 @@ def test_the_first_layers_kernels_above_their_maps(colours: int) -> None:
     with torch.no_grad():
         network[0].weight.copy_(torch.randn(network[0].weight.shape, generator=generator))
     values = np.random.default_rng(0).normal(size=(4, 5, 6)).astype(np.float32)
-    activation = Activation(layer="0", kind="Conv2d", values=values, placement=identity_placement(5, 6))
+    whole = Placement((1.0, 1.0), (0.0, 0.0), (0, 0, 5, 6))
+    activation = Activation(layer="0", kind="Conv2d", values=values, placement=whole)
     drawn = [axes.images[0].get_array() for axes in first_layer_figure(network, activation).axes]
     maps = drawn[-4:]
     assert np.array_equal(np.stack(maps), values)

@@ -162,6 +162,22 @@ def test_a_run_does_not_inherit_the_sleepy_threads_of_the_app(
     assert b"OMP_NUM_THREADS=1" in environment
 
 
+def test_a_folder_called_training_where_the_program_was_started_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A student's own, beside the notebook: Python would take it for ours."""
+    mine = tmp_path / "homework" / "training"
+    mine.mkdir(parents=True)
+    for name in ("__init__.py", "__main__.py"):
+        (mine / name).write_text("raise SystemExit('this is my homework')\n")
+    monkeypatch.chdir(mine.parent)
+    trap = subprocess.run([sys.executable, "-m", "training", "--help"], capture_output=True, text=True)
+    assert "this is my homework" in trap.stderr
+    folder = runs.start(replace(TINY, epochs=1), tmp_path / "runs", name="ours", slots=1)
+    wait_for(lambda: status(folder) not in (runs.WAITING, runs.RUNNING), "an end")
+    assert status(folder) == runs.FINISHED, runs.read_log(folder)
+
+
 def test_a_waiting_run_can_be_stopped_and_places_are_given_back(tmp_path: Path) -> None:
     folder = runs.create(TINY, tmp_path, "waiting")
     with take_slot(tmp_path, 1, lambda: True, lambda: None):
@@ -253,15 +269,40 @@ def test_the_status_can_be_told_on_a_full_disk(tmp_path: Path, monkeypatch: pyte
     folder = runs.create(TINY, tmp_path)
     size = (folder / runs.STATUS).stat().st_size
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(runs, "write_whole", full)
     runs.write_status(folder, runs.FAILED, "no room left on the disk" * 100)
     assert runs.read_run(folder).status == runs.FAILED
     assert (folder / runs.STATUS).stat().st_size == size
-    monkeypatch.setattr(runs.os, "replace", full)
     runs.write_progress(folder, Progress(1, 1, 1, 1, 0.0, 0.0, 0.0, 0.0, 0.0))
+
+
+def test_a_run_of_which_a_file_is_open_stays_to_be_deleted_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where nobody may remove what somebody reads."""
+    folder = runs.create(TINY, tmp_path, "mine")
+    runs.write_status(folder, runs.STOPPED)
+    (folder / "notes").mkdir()
+    (folder / "notes" / "mine.txt").touch()
+    (folder / runs.LOG).write_text("said")
+    remove = runs.remove_file
+
+    def refuse(path: Path) -> None:
+        if path.name == runs.LOG:
+            raise PermissionError(13, "another program has it open", str(path))
+        remove(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "remove_file", refuse)
+        with pytest.raises(ExplorerError, match=r"log.txt of run 'mine' can't be removed \(another program"):
+            runs.delete(folder)
+    assert [run.name for run in runs.list_runs(tmp_path)] == ["mine"]
+    assert runs.read_run(folder).config == TINY
+    runs.delete(folder)
+    assert not folder.exists()
 
 
 def test_strange_folders_and_names_are_told_apart_from_runs(tmp_path: Path) -> None:

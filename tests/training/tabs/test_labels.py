@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
+import numpy as np
 import pytest
+from markupsafe import Markup
 
 from explorer.errors import ExplorerError
 from tests.training.samples import TINY, tiny_data
 from training import TrainConfig, build_network
 from training.data.examples import augmentation_pairs
+from training.data.load import _refuse_broken, _write_split
 from training.data.opened import Choice, Opened
+from training.loop.setup import check_sizes
 from training.tabs.data_step import _Opening
+from training.tabs.entries import read_seeds
 from training.tabs.keeping import keep_pairs
 from training.tabs.lab import with_progress
 from training.tabs.labels import LABELS, in_labels
@@ -53,6 +60,31 @@ def test_messages_about_no_field_stay_and_know_of_the_page() -> None:
     assert "list_networks" not in str(in_labels(caught.value))
 
 
+@pytest.mark.parametrize(
+    "refuse",
+    [
+        *(
+            lambda knob=knob: replace(TINY, **{knob: -1})
+            for knob in LABELS
+            if knob in TrainConfig.__dataclass_fields__
+        ),
+        lambda: check_sizes(replace(TINY, batch_size=201), tiny_data()),
+        lambda: check_sizes(replace(TINY, image_size=64), tiny_data()),
+        lambda: build_network("vgg11", 10, 16),
+        lambda: build_network("lennet", 10),
+        lambda: build_network("conv 8 99, flatten, linear", 10),
+        lambda: read_seeds("one"),
+        lambda: _write_split(Path(), "train", iter(()), np.zeros(10**8, np.int64), [], 512),
+        lambda: list(_refuse_broken(iter([None]), ["a.png"])),
+    ],
+)
+def test_the_page_never_says_a_knobs_name_in_python(refuse: Callable[[], Any]) -> None:
+    with pytest.raises(ExplorerError) as caught:
+        refuse()
+    assert caught.value.parameter
+    assert not re.findall(r"[a-z]+_[a-z]+", str(in_labels(caught.value)))
+
+
 def test_every_field_of_the_form_has_a_label() -> None:
     assert set(RecipeForm.__dataclass_fields__) <= set(LABELS)
 
@@ -62,7 +94,8 @@ def drained(steps: Iterator[Any]) -> list[Any]:
     listed: list[Any] = []
     with pytest.raises(gr.Error) as caught:
         listed.extend(steps)  # what came before the error stays in the list
-    assert "This failed unexpectedly (KeyError: 'a&lt;b')" in caught.value.message
+    assert "This failed unexpectedly (KeyError: 'a<b')" in Markup(caught.value.message).unescape()
+    assert "<" not in caught.value.message
     assert caught.value.print_exception  # into the log
     assert isinstance(caught.value.__cause__, KeyError)
     return listed

@@ -17,8 +17,6 @@ from training.runs.folders import Run
 from training.tabs import watch as watching
 from training.tabs.watch import Chosen, Watch
 
-NOTHING = gr.skip()
-
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Any:
@@ -32,21 +30,29 @@ def watch() -> Watch:
     return Watch(gr.Dropdown([]), *(gr.HTML() for _ in range(12)))
 
 
-def named(watch: Watch, updates: tuple[Any, ...]) -> dict[Any, Any]:
-    return dict(zip(watch.outputs, updates, strict=True))
-
-
 def test_choosing_says_which_and_looking_again_never_does(lab: Any, watch: Watch) -> None:
     chosen = Chosen()
-    first = named(watch, watch.show(lab, chosen, "old"))
+    first = watch.show(lab, chosen, "old")
     assert (first[watch.run]["value"], chosen.name) == ("old", "old")
     seen = first[watch.seen]
-    assert set(map(str, watch.look_again(lab, chosen, "old", seen))) == {str(NOTHING)}
+    assert watch.look_again(lab, chosen, "old", seen) == {}
     runs.write_status(lab.root / "old", runs.FAILED, "no room")
-    again = named(watch, watch.look_again(lab, chosen, "old", seen))
+    again = watch.look_again(lab, chosen, "old", seen)
     assert "No room" in again[watch.head] or "no room" in again[watch.head]
     assert {name for _, name in again[watch.run]["choices"]} >= {"old", "new"}
     assert "value" not in again[watch.run]
+
+
+def test_a_look_names_what_has_changed_and_nothing_else(lab: Any, watch: Watch) -> None:
+    chosen = Chosen()
+    seen = watch.show(lab, chosen, "old")[watch.seen]
+    assert set(watch.show(lab, chosen, "old")) == set(watch.outputs)
+    runs.write_status(lab.root / "new", runs.FAILED)
+    # The other run is another line of the list, and the chosen one is as it was.
+    again = watch.look_again(lab, chosen, "old", seen)
+    assert set(again) == {watch.head, watch.charts, watch.run, watch.timer, watch.seen}
+    runs.write_status(lab.root / "old", runs.FAILED)
+    assert set(watch.look_again(lab, chosen, "old", again[watch.seen])) == set(watch.outputs)
 
 
 def test_a_look_under_way_when_another_run_is_chosen_is_dropped(
@@ -56,7 +62,7 @@ def test_a_look_under_way_when_another_run_is_chosen_is_dropped(
     watch.show(lab, chosen, "old")
     # As asked by a page that hasn't heard of the new one yet …
     watch.show(lab, chosen, "new")
-    assert set(map(str, watch.look_again(lab, chosen, "old", None))) == {str(NOTHING)}
+    assert watch.look_again(lab, chosen, "old", None) == {}
     # … and as begun before it was there.
     draw = watching.run_charts
     chosen.name = "old"
@@ -66,12 +72,12 @@ def test_a_look_under_way_when_another_run_is_chosen_is_dropped(
         return draw(shown)
 
     monkeypatch.setattr(watching, "run_charts", meanwhile)
-    assert set(map(str, watch.look_again(lab, chosen, "old", None))) == {str(NOTHING)}
-    assert watch.look_again(lab, chosen, "new", None)[-1].runs[0][0] == "new"
+    assert watch.look_again(lab, chosen, "old", None) == {}
+    assert watch.look_again(lab, chosen, "new", None)[watch.seen].runs[0][0] == "new"
 
 
 def test_a_page_goes_on_after_the_program_was_restarted(lab: Any, watch: Watch) -> None:
-    assert watch.look_again(lab, Chosen(), "old", None)[-1].runs[0][0] == "old"
+    assert watch.look_again(lab, Chosen(), "old", None)[watch.seen].runs[0][0] == "old"
 
 
 def test_what_trains_is_drawn_before_what_waits() -> None:

@@ -3,72 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
-from training.report.comparison import Group, Quantity
-from training.report.page.chart import COLORS, Axes, Curve, draw_chart
-from training.report.spread import spread
+from markupsafe import Markup
+
+from training.report.colours import run_colour
+from training.report.comparison import SUMMARY_HEADS, Group, summary
+from training.report.curves import Quantity, compared_chart
+from training.report.page.chart import draw_chart
+
+_TABLE = Markup(
+    '<div class="tr-table"><table class="facts"><thead><tr><th>recipe</th><th></th>{heads}</tr></thead>'
+    "<tbody>{rows}</tbody></table></div>"
+)
+_HEAD = Markup('<th class="number">{}</th>')
+_ROW = Markup(
+    '<tr><th scope="row"><span class="tr-chip" style="background:{colour}"></span>{title}</th><td>{seeds}</td>'
+    "{cells}</tr>"
+)
+_CELL = Markup('<td class="number">{}</td>')
 
 
-def comparison_chart(groups: Sequence[Group], quantity: Quantity) -> str:
+def comparison_chart(groups: Sequence[Group], quantity: Quantity) -> Markup:
     """All groups on one pair of axes: test solid, training dashed, a band of one standard deviation over seeds."""
-    last = max(history[-1].epoch for group in groups for history in group.histories)
-    curves = [
-        curve
+    return draw_chart(compared_chart(groups, quantity))
+
+
+def comparison_table(groups: Sequence[Group]) -> Markup:
+    """One row per recipe with its last epoch's numbers, mean ± spread over seeds, and what an epoch takes."""
+    heads = Markup("").join(map(_HEAD.format, (*SUMMARY_HEADS, "an epoch")))
+    rows = Markup("").join(
+        _ROW.format(
+            colour=run_colour(number),
+            title=group.title,
+            seeds=group.seeds,
+            cells=Markup("").join(map(_CELL.format, (*summary(group), _seconds(group)))),
+        )
         for number, group in enumerate(groups)
-        for curve in _curves(group, COLORS[number % len(COLORS)], quantity)
-    ]
-    titles = {"accuracy": "accuracy", "loss": "loss", "gap": "training minus test accuracy"}
-    signed = min((v for c in curves for _, v in c.points), default=0.0) if quantity == "gap" else None
-    axes = Axes(
-        titles[quantity],
-        last,
-        percent=quantity == "accuracy",
-        points=quantity == "gap",
-        low=min(0.0, signed) if signed is not None else None,
     )
-    return draw_chart(curves, axes)
+    return _TABLE.format(heads=heads, rows=rows)
 
 
-def _curves(group: Group, color: str, quantity: Quantity) -> list[Curve]:
-    if quantity == "gap":
-        train, test = (spread(group.distinct, f"{part}_accuracy") for part in ("train", "test"))
-        gaps = tuple((float(e), a - b) for e, a, b in zip(train.epochs, train.mean, test.mean, strict=True))
-        return [Curve(group.title, gaps, color)]
-    curves = []
-    for part in ("train", "test"):
-        found = spread(group.distinct, f"{part}_{quantity}")
-        points = tuple((float(e), mean) for e, mean in zip(found.epochs, found.mean, strict=True))
-        band = found.deviation if found.runs > 1 and part == "test" else ()
-        curves.append(Curve(f"{group.title}, {part}", points, color, dashed=part == "train", band=band))
-    return curves
-
-
-def comparison_table(groups: Sequence[Group]) -> str:
-    """One row per recipe with its last epoch's numbers, mean ± spread over seeds."""
-    rows = []
-    for number, group in enumerate(groups):
-        chip = f'<span class="tr-chip" style="background:{COLORS[number % len(COLORS)]}"></span>'
-        cells = (
-            _percent(*group.mean(lambda h: h[-1].train_accuracy)),
-            _percent(*group.mean(lambda h: h[-1].test_accuracy)),
-            _percent(*group.mean(lambda h: h[-1].train_accuracy - h[-1].test_accuracy), unit=" points"),
-            _percent(*group.mean(lambda h: max(r.test_accuracy for r in h))),
-            f"{group.mean(lambda h: h[-1].seconds)[0]:.1f} s",
-        )
-        epochs = min(history[-1].epoch for history in group.distinct)
-        numbers = "".join(f'<td class="number">{cell}</td>' for cell in (str(epochs), *cells))
-        rows.append(
-            f'<tr><th scope="row">{chip}{escape(group.title)}</th><td>{group.seeds}</td>{numbers}</tr>'
-        )
-    heads = ("epochs", "training", "test", "gap", "best test", "an epoch")
-    head = "<th>recipe</th><th></th>" + "".join(f'<th class="number">{name}</th>' for name in heads)
-    return (
-        f'<div class="tr-table"><table class="facts"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
-def _percent(mean: float, deviation: float, unit: str = " %") -> str:
-    spread_words = f" ± {100 * deviation:.1f}" if deviation else ""
-    return f"{100 * mean:.1f}{spread_words}{unit}".replace("-", "−")
+def _seconds(group: Group) -> str:
+    seconds, _ = group.mean(lambda history: history[-1].seconds)
+    return f"{seconds:.1f} s"

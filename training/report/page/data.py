@@ -5,47 +5,45 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
-from html import escape
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from markupsafe import Markup
+from PIL import Image as PictureFile
 
 from training.config import TrainConfig
 from training.data.augmentation import CROP_PADDING_PX, JITTER
 from training.data.examples import augmentation_pairs, gallery
 from training.data.load import class_counts
 from training.data.opened import Opened
+from training.report.sheet import Image, strip
 from training.words import dataset_title
 
-Pixels = NDArray[np.uint8]
 _MANY_CLASSES = 20
+_IMAGE = Markup('<img src="data:image/{kind};base64,{content}" alt="{alt}">')
+_CLASS_TABLE = Markup(
+    '<div class="tr-table"><table class="facts tr-data"><thead><tr><th>class</th><th>ten of its training images</th>'
+    '<th class="tr-balance">balance</th><th class="number">training</th><th class="number">test</th></tr></thead>'
+    "<tbody>{}</tbody></table></div>"
+)
+_CLASS_ROW = Markup(
+    '<tr><th scope="row">{label}</th><td class="tr-examples">{picture}</td><td class="tr-balance">{bar}</td>'
+    '<td class="number">{train:,}</td><td class="number">{test:,}</td></tr>'
+)
+_BAR = Markup('<span class="tr-track"><span style="width:{percent:.1f}%{fill}"></span></span>')
+_NOTE = Markup('<p class="note">{}</p>')
+_PAIRS = Markup('<table class="tr-pairs">{}</table>')
+_PAIRS_ROW = Markup('<tr><th scope="row">{}</th><td>{}</td></tr>')
 
 
-def image_tag(pixels: Pixels, alt: str, *, small: bool = False) -> str:
+def image_tag(pixels: Image, alt: str, *, small: bool = False) -> Markup:
     """An image (H, W, 3 or 4) inside the page itself: PNG, exact, or JPEG where ``small`` matters more."""
     encoded = io.BytesIO()
     kind = "jpeg" if small else "png"
-    Image.fromarray(pixels[..., :3] if small else pixels).save(encoded, kind, quality=88)
+    PictureFile.fromarray(pixels[..., :3] if small else pixels).save(encoded, kind, quality=88)
     content = base64.b64encode(encoded.getvalue()).decode()
-    return f'<img src="data:image/{kind};base64,{content}" alt="{escape(alt)}">'
+    return _IMAGE.format(kind=kind, content=content, alt=alt)
 
 
-def mosaic(images: Sequence[Pixels] | Pixels, columns: int = 0, scale: int = 1) -> Pixels:
-    """Equally large images (n, S, S, 3) in rows of ``columns`` (0: all in one), enlarged by ``scale``: RGBA, the gaps
-    transparent."""
-    columns = columns or len(images)
-    rows, size = -(-len(images) // columns), images[0].shape[0] * scale
-    gap = max(2, size // 16)
-    sheet = np.zeros((rows * (size + gap) - gap, columns * (size + gap) - gap, 4), np.uint8)
-    for index, image in enumerate(images):
-        top, left = index // columns * (size + gap), index % columns * (size + gap)
-        sheet[top : top + size, left : left + size, :3] = image.repeat(scale, 0).repeat(scale, 1)
-        sheet[top : top + size, left : left + size, 3] = 255
-    return sheet
-
-
-def class_table(opened: Opened, seed: int = 0) -> str:
+def class_table(opened: Opened, seed: int = 0) -> Markup:
     """Ten examples of each class with its label, and how many there are."""
     counts = class_counts(opened.data)
     most = max(train for train, _ in counts.values())
@@ -54,31 +52,20 @@ def class_table(opened: Opened, seed: int = 0) -> str:
     for label, images in gallery(opened.data, seed=seed).items():
         train, test = counts[label]
         # Without any where fewer training images are asked for than there are classes.
-        picture = (
-            image_tag(
-                mosaic(images, scale=1 if small else 2), f"{len(images)} examples of {label}", small=small
-            )
-            if len(images)
-            else ""
-        )
-        rows.append(
-            f'<tr><th scope="row">{escape(label)}</th><td class="tr-examples">{picture}</td>'
-            f'<td class="tr-balance">{bar(train / most)}</td>'
-            f'<td class="number">{train:,}</td><td class="number">{test:,}</td></tr>'
-        )
-    head = (
-        '<th>class</th><th>ten of its training images</th><th class="tr-balance">balance</th>'
-        '<th class="number">training</th><th class="number">test</th>'
-    )
-    return (
-        f'<div class="tr-table"><table class="facts tr-data"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
+        picture = _examples(images, label, small) if len(images) else ""
+        share = bar(train / most)
+        rows.append(_CLASS_ROW.format(label=label, picture=picture, bar=share, train=train, test=test))
+    return _CLASS_TABLE.format(Markup("").join(rows))
 
 
-def bar(share: float) -> str:
-    """A share in [0, 1] as a bar."""
-    return f'<span class="tr-track"><span style="width:{100 * share:.1f}%"></span></span>'
+def _examples(images: Image, label: str, small: bool) -> Markup:
+    pixels = strip(images, scale=1 if small else 2, fill=None)
+    return image_tag(pixels, f"{len(images)} examples of {label}", small=small)
+
+
+def bar(share: float, colour: str = "") -> Markup:
+    """A share in [0, 1] as a bar, in the page's own colour or in the one of a run."""
+    return _BAR.format(percent=100 * share, fill=f";background:{colour}" if colour else "")
 
 
 def data_words(opened: Opened) -> str:
@@ -100,16 +87,20 @@ def data_words(opened: Opened) -> str:
     )
 
 
-def pairs_figure(opened: Opened, config: TrainConfig, seed: int = 0, count: int = 6) -> str:
+def pairs_figure(opened: Opened, config: TrainConfig, seed: int = 0, count: int = 6) -> Markup:
     """Training images, and below each the same image as training would see it once."""
+    words = _NOTE.format(augmentation_words(config))
     if not config.augmentation:
-        return f'<p class="note">{escape(augmentation_words(config))}</p>'
-    pairs = augmentation_pairs(opened.data, config, count, seed)
-    before = image_tag(mosaic([pair[0] for pair in pairs], scale=2), f"{count} training images as they are")
-    after = image_tag(mosaic([pair[1] for pair in pairs], scale=2), "the same images, augmented")
-    rows = f'<tr><th scope="row">original</th><td>{before}</td></tr>'
-    rows += f'<tr><th scope="row">augmented</th><td>{after}</td></tr>'
-    return f'<table class="tr-pairs">{rows}</table><p class="note">{escape(augmentation_words(config))}</p>'
+        return words
+    before, after = zip(*augmentation_pairs(opened.data, config, count, seed), strict=True)
+    rows = [
+        _PAIRS_ROW.format(name, image_tag(strip(images, scale=2, fill=None), alt))
+        for name, images, alt in (
+            ("original", before, f"{count} training images as they are"),
+            ("augmented", after, "the same images, augmented"),
+        )
+    ]
+    return _PAIRS.format(Markup("").join(rows)) + words
 
 
 def augmentation_words(config: TrainConfig) -> str:

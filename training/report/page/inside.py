@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
-from numpy.typing import NDArray
+from markupsafe import Markup
 
 from explorer.activations.captions import number
 from explorer.images.overlay import DIVERGING, colourise, enlarged, overlay
 from training.report.inside import MOST_KERNELS, Floats, Scene, Snapshot, kernel_pixels, map_pixels, scales
-from training.report.page.data import image_tag, mosaic
-from training.report.words import scales_words
+from training.report.page.data import image_tag
+from training.report.sheet import Image, square
+from training.report.words import reached, scales_words
 
-Pixels = NDArray[np.uint8]
+_FIRST = Markup('<ol class="tr-first">{}</ol><p class="note">{}</p>')
+_PAIR = Markup("<li>{kernel}{activation}</li>")
+_SALIENCY = Markup('<figure class="tr-saliency">{}<figcaption class="note">{}</figcaption></figure>')
+_FILM = Markup('<div class="tr-table"><table class="tr-film">{}</table></div><p class="note">{}</p>')
+_FILM_ROW = Markup('<tr><th scope="row">{}</th>{}</tr>')
+_FILM_CELL = Markup("<td>{}</td>")
+_FILM_HEAD = Markup("<b>epoch {}</b>")
 
 
-def first_layer(shown: Snapshot, scale: float) -> str:
+def first_layer(shown: Snapshot, scale: float) -> Markup:
     """Each kernel of the first convolution with its map on the picture below it, and what the colours mean."""
     maps = shown.maps.values[:MOST_KERNELS]
     reach = float(np.abs(maps).max()) or 1.0
     cells = []
     for index, picture in enumerate(map_pixels(maps, reach)):
-        kernel = ""
+        kernel = Markup("")
         if shown.kernels is not None:
             pixels = kernel_pixels(shown.kernels[index : index + 1], scale)[0]
             kernel = image_tag(enlarged(pixels, 60), f"kernel {index}")
-        cells.append(f"<li>{kernel}{image_tag(enlarged(picture, 112), f'activation map {index}')}</li>")
-    return f'<ol class="tr-first">{"".join(cells)}</ol><p class="note">{escape(_first_words(shown, scale, reach))}</p>'
+        activation = image_tag(enlarged(picture, 112), f"activation map {index}")
+        cells.append(_PAIR.format(kernel=kernel, activation=activation))
+    return _FIRST.format(Markup("").join(cells), _first_words(shown, scale, reach))
 
 
 def _first_words(shown: Snapshot, scale: float, reach: float) -> str:
@@ -50,7 +56,7 @@ def _first_words(shown: Snapshot, scale: float, reach: float) -> str:
     )
 
 
-def saliency_figure(shown: Snapshot, pixels: Pixels) -> str:
+def saliency_figure(shown: Snapshot, pixels: Image) -> Markup:
     """The gradient of the target's logit laid over the picture, with its numbers."""
     found = shown.saliency
     laid = enlarged(overlay(pixels, found, 0.9, fade=True), 224)
@@ -59,40 +65,31 @@ def saliency_figure(shown: Snapshot, pixels: Pixels) -> str:
         f"Gradient of the logit of {found.label} {_when(shown.epoch)}: red, a brighter pixel raises it; blue, it "
         f"lowers it. Colours end at ±{reach}; the logit is {number(found.logit)}."
     )
-    return (
-        f'<figure class="tr-saliency">{image_tag(laid, f"saliency of {found.label} over the picture")}'
-        f'<figcaption class="note">{escape(sentence)}</figcaption></figure>'
-    )
+    return _SALIENCY.format(image_tag(laid, f"saliency of {found.label} over the picture"), sentence)
 
 
-def film(found: Sequence[Snapshot], scene: Scene) -> str:
+def film(found: Sequence[Snapshot], scene: Scene) -> Markup:
     """The epochs beside each other: kernels, maps, saliency, and what the network says."""
-    ends = scales(found)
-    rows = [("", [f"<b>epoch {m.epoch}</b>" for m in found])]
+    ends, label = scales(found), found[-1].saliency.label
+    rows: list[tuple[str, list[str]]] = [("", [_FILM_HEAD.format(m.epoch) for m in found])]
     if ends.kernels is not None:
-        rows.append(
-            (
-                "kernels",
-                [_sheet(kernel_pixels(_some(m.kernels), ends.kernels), 12, m, "kernels") for m in found],
-            )
-        )
-    rows.append(("maps", [_sheet(map_pixels(_some(m.maps.values), ends.maps), 1, m, "maps") for m in found]))
-    rows.append(("saliency", [_saliency_tag(m, ends.saliency) for m in found]))
-    label = found[-1].saliency.label
-    rows.append(("says", [f"{escape(m.answer.label)} {m.answer.probability:.0%}" for m in found]))
-    rows.append((f"{label}", [f"{m.saliency.probability:.1%}" for m in found]))
-    rows.append(("test", [f"{m.test_accuracy:.1%}" if m.test_accuracy is not None else "–" for m in found]))
-    body = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
-        for name, cells in rows
+        pictures = [kernel_pixels(_some(m.kernels), ends.kernels) for m in found]
+        rows.append(("kernels", [_sheet(p, 12, m, "kernels") for p, m in zip(pictures, found, strict=True)]))
+    rows += [
+        ("maps", [_sheet(map_pixels(_some(m.maps.values), ends.maps), 1, m, "maps") for m in found]),
+        ("saliency", [_saliency_tag(m, ends.saliency) for m in found]),
+        ("says", [f"{m.answer.label} {m.answer.probability:.0%}" for m in found]),
+        (label, [f"{m.saliency.probability:.1%}" for m in found]),
+        ("test", [reached(m) for m in found]),
+    ]
+    body = Markup("").join(
+        _FILM_ROW.format(name, Markup("").join(map(_FILM_CELL.format, cells))) for name, cells in rows
     )
-    sentence = f"{scene.words}, over {len(found)} of its epochs. {scales_words(ends, label)}"
-    return f'<div class="tr-table"><table class="tr-film">{body}</table></div><p class="note">{escape(sentence)}</p>'
+    return _FILM.format(body, f"{scene.words}, over {len(found)} of its epochs. {scales_words(ends, label)}")
 
 
-def _sheet(images: Sequence[Pixels] | Pixels, times: int, shown: Snapshot, what: str) -> str:
-    columns = math.ceil(len(images) ** 0.5)
-    return image_tag(mosaic(images, columns, times), f"{what} after epoch {shown.epoch}")
+def _sheet(images: Sequence[Image] | Image, times: int, shown: Snapshot, what: str) -> Markup:
+    return image_tag(square(images, times, fill=None), f"{what} after epoch {shown.epoch}")
 
 
 def _some(values: Floats | None) -> Floats:
@@ -100,7 +97,7 @@ def _some(values: Floats | None) -> Floats:
     return values[:MOST_KERNELS]
 
 
-def _saliency_tag(shown: Snapshot, reach: float) -> str:
+def _saliency_tag(shown: Snapshot, reach: float) -> Markup:
     picture = colourise(shown.saliency.map, ((-reach, reach),), DIVERGING[0])
     return image_tag(enlarged(picture, 64), f"saliency after epoch {shown.epoch}")
 

@@ -4,113 +4,135 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
-from numpy.typing import NDArray
+from markupsafe import Markup
 
 from training.data.load import Dataset
+from training.report.matrix import TAKEN_FOR, TINT, TRUE, Matrix
 from training.report.mistakes import Pair
 from training.report.page.data import image_tag
 from training.report.predictions import Mistake, Predictions
 
-_MOST_NUMBERED = 20
+_MATRIX = Markup(
+    '<svg class="tr-confusion" viewBox="0 0 {width} {height}" role="img" aria-label="Confusion matrix of {classes} '
+    'classes; on average {right:.1%} of a class is right">{parts}</svg>'
+)
+_NAMES = Markup(
+    '<text class="tr-tick" x="{x}" y="{y:g}" text-anchor="end">{name}</text>'
+    '<text class="tr-tick" transform="translate({across:g} {above}) rotate(-40)">{name}</text>'
+)
+_CELL = Markup(
+    '<g class="tr-cell" data-row="{row}" data-column="{column}"><title>{label}, {what}: {count} ({share:.1%})</title>'
+    '<rect x="{x}" y="{y}" width="{side}" height="{side}" style="fill:color-mix(in srgb, {tint} {percent:.0f}%, '
+    'transparent)"/>{number}</g>'
+)
+_NUMBER = Markup('<text class="tr-tick" x="{x:g}" y="{y:g}" text-anchor="middle">{number}</text>')
+_MARK = Markup('<rect class="tr-marked" x="{x}" y="{y}" width="{side}" height="{side}"/>')
+_AXES = Markup(
+    '<text x="{across:g}" y="11" text-anchor="middle">{columns}</text>'
+    '<text transform="translate(11 {down:g}) rotate(-90)" text-anchor="middle">{rows}</text>'
+)
+_CARDS = Markup('<div class="tr-mistakes">{}</div>')
+_CARD = Markup(
+    '<button type="button" class="tr-mistake" data-index="{index}" title="Open in Two classes">{image}'
+    "<span>{label} {probability:.1%}</span><b>{taken_for} {taken_probability:.1%}</b></button>"
+)
 
 
 @dataclass(frozen=True)
 class _Grid:
     """The matrix in pixels: few classes with names and numbers, many as a picture."""
 
-    labels: tuple[str, ...]
-    counts: NDArray[np.int64]
-
-    @property
-    def numbered(self) -> bool:
-        return len(self.labels) <= _MOST_NUMBERED
+    matrix: Matrix
 
     @property
     def cell(self) -> int:
-        return 34 if self.numbered else 5
+        return 34 if self.matrix.numbered else 5
 
     @property
     def side(self) -> int:
-        return self.cell * len(self.labels)
+        return self.cell * len(self.matrix.labels)
 
     @property
     def left(self) -> int:
-        return 86 if self.numbered else 24
+        return 104 if self.matrix.numbered else 24
 
     @property
     def top(self) -> int:
-        return 76 if self.numbered else 20
+        return 86 if self.matrix.numbered else 20
 
     @property
     def right(self) -> int:
         """Room for the last name, which leans out of the grid."""
-        return 40 if self.numbered else 4
+        return 56 if self.matrix.numbered else 4
 
     def corner(self, row: int, column: int) -> tuple[int, int]:
         """(x, y) of a cell."""
         return self.left + column * self.cell, self.top + row * self.cell
 
-    def share(self, row: int, column: int) -> float:
-        return float(self.counts[row, column] / max(1, self.counts[row].sum()))
-
-    def names(self) -> str:
-        parts = []
-        for index, label in enumerate(self.labels):
-            middle = (index + 0.5) * self.cell
-            short = escape(label if len(label) <= 11 else f"{label[:10]}…")
-            across = f"translate({self.left + middle:g} {self.top - 6}) rotate(-40)"
-            parts.append(
-                f'<text class="tr-tick" x="{self.left - 6}" y="{self.top + middle:g}" text-anchor="end">{short}</text>'
-                f'<text class="tr-tick" transform="{across}">{short}</text>'
+    def names(self) -> Markup:
+        middles = [(index + 0.5) * self.cell for index in range(len(self.matrix.names))]
+        return Markup("").join(
+            _NAMES.format(
+                x=self.left - 6, y=self.top + middle, across=self.left + middle, above=self.top - 6, name=name
             )
-        return "".join(parts)
+            for name, middle in zip(self.matrix.names, middles, strict=True)
+        )
 
-    def draw(self, row: int, column: int) -> str:
-        x, y = self.corner(row, column)
-        share, count, middle = self.share(row, column), self.counts[row, column], self.cell / 2
-        # By the root of the share: rare confusions are what one looks for.
-        tint = f"color-mix(in srgb, var(--color-accent) {85 * share**0.5:.0f}%, transparent)"
-        what = "right" if row == column else f"taken for {self.labels[column]}"
-        number = f'<text class="tr-tick" x="{x + middle:g}" y="{y + middle:g}" text-anchor="middle">{100 * share:.0f}'
-        return (
-            f'<g class="tr-cell" data-row="{row}" data-column="{column}"><title>{escape(self.labels[row])}, '
-            f'{escape(what)}: {count} ({share:.1%})</title><rect x="{x}" y="{y}" width="{self.cell}" '
-            f'height="{self.cell}" style="fill:{tint}"/>{f"{number}</text>" if self.numbered and count else ""}</g>'
+    def axes(self) -> Markup:
+        middle = self.side / 2
+        return _AXES.format(across=self.left + middle, columns=TAKEN_FOR, down=self.top + middle, rows=TRUE)
+
+    def draw(self, row: int, column: int) -> Markup:
+        (x, y), matrix, middle = self.corner(row, column), self.matrix, self.cell / 2
+        number = matrix.number(row, column)
+        return _CELL.format(
+            row=row,
+            column=column,
+            label=matrix.labels[row],
+            what="right" if row == column else f"{TAKEN_FOR} {matrix.labels[column]}",
+            count=matrix.counts[row, column],
+            share=matrix.shares[row, column],
+            x=x,
+            y=y,
+            side=self.cell,
+            tint=TINT,
+            percent=100 * matrix.tints[row, column],
+            number=_NUMBER.format(x=x + middle, y=y + middle, number=number) if number else "",
         )
 
 
-def draw_confusion(predictions: Predictions, marked: Pair | None = None) -> str:
+def draw_confusion(predictions: Predictions, marked: Pair | None = None) -> Markup:
     """Rows are the true classes in percent of each, columns what they were taken for. Cells can be chosen."""
-    grid = _Grid(predictions.labels, predictions.confusion)
-    cells = [cell for cell in np.ndindex(*grid.counts.shape) if grid.numbered or grid.counts[cell]]
-    parts = [grid.names() if grid.numbered else "", *(grid.draw(*cell) for cell in cells)]
+    matrix = Matrix(predictions.labels, predictions.confusion)
+    grid = _Grid(matrix)
+    cells = [cell for cell in np.ndindex(*matrix.counts.shape) if matrix.numbered or matrix.counts[cell]]
+    parts = [grid.names(), *(grid.draw(*cell) for cell in cells)]
     if marked is not None:
         x, y = grid.corner(*marked)
-        parts.append(f'<rect class="tr-marked" x="{x}" y="{y}" width="{grid.cell}" height="{grid.cell}"/>')
-    middle = grid.side / 2
-    parts.append(f'<text x="{grid.left + middle:g}" y="11" text-anchor="middle">taken for</text>')
-    parts.append(
-        f'<text transform="translate(11 {grid.top + middle:g}) rotate(-90)" text-anchor="middle">is</text>'
-    )
-    right = np.mean([grid.share(index, index) for index in range(len(grid.labels))])
-    width, height = grid.left + grid.side + grid.right, grid.top + grid.side + 4
-    return (
-        f'<svg class="tr-confusion" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="Confusion matrix of {len(grid.labels)} classes; on average {right:.1%} of a class is right">'
-        f"{''.join(parts)}</svg>"
+        parts.append(_MARK.format(x=x, y=y, side=grid.cell))
+    return _MATRIX.format(
+        width=grid.left + grid.side + grid.right,
+        height=grid.top + grid.side + 4,
+        classes=len(matrix.labels),
+        right=matrix.mean_right,
+        parts=Markup("").join([*parts, grid.axes()]),
     )
 
 
-def mistake_cards(mistakes: Sequence[Mistake], labels: Sequence[str], data: Dataset) -> str:
+def mistake_cards(mistakes: Sequence[Mistake], labels: Sequence[str], data: Dataset) -> Markup:
     """Images with what they are and what they were taken for; each is a button that says its index."""
-    cards = "".join(
-        f'<button type="button" class="tr-mistake" data-index="{m.index}" title="Open in Two classes">'
-        f"{image_tag(np.asarray(data.test_images[m.index]).repeat(2, 0).repeat(2, 1), '')}"
-        f"<span>{escape(labels[m.true_class])} {m.true_probability:.1%}</span>"
-        f"<b>{escape(labels[m.predicted_class])} {m.probability:.1%}</b></button>"
-        for m in mistakes
+    return _CARDS.format(
+        Markup("").join(
+            _CARD.format(
+                index=m.index,
+                image=image_tag(np.asarray(data.test_images[m.index]).repeat(2, 0).repeat(2, 1), ""),
+                label=labels[m.true_class],
+                probability=m.true_probability,
+                taken_for=labels[m.predicted_class],
+                taken_probability=m.probability,
+            )
+            for m in mistakes
+        )
     )
-    return f'<div class="tr-mistakes">{cards}</div>'

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from html import escape
-
 import torch
+from markupsafe import Markup
 
 from training.networks.build import build_network, count_parameters, describe
 
+_TABLE = Markup(
+    '<div class="tr-table tr-layers"><table class="facts"><thead><tr><th>layer</th><th>kind</th>'
+    '<th class="number">output</th><th class="number">parameters</th></tr></thead><tbody>{}</tbody></table></div>'
+)
+_ROW = Markup(
+    '<tr><td>{name}</td><td>{kind}</td><td class="number">{shape}</td><td class="number">{parameters:,}</td></tr>'
+)
 
-def network_views(network: str, classes: int, image_size: int) -> tuple[str, str]:
+
+def network_views(network: str, classes: int, image_size: int) -> tuple[str, Markup]:
     """(the number of parameters in words, one row per layer with output shape and parameters).
 
     Raises:
@@ -23,16 +30,11 @@ def network_views(network: str, classes: int, image_size: int) -> tuple[str, str
         f"{count_parameters(built):,} trainable parameters in {len(rows)} layers, for {classes} classes at "
         f"{image_size}×{image_size} px."
     )
-    body = "".join(
-        f"<tr><td>{escape(row.name)}</td><td>{escape(row.kind)}</td>"
-        f'<td class="number">{_shape(row.shape)}</td><td class="number">{row.parameters:,}</td></tr>'
+    body = Markup("").join(
+        _ROW.format(name=row.name, kind=row.kind, shape=_shape(row.shape), parameters=row.parameters)
         for row in rows
     )
-    return words, (
-        '<div class="tr-table tr-layers"><table class="facts"><thead><tr><th>layer</th><th>kind</th>'
-        '<th class="number">output</th><th class="number">parameters</th></tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+    return words, _TABLE.format(body)
 
 
 def _shape(shape: tuple[int, ...] | None) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
+
+from markupsafe import Markup
 
 from training.report.classes import class_shares, classes_title
-from training.report.page.chart import COLORS, Axes, Curve, draw_chart
+from training.report.colours import run_colour
+from training.report.curves import Watched, watched_charts
+from training.report.page.chart import draw_chart
 from training.report.page.data import bar
 from training.results import EpochResult, Progress
 from training.runs import folders as runs
@@ -14,34 +17,44 @@ from training.runs.folders import Run
 from training.words import legend_titles, recipe_title
 
 History = Sequence[EpochResult]
+_HEAD = Markup(
+    '<div class="tr-head"><p class="tr-recipe">{recipe}</p>{bar}'
+    '<p class="tr-status{kind}" role="status">{status}</p>{others}</div>'
+)
+_BAR = Markup(
+    '<div class="tr-bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent:.0f}" '
+    'aria-label="Share of the epochs done"><div style="width:{percent:.1f}%"></div></div>'
+)
+_OTHERS = Markup('<p class="tr-status">Of the other runs, {}.</p>')
+_CHARTS = Markup('<div class="tr-charts">{}</div>')
+_CLASSES = Markup('<h3 class="tr-heading">{title}</h3><ol class="tr-classes">{rows}</ol>')
+_CLASS = Markup(
+    '<li><span class="tr-label">{label}</span>{bar}<span class="tr-value">{share:.0%}</span></li>'
+)
 
 
-def run_head(run: Run, history: History, everything: Sequence[Run] = ()) -> str:
+def run_head(run: Run, history: History, everything: Sequence[Run] = ()) -> Markup:
     """What is trained, where it is, with a bar, and how many others of ``everything`` train or wait."""
     progress = run.progress
     share = (progress.epoch - 1 + progress.step / progress.steps) / progress.epochs if progress else 0.0
     done = min(1.0, max(share, run.epochs_done / run.config.epochs))
-    bar = (
-        f'<div class="tr-bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" '
-        f'aria-valuenow="{100 * done:.0f}" aria-label="Share of the epochs done"><div style="width:{100 * done:.1f}%">'
-        "</div></div>"
-    )
-    kind = " tr-alert" if run.status in (runs.FAILED, runs.INTERRUPTED) else ""
-    return (
-        f'<div class="tr-head"><p class="tr-recipe">{escape(recipe_title(run.config))}</p>{bar}'
-        f'<p class="tr-status{kind}" role="status">{escape(status_words(run, history))}</p>'
-        f"{_others(run, everything)}</div>"
+    return _HEAD.format(
+        recipe=recipe_title(run.config),
+        bar=_BAR.format(percent=100 * done),
+        kind=" tr-alert" if run.status in (runs.FAILED, runs.INTERRUPTED) else "",
+        status=status_words(run, history),
+        others=_others(run, everything),
     )
 
 
-def _others(run: Run, everything: Sequence[Run]) -> str:
+def _others(run: Run, everything: Sequence[Run]) -> Markup:
     statuses = [other.status for other in everything if other.name != run.name]
     counts = [
         (statuses.count(runs.RUNNING), "trains", "train"),
         (statuses.count(runs.WAITING), "waits", "wait"),
     ]
     sentence = ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in counts if count)
-    return f'<p class="tr-status">Of the other runs, {sentence}.</p>' if sentence else ""
+    return _OTHERS.format(sentence) if sentence else Markup("")
 
 
 def status_words(run: Run, history: History) -> str:
@@ -86,19 +99,21 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def run_charts(shown: Sequence[tuple[Run, History]]) -> str:
-    """Accuracy and loss of the runs beside each other, the first in the app's own colour."""
-    last = max([_room(run) for run, _ in shown], default=10)
+def run_charts(shown: Sequence[tuple[Run, History]]) -> Markup:
+    """Accuracy and loss of the runs beside each other, each in the colour of its place."""
+    titles = legend_titles([run.config for run, _ in shown]) if len(shown) > 1 else [""] * len(shown)
     # A run that waits for its first epoch has no curve, and beside others no place in their legend.
-    drawn = [n for n, (run, history) in enumerate(shown) if history or run.status != runs.WAITING]
-    drawn = drawn or list(range(len(shown)))
-    accuracy = [curve for number in drawn for curve in _curves(shown, number, "accuracy")]
-    loss = [curve for number in drawn for curve in _curves(shown, number, "loss")]
-    charts = (
-        draw_chart(accuracy, Axes("accuracy", last, percent=True)),
-        draw_chart(loss, Axes("loss", last)),
-    )
-    return f'<div class="tr-charts">{"".join(charts)}</div>'
+    waits = [not history and run.status == runs.WAITING for run, history in shown]
+    watched = [
+        Watched(title, history, _now(run), _room(run), hidden=empty and not all(waits))
+        for title, (run, history), empty in zip(titles, shown, waits, strict=True)
+    ]
+    return _CHARTS.format(Markup("").join(map(draw_chart, watched_charts(watched))))
+
+
+def _now(run: Run) -> Progress | None:
+    """Where the run is in an epoch that isn't done."""
+    return run.progress if run.progress and run.progress.epoch > run.epochs_done else None
 
 
 def _room(run: Run) -> int:
@@ -108,37 +123,13 @@ def _room(run: Run) -> int:
     return min(run.config.epochs, max(10, 2 * run.epochs_done))
 
 
-def _curves(shown: Sequence[tuple[Run, History]], number: int, quantity: str) -> list[Curve]:
-    """Training (dashed) and test (solid) of one run; training goes on into the epoch that runs."""
-    run, history = shown[number]
-    title = f"{legend_titles([other.config for other, _ in shown])[number]}, " if len(shown) > 1 else ""
-    color = COLORS[number % len(COLORS)]
-    train = [(float(r.epoch), getattr(r, f"train_{quantity}")) for r in history]
-    test = tuple((float(r.epoch), getattr(r, f"test_{quantity}")) for r in history)
-    now = _now(run, quantity) if run.progress and run.progress.epoch > run.epochs_done else None
-    return [
-        Curve(f"{title}train", tuple(train + ([now] if now else [])), color, dashed=True, growing=bool(now)),
-        Curve(f"{title}test", test, color),
-    ]
-
-
-def _now(run: Run, quantity: str) -> tuple[float, float] | None:
-    p: Progress | None = run.progress
-    if p is None or p.step == 0:
-        return None
-    return p.epoch - 1 + p.step / p.steps, getattr(p, f"train_{quantity}")
-
-
-def class_bars(result: EpochResult, labels: Sequence[str]) -> str:
+def class_bars(result: EpochResult, labels: Sequence[str]) -> Markup:
     """Test accuracy of each class after one epoch, the worst first where there are many."""
-    rows = "".join(
-        f'<li><span class="tr-label">{escape(label)}</span>{bar(share)}<span class="tr-value">{share:.0%}</span></li>'
+    rows = Markup("").join(
+        _CLASS.format(label=label, bar=bar(share, run_colour(0)), share=share)
         for label, share in class_shares(result, labels)
     )
-    return (
-        f'<h3 class="tr-heading">{classes_title(result.epoch, len(labels))}</h3>'
-        f'<ol class="tr-classes">{rows}</ol>'
-    )
+    return _CLASSES.format(title=classes_title(result.epoch, len(labels)), rows=rows)
 
 
 def epoch_caption(history: History) -> str:
