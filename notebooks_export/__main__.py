@@ -39,9 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def export(options: argparse.Namespace) -> list[Path]:
     """Write what the options ask for; returns the files. Nothing is written before all of it is made."""
+    from explorer.whole_file import write_whole
     from notebooks_export.notebook.perform import perform
     from notebooks_export.submission import build_submission, export_files, open_session
-    from training.loop.checkpoint import write_whole
     from training.runs.folders import DEFAULT_ROOT
 
     runs = DEFAULT_ROOT if options.runs is None else Path(options.runs)

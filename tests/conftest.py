@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from PIL import Image, ImageOps
 
 import explorer
 from explorer.networks.load import LoadedModel
@@ -21,8 +22,45 @@ from explorer.networks.preprocessing import Preprocess
 settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("repeatable")
 
-SHARED = Path(__file__).parents[1].parent / "shared"
 SMALL = Preprocess(resize_px=72, crop_px=64, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+
+
+MARKED = {
+    "browser": ("browser/",),
+    "process": (
+        *("test_launch.py", "test_package.py", "test_screens.py", "explorer/test_allocator.py"),
+        *("explorer/test_shadowing.py", "training/runs/test_folders.py", "training/loop/test_distributed.py"),
+        *("training/loop/test_checkpoint.py", "training/fast/test_blocks.py"),
+    ),
+    "kernel": ("notebooks_export/notebook/test_colab.py",),
+    "catalogue": (
+        *("explorer/networks/test_catalogue.py", "explorer/fields/test_networks.py"),
+        "explorer/layers/test_listing.py::test_every_family",
+    ),
+}
+"""Marker → where the tests that it is for lie, below tests/; a kernel's are known by their names, too."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks tests by where they lie; what has no mark is fast. The longest come first, so that no process is left with
+    them at the end."""
+    for item in items:
+        place = item.nodeid.removeprefix("tests/")
+        for mark, places in MARKED.items():
+            if place.startswith(places) or (mark == "kernel" and "fresh_kernel" in item.name):
+                item.add_marker(mark)
+        if not any(item.get_closest_marker(mark) for mark in (*MARKED, "slow")):
+            item.add_marker("fast")
+    items.sort(key=lambda item: [item.get_closest_marker(mark) is None for mark in ("browser", "process")])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says at the end what wasn't run, so that nothing is passed over silently."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped:
+        terminalreporter.write_line(
+            f"{len(skipped)} tests were not run here; the lines SKIPPED say which and why."
+        )
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -75,6 +113,19 @@ def picture() -> np.ndarray:
     green = 255 * ((x // 20 + y // 15) % 2)
     blue = 255 * np.exp(-((x - 40) ** 2 + (y - 60) ** 2) / 600)
     return np.stack([red, green, blue], axis=-1).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def mosaic() -> np.ndarray:
+    """A picture 224×224 with an obelisk (682) above on the left and a cheetah (293) below on the right."""
+    upper, lower = (("Tower", "Temple"), ("Lion", "Cheetah"))
+    return np.vstack([np.hstack([_square(sample) for sample in row]) for row in (upper, lower)])
+
+
+def _square(sample: str) -> np.ndarray:
+    """The middle of a sample picture, 112×112."""
+    with Image.open(explorer.sample_images()[sample]) as file:
+        return np.asarray(ImageOps.fit(file.convert("RGB"), (112, 112)))
 
 
 def random_image(seed: int, height: int = 70, width: int = 90) -> np.ndarray:

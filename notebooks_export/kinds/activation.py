@@ -6,7 +6,7 @@ from typing import Annotated
 
 from explorer.activations.channel_grid import COUNT as CHANNELS
 from explorer.activations.largest_values import COUNT as LARGEST
-from explorer.activations.reduction import Method as Reduction
+from explorer.activations.reduction import ReductionMethod
 from explorer.images.overlay import Interpolation
 from explorer.networks.preprocessing import Framing
 from notebooks_export.kinds.cell import Given, activation, captured, literal, map_shown, written
@@ -31,7 +31,7 @@ class ActivationMap(OfPicture):
     """One layer, reduced to a map; ``basis_image`` is the picture whose principal components are the colours."""
 
     layer: LayerName
-    method: Reduction = "pca"
+    method: ReductionMethod = "pca"
     channels: Annotated[int, whole(1, 100_000)] = 10
     channel: Annotated[int, whole(0, 100_000)] = 0
     component: Annotated[int, whole(0, 100)] = 0
@@ -63,7 +63,7 @@ class Layers(OfPicture):
     """Several layers, each reduced to a map by the same method."""
 
     layers: Annotated[tuple[LayerName, ...], several(1, 9)]
-    method: Reduction = "mean"
+    method: ReductionMethod = "mean"
     one_scale: Flag = False
 
 

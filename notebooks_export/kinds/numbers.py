@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from explorer.activations.legend import component_scales
 from explorer.images.overlay import default_colormap
 from notebooks_export.paper.colour_bars import ColourBar, three_bars
-
-_PARTS = {"nmf": ("part 1, red", "part 2, green", "part 3, blue")}
-_COMPONENTS = ("PC1, red", "PC2, green", "PC3, blue")
 
 Scope = Mapping[str, Any]
 """The variables of a cell that was carried out."""
@@ -41,5 +39,4 @@ def scales(view: Any, limits: Limits, colormap: str | None = None, label: str = 
     if len(limits) == 1:
         low, high = limits[0]
         return [ColourBar((low, high), colormap or default_colormap(view), label)]
-    labels = _PARTS.get(view.method, _COMPONENTS)
-    return three_bars(limits, [f"{label}: {one}" if label else one for one in labels])
+    return three_bars(component_scales(view, limits), label)

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import ErrorDetails
 
 from explorer.errors import ExplorerError, suggest
-from explorer.fields.stack import Kind as StackKind
+from explorer.fields.stack import StackLayerKind
 from explorer.images.decode import sample_images
 from explorer.images.overlay import DIVERGING, SEQUENTIAL
 from explorer.networks.catalogue import catalogue
@@ -197,7 +197,7 @@ Scale = tuple[Annotated[Any, number(-1e30, 1e30)], Annotated[Any, number(-1e30, 
 Matrix = Annotated[Any, BeforeValidator(_matrix)]
 """A finite number, or nested lists of them: up to 4 axes and :data:`MAX_CELLS` cells."""
 StackedLayer = tuple[
-    StackKind,
+    StackLayerKind,
     Annotated[Steps, BeforeValidator(_each_axis)],
     Annotated[Steps, BeforeValidator(_each_axis)],
     Annotated[Steps, BeforeValidator(_each_axis)],

@@ -15,8 +15,7 @@ from explorer.errors import ExplorerError
 from explorer.session.steps import Step
 from notebooks_export.paper.colour_bars import figure_with_bars
 from training import EpochResult, TrainConfig, trained_runs
-from training.report.paper.figures import accuracy_figure
-from training.report.paper.reports import runs_figure
+from training.report.paper.runs import accuracy_figure, runs_figure
 from training.report.words import recorded_history
 from training.runs.folders import history, read_run
 

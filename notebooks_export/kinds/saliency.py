@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from explorer.saliency.attribution import Method as AttributionMethod
-from explorer.saliency.attribution import Objective
+from explorer.saliency.method import AttributionMethod
+from explorer.saliency.target_score import Objective
 from notebooks_export.kinds.cell import Given, literal, map_shown, written
 from notebooks_export.kinds.kind import Arguments, Kind
 from notebooks_export.kinds.numbers import Numbers, Scope, scales

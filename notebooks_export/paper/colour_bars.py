@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from explorer.activations.legend import ComponentScale
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DPI = 100
 _BAR_IN, _BAR_HEIGHT_IN, _MARGIN_IN = 1.1, 2.2, 0.3
 _BARS_A_ROW = 3
-_ENDS = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 _SETTINGS = Lock()
 """matplotlib's settings are the whole process's: one drawing at a time changes them."""
 
@@ -35,12 +36,11 @@ class ColourBar:
     roots: bool = False
 
 
-def three_bars(limits: Sequence[tuple[float, float]], labels: Sequence[str]) -> list[ColourBar]:
-    """The legend of a map whose three values are shown as red, green and blue; without those that don't vary."""
+def three_bars(scales: Sequence[ComponentScale], label: str = "") -> list[ColourBar]:
+    """The legend of a map whose three values are shown as red, green and blue; ``label`` says whose they are."""
     return [
-        ColourBar(pair, end, label)
-        for pair, end, label in zip(limits, _ENDS, labels, strict=True)
-        if pair[0] < pair[1]
+        ColourBar(scale.limits, scale.colour_unit, f"{label}: {scale.label}" if label else scale.label)
+        for scale in scales
     ]
 
 

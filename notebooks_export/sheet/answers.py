@@ -18,7 +18,8 @@ from explorer.images.overlay import place
 from explorer.networks.load import LoadedModel
 from explorer.networks.predictions import predict
 from explorer.networks.preprocessing import Framing
-from explorer.saliency.attribution import Method, compare_classes
+from explorer.saliency.attribution import compare_classes
+from explorer.saliency.method import AttributionMethod
 from training import TrainConfig
 from training.report.explain import compare_gaps, explain_gap
 
@@ -59,7 +60,11 @@ def of_a_deep_layer(model: LoadedModel, image: np.ndarray, layer: str, framing: 
 
 
 def of_two_classes(
-    model: LoadedModel, image: np.ndarray, targets: tuple[int, int], method: Method, framing: Framing
+    model: LoadedModel,
+    image: np.ndarray,
+    targets: tuple[int, int],
+    method: AttributionMethod,
+    framing: Framing,
 ) -> str:
     """Task 4.5: how much two classes' maps have in common, and where each and their difference are strongest."""
     pair = compare_classes(model, image, targets, method, framing=framing)

@@ -202,7 +202,7 @@ def _network() -> str:
 
 def _recorded(runs: Mapping[str, TrainingRun], title: str) -> Step:
     """A training step that carries the results of runs that are done: training again would take long."""
-    from training.report.paper.figures import accuracy_figure
+    from training.report.paper.runs import accuracy_figure
 
     configs = {name: run.knobs for name, run in runs.items()}
     recorded = {name: recorded_rows(run.results) for name, run in runs.items()}

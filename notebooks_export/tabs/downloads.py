@@ -12,7 +12,7 @@ from gradio.utils import get_upload_folder
 from explorer.errors import ExplorerError
 from explorer.session.steps import content_hash
 from explorer.tabs.components import warn
-from training.loop.checkpoint import write_whole
+from explorer.whole_file import write_once
 
 READY = "Ready to download"
 
@@ -26,9 +26,7 @@ def ready(files: dict[str, bytes], sentence: str = READY) -> Any:
 def file_for_page(name: str, content: bytes) -> str:
     """A file, whole or not at all, in a folder named by its content."""
     path = Path(get_upload_folder()) / content_hash(content) / name
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content)
+    write_once(path, content)
     return str(path)
 
 

@@ -18,6 +18,8 @@ from notebooks_export.tabs.downloads import file_for_page
 # What was typed must be in the session before the next click is answered. Such events can't raise messages, so a
 # refusal stands on the page.
 AT_ONCE: dict[str, Any] = {"queue": False, **QUIET}
+# ``multiple``: gradio would drop what is typed while the words before it are still on their way.
+WRITTEN: dict[str, Any] = AT_ONCE | {"trigger_mode": "multiple"}
 # ``multiple``: gradio would drop a click right after Cancel, while what was cancelled is still ending.
 CANCELLABLE: dict[str, Any] = {"concurrency_limit": 2, "trigger_mode": "multiple", **QUIET}
 STYLE = """
@@ -158,10 +160,10 @@ def connect(page: Steps) -> None:
         button.click(page.showing(partial(move, by=by)), page.at, page.outputs, **AT_ONCE)
     listed.remove.click(page.showing(take_out), page.at, page.outputs, **AT_ONCE)
     listed.back.click(page.showing(place), [page.session, page.before], page.outputs, **AT_ONCE)
-    listed.title.blur(rename, [page.session, listed.title], [page.session, chosen.refused], **AT_ONCE)
+    listed.title.blur(rename, [page.session, listed.title], [page.session, chosen.refused], **WRITTEN)
     written = [chosen.name.blur, chosen.comment.blur, chosen.name.submit]
     words = [chosen.name, chosen.comment]
-    gr.on(written, write, [*page.at, *words], [*page.at, chosen.refused], **AT_ONCE)
+    gr.on(written, write, [*page.at, *words], [*page.at, chosen.refused], **WRITTEN)
 
 
 def choices(session: Session) -> list[tuple[str, int]]:

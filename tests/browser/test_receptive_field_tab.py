@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,17 +17,31 @@ from explorer.fields.display import on_image
 from explorer.fields.theoretical import receptive_field
 from explorer.images.decode import read_image, sample_images
 from explorer.networks.load import load_model
+from tests.browser.conftest import page_for_itself
 from tests.browser.parts import open_part
 from tests.browser.test_look_inside import choose
 from tests.training.samples import TINY, tiny_data
 from training import train
 from training.runs.folders import create
 
+TEMPLE = "?tab=receptive-field&image=Temple"
+
 
 @pytest.fixture
 def lab(new_page: Any) -> Any:
     """The lab on the temple, a picture that isn't square; the page fails if it reports an error."""
-    page = new_page("?tab=receptive-field&image=Temple")
+    return opened(new_page(TEMPLE))
+
+
+@pytest.fixture(scope="module")
+def picture_lab(browser: Any, app_url: str) -> Iterator[Any]:
+    """The same, for tests that choose a unit or a pixel before they look, and change nothing else."""
+    with page_for_itself(browser, app_url + TEMPLE) as page:
+        yield opened(page)
+
+
+def opened(page: Any) -> Any:
+    """The page with its first field on screen."""
     expect(page.locator("#rf-caption")).to_contain_text("The unit in row", timeout=30_000)
     return page
 
@@ -54,46 +69,59 @@ def click_at(page: Any, selector: str, y: float, x: float) -> None:
     page.mouse.click(*place)
 
 
-def test_a_click_on_a_map_cell_draws_its_box_where_it_belongs(lab: Any) -> None:
+def test_the_result_is_above_the_fold(picture_lab: Any) -> None:
+    for selector in ("#rf-picture svg", "#rf-map svg", "#rf-caption"):
+        box = picture_lab.locator(selector).bounding_box()
+        assert box["y"] + box["height"] <= 800
+
+
+def test_a_click_on_a_map_cell_draws_its_box_where_it_belongs(picture_lab: Any) -> None:
     model = load_model("efficientnet_lite0", weights=None)
     height, width = read_image(sample_images()["Temple"]).shape[:2]
     assert height != width
     placement = model.preprocess.placement(height, width)
-    field = receptive_field(model, shown_layer(lab))
+    field = receptive_field(model, shown_layer(picture_lab))
     for row, column in ((10, 20), (0, 5)):
-        click_at(lab, "#rf-map svg", row + 0.5, column + 0.5)
-        expect(lab.locator("#rf-caption")).to_contain_text(f"The unit in row {row}, column {column} of")
+        click_at(picture_lab, "#rf-map svg", row + 0.5, column + 0.5)
+        expect(picture_lab.locator("#rf-caption")).to_contain_text(
+            f"The unit in row {row}, column {column} of"
+        )
         expected = [edge + 0.5 for edge in on_image(field.box(row, column), placement)]
         whole = ".rf-beyond" if row == 0 else ".rf-inside"
-        assert rectangle(lab, f"#rf-picture {whole}") == pytest.approx(expected, abs=0.1)
-        assert rectangle(lab, "#rf-map .rf-unit") == [row, column, row + 1, column + 1]
-    inside = rectangle(lab, "#rf-picture .rf-inside")
+        assert rectangle(picture_lab, f"#rf-picture {whole}") == pytest.approx(expected, abs=0.1)
+        assert rectangle(picture_lab, "#rf-map .rf-unit") == [row, column, row + 1, column + 1]
+    inside = rectangle(picture_lab, "#rf-picture .rf-inside")
     assert inside[0] == placement.seen[0]  # cut where the network was given nothing
-    expect(lab.locator("#rf-caption")).to_contain_text("drawn dashed")
+    expect(picture_lab.locator("#rf-caption")).to_contain_text("drawn dashed")
 
 
-def test_arrow_keys_move_the_unit(lab: Any) -> None:
-    click_at(lab, "#rf-map svg", 5.5, 5.5)
-    expect(lab.locator("#rf-caption")).to_contain_text("row 5, column 5")
-    lab.locator("#rf-map .rf-frame").focus()
+def test_arrow_keys_move_the_unit(picture_lab: Any) -> None:
+    click_at(picture_lab, "#rf-map svg", 5.5, 5.5)
+    expect(picture_lab.locator("#rf-caption")).to_contain_text("row 5, column 5")
+    picture_lab.locator("#rf-map .rf-frame").focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
-        lab.keyboard.press(key)
-    expect(lab.locator("#rf-caption")).to_contain_text("row 6, column 7")
+        picture_lab.keyboard.press(key)
+    expect(picture_lab.locator("#rf-caption")).to_contain_text("row 6, column 7")
 
 
-def test_a_click_on_a_pixel_shows_the_units_that_see_it(lab: Any) -> None:
+def test_a_click_on_a_pixel_shows_the_units_that_see_it(picture_lab: Any) -> None:
     model = load_model("efficientnet_lite0", weights=None)
     height, width = read_image(sample_images()["Temple"]).shape[:2]
-    field = receptive_field(model, shown_layer(lab))
-    click_at(lab, "#rf-picture svg", 213.5, 320.5)
-    caption = lab.locator("#rf-caption")
+    field = receptive_field(model, shown_layer(picture_lab))
+    click_at(picture_lab, "#rf-picture svg", 213.5, 320.5)
+    caption = picture_lab.locator("#rf-caption")
     expect(caption).to_contain_text(re.compile(r"The pixel in row 21\d, column 32\d of the picture"))
     y, x = (int(n) for n in re.findall(r"row (\d+), column (\d+)", caption.inner_text())[0])
     assert (abs(y - 213), abs(x - 320)) <= (2, 2)  # one pixel of the screen is about one of the picture
     cell = model.preprocess.placement(height, width).to_cell(y, x)
     rows, columns = field.units_seeing(round(cell[0]), round(cell[1]))
-    assert rectangle(lab, "#rf-map .rf-inside") == [rows.start, columns.start, rows.stop, columns.stop]
-    click_at(lab, "#rf-picture svg", 200.5, 10.5)
+    assert rectangle(picture_lab, "#rf-map .rf-inside") == [
+        rows.start,
+        columns.start,
+        rows.stop,
+        columns.stop,
+    ]
+    click_at(picture_lab, "#rf-picture svg", 200.5, 10.5)
     expect(caption).to_contain_text("lies outside of what the network was given")
 
 
@@ -184,15 +212,8 @@ def test_the_endpoints_answer_other_programs(app_url: str) -> None:
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_it_fits_a_phone(new_page: Any, dark: bool) -> None:
-    page = new_page("?tab=receptive-field", width=390, height=844, dark=dark)
-    expect(page.locator("#rf-caption")).to_contain_text("The unit in row", timeout=30_000)
+    page = opened(new_page("?tab=receptive-field", width=390, height=844, dark=dark))
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-
-
-def test_the_result_is_above_the_fold(lab: Any) -> None:
-    for selector in ("#rf-picture svg", "#rf-map svg", "#rf-caption"):
-        box = lab.locator(selector).bounding_box()
-        assert box["y"] + box["height"] <= 800
 
 
 def test_a_network_without_maps_has_no_field_and_says_so(app: Any, new_page: Any) -> None:
@@ -200,8 +221,7 @@ def test_a_network_without_maps_has_no_field_and_says_so(app: Any, new_page: Any
     root = app.log.parent / "data" / "runs"
     list(train(config, create(config, root, "no-maps"), data=tiny_data()))
     try:
-        page = new_page("?tab=receptive-field")
-        expect(page.locator("#rf-caption")).to_contain_text("The unit in row", timeout=30_000)
+        page = opened(new_page("?tab=receptive-field"))
         choose(page, "Network", "no-maps")
         expect(page.locator("#rf-caption")).to_contain_text("no layer with positions", timeout=30_000)
         expect(page.locator("#rf-picture svg")).to_have_count(0)

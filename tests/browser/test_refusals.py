@@ -86,6 +86,36 @@ def test_refused_words_are_said_and_the_others_kept(new_page, tmp_path: Path) ->
     expect(field(page, "export-comment")).to_have_value("A bell.")
 
 
+def test_words_typed_while_those_before_are_on_their_way_are_kept(new_page, tmp_path: Path) -> None:
+    (tmp_path / "two.zip").write_bytes(
+        save_session(Session("Two", (Step("text", title="one"), Step("text", title="two"))))
+    )
+    page = new_page("?tab=export")
+    upload(page, tmp_path / "two.zip")
+    expect(steps(page)).to_have_count(2)
+    steps(page).nth(0).click()
+    expect(field(page, "export-step-title")).to_have_value("one")
+    # On a slow line: the answer to the title comes when the comment has been answered.
+    held = []
+
+    def hold(route) -> None:
+        answer = route.fetch()
+        held.append((route, answer))
+        if len(held) == 2:
+            for asked, answered in reversed(held):
+                asked.fulfill(response=answered)
+
+    page.route("**/gradio_api/run/**", hold, times=2)
+    field(page, "export-step-title").fill("Mine")
+    field(page, "export-comment").fill("Quickly written.")
+    field(page, "export-comment").blur()
+    expect(steps(page).nth(0)).to_have_text("1 · Mine")
+    steps(page).nth(1).click()
+    expect(field(page, "export-step-title")).to_have_value("two")
+    steps(page).nth(0).click()
+    expect(field(page, "export-comment")).to_have_value("Quickly written.")
+
+
 def test_what_another_session_replaced_can_be_brought_back(page, tmp_path: Path) -> None:
     page.locator("#activation-pin").click()
     expect(page.get_by_text("step 1 in the Export tab")).to_be_visible()

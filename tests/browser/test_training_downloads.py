@@ -141,7 +141,7 @@ def toast(page, words: str):
     return page.get_by_test_id("toast-body").filter(has_text=words)
 
 
-def test_a_download_shows_progress_stops_breaks_and_goes_on_where_it_stopped(lab, mirror, archives):
+def test_a_download_shows_progress_stops_breaks_and_goes_on_where_it_stopped(lab, mirror, archives, reload):
     size = len(archives["CIFAR10"][0])
     choose(lab, "CIFAR-10")
     expect(lab.locator("#tr-data-about")).to_contain_text("Its host is slow")
@@ -175,7 +175,7 @@ def test_a_download_shows_progress_stops_breaks_and_goes_on_where_it_stopped(lab
     # Now it is here: nothing is offered any more, and a reload opens it again.
     expect(lab.locator("#tr-data-open")).to_be_hidden()
     expect(lab.get_by_role("combobox", name="Data set")).to_have_value("CIFAR-10 · on this computer")
-    lab.reload()
+    reload(lab)
     expect(lab.locator("#tr-data-table tbody tr").first).to_contain_text("class 0", timeout=WAIT_MS)
     assert len(mirror.requests) == 3
 

@@ -12,7 +12,7 @@ from tests.browser.parts import open_part
 from training.runs import folders as runs
 
 WAIT_MS = 90_000
-ADDRESS = "?tab=training&epochs=4000&max_train_images=400&max_test_images=100"
+ADDRESS = "?tab=training&epochs=4000&max_train_images=4000&max_test_images=500"
 
 
 def ends_with(name: str) -> re.Pattern[str]:

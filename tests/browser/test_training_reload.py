@@ -23,7 +23,8 @@ def choose(page, box: str, option: str) -> None:
     page.get_by_role("option", name=option).click()
 
 
-def test_own_pictures_and_the_recipe_survive_a_reload(new_page, pets):
+@pytest.mark.parametrize("times_slower", [4, pytest.param(8, marks=pytest.mark.slow)])
+def test_own_pictures_and_the_recipe_survive_a_reload(new_page, pets, times_slower, reload):
     page = new_page("?tab=training")
     rows = page.locator("#tr-data-table tbody tr")
     expect(rows).to_have_count(10, timeout=WAIT_MS)
@@ -54,10 +55,10 @@ def test_own_pictures_and_the_recipe_survive_a_reload(new_page, pets):
 
     # As on a slow computer, where updates that come one upon the other are lost if the page needs them all.
     processor = page.context.new_cdp_session(page)
-    processor.send("Emulation.setCPUThrottlingRate", {"rate": 8})
-    page.reload()
+    processor.send("Emulation.setCPUThrottlingRate", {"rate": times_slower})
+    reload(page)
     expect(rows).to_have_count(3, timeout=WAIT_MS)
-    processor.send("Emulation.setCPUThrottlingRate", {"rate": 1})
+    processor.detach()  # at full speed again
     expect(words).to_contain_text("24 training and 6 test images of 24×24 px")
     expect(page.get_by_role("combobox", name="Data set")).to_have_value(
         "Your own pictures, in one folder per class"

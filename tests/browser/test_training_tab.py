@@ -64,10 +64,11 @@ def field(page, name: str):
     return page.locator("#tr-seeds textarea") if name == "Seeds" else page.get_by_label(name, exact=True)
 
 
-def fill_tiny(page, epochs: int) -> None:
+def fill_recipe(page, epochs: int) -> None:
+    """Epochs of some tenths of a second: shorter ones fill the chart with hundreds of points while one looks."""
     open_part(page, "More of the recipe", role="button")
-    field(page, "Training images, 0 for all").fill("400")
-    field(page, "Test images, 0 for all").fill("100")
+    field(page, "Training images, 0 for all").fill("4000")
+    field(page, "Test images, 0 for all").fill("500")
     field(page, "Epochs").fill(str(epochs))
 
 
@@ -91,10 +92,10 @@ def test_data_are_seen_before_anything_is_trained(new_page):
     assert page.locator("#sidebar").is_hidden()
 
 
-def test_train_stop_come_back_resume_and_look_inside(new_page):
+def test_train_stop_come_back_resume_and_look_inside(new_page, reload):
     page = lab(new_page("?tab=training"), "2 · Train")
     expect(page.locator("#tr-parameters")).to_contain_text("62,006 trainable parameters")
-    fill_tiny(page, epochs=2000)
+    fill_recipe(page, epochs=2000)
     page.get_by_role("button", name="Start training").click()
     expect(page.locator("#tr-head")).to_contain_text("images/s", timeout=30_000)
     expect(page.locator("#tr-head")).to_contain_text("left")
@@ -103,7 +104,7 @@ def test_train_stop_come_back_resume_and_look_inside(new_page):
     expect(page.locator("#tr-classes")).to_contain_text("bow tie")
 
     # Closing the page stops nothing; coming back leads to what trains.
-    page.reload()
+    reload(page)
     expect(page.locator("#tr-head")).to_contain_text("of 2000", timeout=30_000)
     seen = epochs_in(page)
     page.wait_for_function(

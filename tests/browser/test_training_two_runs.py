@@ -23,9 +23,9 @@ def legend(page) -> set[str]:
     return {re.match(r".*, (train|test)\b", item.strip())[0] for item in items}
 
 
-def test_a_baseline_and_its_variant_side_by_side(new_page, root):
+def test_a_baseline_and_its_variant_side_by_side(new_page, root, reload):
     before = {run.name for run in runs.list_runs(root)}
-    page = new_page("?tab=training&epochs=4000&max_train_images=400&max_test_images=100")
+    page = new_page("?tab=training&epochs=4000&max_train_images=4000&max_test_images=500")
     page.wait_for_selector("#tr-data-table table", timeout=WAIT_MS)
     open_part(page, "2 · Train")
     page.get_by_role("button", name=re.compile("^Start two")).click()
@@ -34,7 +34,7 @@ def test_a_baseline_and_its_variant_side_by_side(new_page, root):
     begun = [run for run in runs.list_runs(root) if run.name not in before]
     plain, variant = sorted((run.config for run in begun), key=lambda config: len(config.augmentation))
     wanted = TrainConfig(
-        dataset="shapes10", epochs=4000, max_train_images=400, max_test_images=100, threads=plain.threads
+        dataset="shapes10", epochs=4000, max_train_images=4000, max_test_images=500, threads=plain.threads
     )
     assert plain == wanted
     assert (variant.augmentation, variant.normalization) == (("flip", "crop"), (0.5, 0.5))
@@ -44,7 +44,7 @@ def test_a_baseline_and_its_variant_side_by_side(new_page, root):
     assert {"plain, train", "plain, test"} < curves
 
     # What trains is shown again after a reload: both, and still growing.
-    page.reload()
+    reload(page)
     page.wait_for_function(POINTS, arg=3, timeout=WAIT_MS)
     assert legend(page) == curves
     expect(page.locator("#tr-head")).to_contain_text("Of the other runs, 1 trains")

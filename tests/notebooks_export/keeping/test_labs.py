@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 
 import explorer
 from explorer.convolution.arithmetic import convolve
+from explorer.convolution.palette import LIGHT
 from explorer.convolution.presets import presets
 from explorer.convolution.words import spelt_out
 from explorer.errors import ExplorerError
@@ -20,7 +22,7 @@ from explorer.fields.paper.picture import field_picture
 from explorer.fields.report import MOST_ROWS, describe_network_fields, units_seeing
 from explorer.fields.stack import conv, max_pool
 from explorer.fields.theoretical import NetworkFields, ReceptiveField, catalogue_fields, receptive_field
-from explorer.images.geometry import identity_placement
+from explorer.images.geometry import Placement
 from explorer.practice.exercises import LEVELS
 from explorer.session.steps import Session, Step
 from explorer.tabs.convolution import keep as convolutions
@@ -134,6 +136,8 @@ def test_a_stack() -> None:
     assert "3 + (2 − 1)·1·1 = 4 px" in square.text
     assert square.text.endswith(f"= {4 + 2 * 2 * 2}\n")
     assert "map 15×15" in square.text
+    named = check(fields.keep_stack([conv(3, name="first"), conv(3, name="second")], None))
+    assert "first" not in named.text
     slim = check(fields.keep_stack([conv((1, 7), padding=(0, 3))], None))
     assert slim.text.splitlines()[-2:] == [
         "height, written out: 1 = 1",
@@ -198,16 +202,20 @@ def test_what_can_not_be_kept_is_said() -> None:
         convolutions.keep_reading(convolve(np.zeros((3, 3)), [[2]]), 0)
 
 
+def one_cell_a_pixel(height: int, width: int) -> Placement:
+    return Placement((1.0, 1.0), (0.0, 0.0), (0, 0, height, width))
+
+
 def framed(picture: np.ndarray) -> tuple[int, int, int, int]:
     """(top, left, bottom, right), half-open, of what is drawn in the frame's colour."""
-    rows, columns = np.nonzero((picture == (15, 118, 110)).all(axis=2))
+    rows, columns = np.nonzero((picture == tuple(bytes.fromhex(LIGHT.accent[1:]))).all(axis=2))
     return int(rows.min()), int(columns.min()), int(rows.max()) + 1, int(columns.max()) + 1
 
 
 def test_the_frame_lies_where_the_field_is() -> None:
     image = np.full((500, 600, 3), 200, np.uint8)
     # Pixel edges: rows 100 to 199 and columns 300 to 339.
-    picture = field_picture(image, identity_placement(500, 600), (99.5, 299.5, 199.5, 339.5))
+    picture = field_picture(image, one_cell_a_pixel(500, 600), (99.5, 299.5, 199.5, 339.5))
     assert picture.shape == image.shape
     assert framed(picture) == (100, 300, 200, 340)
     assert np.array_equal(picture[110:120, 305:315], image[110:120, 305:315])  # as it is inside
@@ -216,22 +224,51 @@ def test_the_frame_lies_where_the_field_is() -> None:
 
 def test_a_field_beyond_the_picture_makes_room_and_is_dashed_there() -> None:
     image = np.full((500, 600, 3), 200, np.uint8)
-    picture = field_picture(image, identity_placement(500, 600), (-50.5, 99.5, 49.5, 199.5))
+    picture = field_picture(image, one_cell_a_pixel(500, 600), (-50.5, 99.5, 49.5, 199.5))
     margin = picture.shape[0] - 500
     assert 50 <= margin <= 60
     assert picture.shape[1] == 600
     top, left, bottom, right = framed(picture)
-    assert (top, bottom) == (margin - 51, margin + 50)  # a line of three pixels around the edge
-    assert abs(left - 100) <= 1
-    assert abs(right - 200) <= 2
+    assert (top, left, bottom, right) == (
+        margin - 50,
+        100,
+        margin + 50,
+        200,
+    )  # its line lies within the field
     assert framed(picture[margin:])[0] == 0  # the solid part begins where the picture does
+    line = (picture[:, 100] == tuple(bytes.fromhex(LIGHT.accent[1:]))).all(axis=1)
+    assert line[margin : margin + 50].all()
+    assert 0.4 < line[margin - 50 : margin].mean() < 0.8  # dashes
 
 
 def test_small_pictures_are_enlarged_cell_by_cell_and_large_ones_shrunk() -> None:
-    small = field_picture(np.zeros((32, 32, 3), np.uint8), identity_placement(32, 32))
+    small = field_picture(np.zeros((32, 32, 3), np.uint8), one_cell_a_pixel(32, 32))
     assert small.shape == (448, 448, 3)
-    large = field_picture(np.zeros((1000, 2048, 3), np.uint8), identity_placement(1000, 2048))
+    large = field_picture(np.zeros((1000, 2048, 3), np.uint8), one_cell_a_pixel(1000, 2048))
     assert large.shape == (500, 1024, 3)
+
+
+@pytest.mark.parametrize(("height", "width"), [(449, 731), (600, 599), (1024, 641), (448, 448)])
+def test_the_picture_has_the_size_that_is_promised_and_its_own_pixels(height: int, width: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    drawn = field_picture(image, one_cell_a_pixel(height, width), pixel=(100, 200))
+    assert drawn.shape == image.shape
+    assert drawn.dtype == np.uint8
+    radius = max(height, width) // 40 + 5  # of the mark and its edge
+    changed = np.argwhere((drawn != image).any(axis=2))
+    assert np.abs(changed + 0.5 - (100.5, 200.5)).max() <= radius
+    assert len(changed)
+
+
+def test_threads_draw_the_same_picture() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (480, 500, 3), dtype=np.uint8)
+
+    def draw(_: int) -> bytes:
+        placement = one_cell_a_pixel(480, 500)
+        return field_picture(image, placement, (-20, 30, 90, 99), inner=(0, 50, 40, 70)).tobytes()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(draw, range(12)))) == 1
 
 
 def test_what_the_network_never_saw_is_pale(bench: Workbench, sample: Selection) -> None:
@@ -257,7 +294,7 @@ def test_the_heat_of_an_effective_field_is_strongest_at_its_centre(bench: Workbe
 
 def test_units_seeing_a_pixel_are_those_whose_box_holds_it() -> None:
     field = ReceptiveField("layer", (5, 5), (3, 3), (1, 1), (10, 12), (5, 5))
-    placement = identity_placement(40, 40)
+    placement = one_cell_a_pixel(40, 40)
     for y, x in ((0, 0), (7, 20), (33, 39)):
         seeing: Any = units_seeing(field, placement, y, x)
         held = [

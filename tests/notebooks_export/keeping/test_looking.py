@@ -46,10 +46,6 @@ def own(bench: Workbench, tmp_path_factory: pytest.TempPathFactory) -> Selection
     return bench.select("efficientnet_lite0", str(path), "stretch")
 
 
-def settings_of(view_settings: ViewSettings) -> tuple[Any, ...]:
-    return tuple(getattr(view_settings, name) for name in ViewSettings.__dataclass_fields__)
-
-
 def check(kept: tuple[Any, list[bytes]]) -> None:
     step, files = kept
     session = Session().add(step, files)
@@ -77,15 +73,15 @@ WISHES = [
 def test_activations(
     bench: Workbench, sample: Selection, own: Selection, view_settings: ViewSettings
 ) -> None:
-    check(keep_activation(bench, sample, "blocks.3", None, *settings_of(view_settings)))
-    check(keep_activation(bench, own, "conv_stem", None, *settings_of(view_settings)))
+    check(keep_activation(bench.open(sample), "blocks.3", None, view_settings))
+    check(keep_activation(bench.open(own), "conv_stem", None, view_settings))
 
 
 def test_a_kept_scale_goes_along(bench: Workbench, sample: Selection) -> None:
     view_settings = ViewSettings(view="channel", channel=1)
-    kept = colours_to_keep(bench, sample, "blocks.3", ViewSettings(view="channel", channel=2))
+    kept = colours_to_keep(bench.open(sample), "blocks.3", ViewSettings(view="channel", channel=2))
     assert kept is not None
-    step, files = keep_activation(bench, sample, "blocks.3", kept, *settings_of(view_settings))
+    step, files = keep_activation(bench.open(sample), "blocks.3", kept, view_settings)
     assert step.arguments["limits"] == [list(pair) for pair in kept.limits]
     check((step, files))
 
@@ -102,12 +98,12 @@ def test_a_kept_scale_goes_along(bench: Workbench, sample: Selection) -> None:
 )
 def test_attributions(bench: Workbench, own: Selection, asked: Explanation) -> None:
     for shown in ("overlay", "map"):
-        check(keep_attribution(bench, own, asked, shown, 0.8))
+        check(keep_attribution(bench.open(own), asked, shown, 0.8))
 
 
 def test_comparisons(bench: Workbench, sample: Selection) -> None:
     first, second = (Explanation(target, "grad_cam", layer="blocks.5") for target in (293, 291))
-    check(keep_comparison(bench, sample, first, second, 0.7))
+    check(keep_comparison(bench.open(sample), first, second, 0.7))
 
 
 def test_pictures_go_by_content_samples_by_name(bench: Workbench, sample: Selection, own: Selection) -> None:
@@ -134,12 +130,12 @@ def test_pictures_go_by_content_samples_by_name(bench: Workbench, sample: Select
 def test_kept_colours_are_found_again(
     bench: Workbench, sample: Selection, own: Selection, first: ViewSettings, then: ViewSettings
 ) -> None:
-    kept = colours_to_keep(bench, sample, "blocks.3", first)
-    step, files = keep_activation(bench, own, "blocks.3", kept, *settings_of(then))
+    kept = colours_to_keep(bench.open(sample), "blocks.3", first)
+    step, files = keep_activation(bench.open(own), "blocks.3", kept, then)
     assert step.arguments["basis_image"] == "sample:Cheetah"
     assert step.arguments["basis_framing"] == "crop"
     check((step, files))
-    without, _ = keep_activation(bench, own, "blocks.3", None, *settings_of(then))
+    without, _ = keep_activation(bench.open(own), "blocks.3", None, then)
     assert not np.array_equal(pixels(step.picture), pixels(without.picture))
 
 
@@ -150,8 +146,8 @@ def test_kept_colours_of_another_picture_of_ones_own(
     noise = as_png(np.random.default_rng(0).integers(0, 255, (80, 90, 3), np.uint8))
     (tmp_path / "first.png").write_bytes(noise)
     first = bench.select("efficientnet_lite0", str(tmp_path / "first.png"))
-    kept = colours_to_keep(bench, first, "blocks.3", ViewSettings())
-    step, files = keep_activation(bench, own, "blocks.3", kept, *settings_of(ViewSettings()))
+    kept = colours_to_keep(bench.open(first), "blocks.3", ViewSettings())
+    step, files = keep_activation(bench.open(own), "blocks.3", kept, ViewSettings())
     assert set(files) == {noise, own_picture()}
     check((step, files))
     session = open_session(save_session(Session().add(step, files)))
@@ -161,8 +157,8 @@ def test_kept_colours_of_another_picture_of_ones_own(
 
 
 def test_kept_colours_of_the_same_picture_framed_otherwise(bench: Workbench, own: Selection) -> None:
-    kept = colours_to_keep(bench, replace(own, framing="crop"), "blocks.3", ViewSettings())
-    step, files = keep_activation(bench, own, "blocks.3", kept, *settings_of(ViewSettings()))
+    kept = colours_to_keep(bench.open(replace(own, framing="crop")), "blocks.3", ViewSettings())
+    step, files = keep_activation(bench.open(own), "blocks.3", kept, ViewSettings())
     assert (step.arguments["basis_framing"], step.arguments["framing"]) == ("crop", "stretch")
     assert set(files) == {own_picture()}
     check((step, files))
@@ -171,31 +167,31 @@ def test_kept_colours_of_the_same_picture_framed_otherwise(bench: Workbench, own
 def test_kept_colours_are_left_out_where_they_were_not_used(
     bench: Workbench, sample: Selection, own: Selection
 ) -> None:
-    kept = colours_to_keep(bench, sample, "blocks.3", ViewSettings())
+    kept = colours_to_keep(bench.open(sample), "blocks.3", ViewSettings())
     for layer, view_settings in (("blocks.2", ViewSettings()), ("blocks.3", ViewSettings(view="mean"))):
-        step, files = keep_activation(bench, own, layer, kept, *settings_of(view_settings))
+        step, files = keep_activation(bench.open(own), layer, kept, view_settings)
         assert "basis_image" not in step.arguments
         check((step, files))
 
 
 def test_vectors(bench: Workbench, sample: Selection, own: Selection) -> None:
-    step, files = keep_activation(bench, sample, "classifier", None, *settings_of(ViewSettings(view="grid")))
+    step, files = keep_activation(bench.open(sample), "classifier", None, ViewSettings(view="grid"))
     assert "cheetah" in step.text.splitlines()[1]
     check((step, files))
-    check(keep_activation(bench, own, "global_pool.flatten", None, *settings_of(ViewSettings())))
+    check(keep_activation(bench.open(own), "global_pool.flatten", None, ViewSettings()))
 
 
 @pytest.mark.parametrize(("method", "one_scale"), [("mean", True), ("pca", True), ("max", False)])
 def test_layers_side_by_side(bench: Workbench, own: Selection, method: str, one_scale: bool) -> None:
-    comparison = compared(bench, own, ["blocks.3", "conv_stem", "blocks.1"], method, one_scale)
-    step, files = keep_layers(bench, own, comparison, method, one_scale)
+    comparison = compared(bench.open(own), ["blocks.3", "conv_stem", "blocks.1"], method, one_scale)
+    step, files = keep_layers(bench.open(own), comparison, method, one_scale)
     # As on screen: in the order in which the network comes to them.
     assert step.arguments["layers"][0] == "conv_stem"
     check((step, files))
 
 
 def test_the_architecture(bench: Workbench, own: Selection) -> None:
-    step, files = keep_architecture(bench, own)
+    step, files = keep_architecture(bench.open(own))
     assert set(step.arguments) == {"model"}
     session = Session().add(step, files)
     assert perform(session, anew=True).steps[0].text == step.text
@@ -210,8 +206,8 @@ def test_a_network_from_a_file_of_ones_own_goes_along(
     arguments, files = looked_at(bench, uploaded)
     assert arguments["model"] == f"squeezenet1_1:{content_hash(files[0])}"
     assert files == [network_file(own_network()), own_picture()]
-    check(keep_activation(bench, uploaded, "features.3", None, *settings_of(ViewSettings())))
-    check(keep_attribution(bench, uploaded, Explanation(2), "overlay", 0.8))
+    check(keep_activation(bench.open(uploaded), "features.3", None, ViewSettings()))
+    check(keep_attribution(bench.open(uploaded), Explanation(2), "overlay", 0.8))
     monkeypatch.setattr("explorer.session.network_file.MAX_NETWORKS_BYTES", 1_000_000)
     with pytest.raises(ExplorerError, match="a session holds up to 1 MB of networks in all; keep results of"):
         looked_at(bench, uploaded)
@@ -222,10 +218,12 @@ def test_what_can_not_be_kept_is_said(bench: Workbench, sample: Selection, tmp_p
         looked_at(bench, Selection("resnet18:abc", sample.image_path, sample.image_digest, "crop"))
     other = tmp_path / "other.png"
     other.write_bytes(as_png(np.zeros((80, 90, 3), np.uint8)))
-    kept = colours_to_keep(bench, bench.select("efficientnet_lite0", str(other)), "blocks.3", ViewSettings())
+    kept = colours_to_keep(
+        bench.open(bench.select("efficientnet_lite0", str(other))), "blocks.3", ViewSettings()
+    )
     other.unlink()
     with pytest.raises(ExplorerError, match="upload it again"):
-        keep_activation(bench, sample, "blocks.3", kept, *settings_of(ViewSettings()))
+        keep_activation(bench.open(sample), "blocks.3", kept, ViewSettings())
     with pytest.raises(ExplorerError, match="upload it again"):
         looked_at(bench, Selection("efficientnet_lite0", str(other), "", "crop"))
 

@@ -24,7 +24,7 @@ from training.data.load import Dataset
 from training.data.opened import Choice, DatasetCache
 from training.report.comparison import group_runs
 from training.report.inside import Scene, snapshots
-from training.report.paper.film import film_figure
+from training.report.paper.inside import film_figure
 from training.report.predictions import Predictions, predict_images, predict_test_images
 from training.report.words import MOST_EPOCHS as MOST_RECORDED
 from training.report.words import compare_histories, describe_film, recorded_history, recorded_rows

@@ -32,7 +32,18 @@ FORMAT_1 = DATA / "session-format-1.zip"
 RUNS_1 = DATA / "runs-format-1"
 SHA256_1 = "a7231024500f48add8233c4caf26dd71f57cbf18a37f10423d87fcf72ddb5b3d"
 FORMAT_1_KINDS = 30
-CHANGED: dict[str, str] = {}
+CHANGED: dict[str, str] = {
+    "activation.values": "its bars are drawn by matplotlib, which smooths the edges of letters otherwise",
+    "run.history": "its chart has the limits, ticks and legend that it has on screen; its words are as they were",
+    "convolution.window": "padding is dashed, unread pixels are struck out and pictures say their scale, as on screen",
+    "convolution.downsampling": "what is left out is pale, and a large map's outputs are pictures, as on screen",
+    "practice.exercise": "the page's colours for right and wrong, more room for titles; its words are as they were",
+    "A unit": "the field has the margin and the hatched room that it has on screen",
+    "receptive_field.stack": "a short stack is a cone of units, a long one has centred bars, as on screen",
+    "receptive_field.network": "the curve has the scale and the labels that it has on screen",
+    "receptive_field.catalogue": "the curve has the scale and the labels that it has on screen",
+    "Confusions": "the matrix is tinted by the root of each share, as on screen, and its words say so",
+}
 """Title or kind of a step whose words or colours are meant to differ from what format 1 holds → why."""
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 

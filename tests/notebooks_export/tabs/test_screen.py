@@ -108,12 +108,12 @@ def test_a_network_without_maps_has_nothing_side_by_side_and_says_so(tmp_path: P
     list(train(config, create(config, tmp_path, "flat"), data=tiny_data()))
     bench = Workbench(source=TrainedModels(tmp_path))
     selection = bench.select("flat@1", str(explorer.sample_images()["Lion"]))
-    pictures, sentence, table = side_by_side.draw(bench, selection, [], "mean", False)
-    assert "has no layer with positions" in sentence
-    assert not pictures
-    assert not table
+    shown = side_by_side.draw(bench.open(selection), [], "mean", False)
+    assert "has no layer with positions" in shown.scale
+    assert not shown.pictures
+    assert not shown.table
     with pytest.raises(ExplorerError, match="has no layer with positions; choose another network"):
-        side_by_side.compared(bench, selection, [], "mean", False)
+        side_by_side.compared(bench.open(selection), [], "mean", False)
 
 
 def test_steps_are_put_elsewhere_and_taken_out() -> None:
