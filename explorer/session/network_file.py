@@ -97,7 +97,7 @@ def open_network(architecture: str, content: bytes, what: str) -> LoadedModel:
     if len(content) * _MOST_OF_IT < 4 * parameters:
         rule = f"is too small for {architecture}, which has {parameters:,} parameters"
         raise ExplorerError(f"{what} with {len(content):,} bytes", rule, _REMEDY)
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         # The name under which it lies beside a notebook, too: it is what the network says of its weights.
         path = Path(folder) / f"{sha256(content).hexdigest()[:16]}.safetensors"
         path.write_bytes(content)
