@@ -33,6 +33,39 @@ FORMAT_1 = DATA / "session-format-1.zip"
 RUNS_1 = DATA / "runs-format-1"
 SHA256_1 = "a7231024500f48add8233c4caf26dd71f57cbf18a37f10423d87fcf72ddb5b3d"
 FORMAT_1_KINDS = 30
+FORMAT_2_NAMES = (
+    "activation.channels",
+    "activation.layers",
+    "activation.map",
+    "activation.values",
+    "convolution.downsampling",
+    "convolution.output",
+    "convolution.reading",
+    "convolution.size",
+    "convolution.window",
+    "data.augmentation",
+    "data.gallery",
+    "network.layers",
+    "network.modules",
+    "network.prediction",
+    "network.untrained",
+    "practice.exercise",
+    "receptive_field.catalogue",
+    "receptive_field.effective",
+    "receptive_field.layer",
+    "receptive_field.network",
+    "receptive_field.stack",
+    "receptive_field.unit",
+    "run.classes",
+    "run.epochs",
+    "run.first_layer",
+    "run.history",
+    "run.predictions",
+    "saliency.classes",
+    "saliency.map",
+    "text",
+)
+"""Kinds that sessions of format 2 name on disk; the list only grows."""
 CHANGED_PICTURES: dict[str, str] = {
     "activation.values": "its bars are drawn by matplotlib, which smooths the edges of letters otherwise",
     "run.history": "its chart has the limits, ticks and legend that it has on screen; its words are as they were",
@@ -77,6 +110,11 @@ def test_names_on_disk_are_nobody_elses_and_no_module_paths() -> None:
     for name in KINDS:
         assert re.fullmatch(r"text|[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*", name), name
         assert not name.startswith(("explorer", "training", "notebooks_export"))
+
+
+def test_a_name_that_was_ever_on_disk_is_known_for_good() -> None:
+    assert set(FORMAT_2_NAMES) <= set(NAMES)
+    assert set(KINDS) <= set(FORMAT_2_NAMES), "a new kind's name goes on disk, and so into the list"
 
 
 def test_format_1_saved_again_is_format_2_and_the_same() -> None:
