@@ -19,9 +19,7 @@ def test_the_example_runs_and_says_cheetah(capsys):
 
 
 def test_the_gate_runs_the_readme_s_own_test_command():
-    command = (
-        "pip install -r requirements.txt -r requirements-dev.txt && python -m pytest -n 2"
-    )
+    command = "pip install -r requirements.txt -r requirements-dev.txt && python -m pytest -n 2"
     assert command in README.splitlines()
     assert "README.md" in (ROOT / ".ci" / "run").read_text()
 
