@@ -127,7 +127,7 @@ def public_link(url: str | None, *, offline: bool) -> str:
 def start(options: argparse.Namespace, auth: tuple[str, str] | None) -> tuple[Any, Any]:
     """Start the server. Returns the app and what its screens share."""
     from explorer.allocator import keep_freed_pages
-    from explorer.tabs.components import CSS, theme
+    from explorer.tabs.components import CSS, HEAD, theme
     from explorer.tabs.shell.app import build_app, pick_device
     from explorer.workbench import Workbench
     from notebooks_export.tabs import screen as export_tab
@@ -154,6 +154,7 @@ def start(options: argparse.Namespace, auth: tuple[str, str] | None) -> tuple[An
     settings: dict[str, Any] = {
         "theme": theme(),
         "css": CSS,
+        "head": HEAD,
         "footer_links": ["api", "settings"],
         "run_history": False,
         "enable_monitoring": False,

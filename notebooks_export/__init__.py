@@ -1,20 +1,8 @@
-"""Hand it in: a session as a notebook that runs, a PDF of it, and the ZIP with both."""
+"""Hand it in: a session as a notebook that runs, a PDF of it, and the ZIP with both.
 
-from notebooks_export.notebook.build import build_notebook, notebook_files
-from notebooks_export.notebook.perform import perform
-from notebooks_export.notebook.step_data import step_data
-from notebooks_export.paper.pdf import to_pdf
-from notebooks_export.sheet.exercise_sheet import exercise_sheet
-from notebooks_export.submission import Submission, build_submission, open_session
+``__init__.pyi`` lists them. Each is imported when it is first asked for: a run that trains doesn't wait for what draws.
+"""
 
-__all__ = [
-    "Submission",
-    "build_notebook",
-    "build_submission",
-    "exercise_sheet",
-    "notebook_files",
-    "open_session",
-    "perform",
-    "step_data",
-    "to_pdf",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -310,9 +310,20 @@ def test_the_public_face(name: str) -> None:
     assert callable(getattr(explorer, name))
 
 
-def test_importing_the_explorer_is_quick_and_needs_no_screen() -> None:
-    heavy = ("gradio", "sklearn", "matplotlib.pyplot", "timm", "cv2.gapi.wip", "trackio", "training")
-    code = f"import sys, explorer; print([m for m in {heavy!r} if m in sys.modules])"
+@pytest.mark.parametrize(
+    ("imported", "unneeded"),
+    [
+        (
+            "explorer, training, notebooks_export",
+            ("torch", "numpy", "PIL", "matplotlib", "pydantic", "explorer.tabs"),
+        ),
+        ("explorer.images.decode", ("torch", "matplotlib", "cv2")),
+        # A run that trains: no page, no picture laid over another, no factorisation.
+        ("training.__main__", ("gradio", "matplotlib", "sklearn", "scipy", "cv2", "timm", "explorer.fields")),
+    ],
+)
+def test_nothing_heavy_is_imported_before_it_is_needed(imported: str, unneeded: tuple[str, ...]) -> None:
+    code = f"import sys, {imported}; print([m for m in {unneeded!r} if m in sys.modules])"
     shown = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
     )

@@ -227,7 +227,7 @@ def make_exercise(
     return Exercise(seed, level, asked, convolution, _solution(asked, convolution))
 
 
-def mark(exercise: Exercise, answer: Cells) -> Marking:
+def mark_exercise(exercise: Exercise, answer: Cells) -> Marking:
     """Mark an answer cell by cell; numbers may be rounded to two decimals, empty cells are no mistake.
 
     Args:
@@ -237,7 +237,7 @@ def mark(exercise: Exercise, answer: Cells) -> Marking:
     Raises:
         ExplorerError: an answer of another shape.
 
-    >>> marking = mark(make_exercise(asked="size"), [["3", "5"]])  # of 4×5 pixels, with a kernel of 2×2
+    >>> marking = mark_exercise(make_exercise(asked="size"), [["3", "5"]])  # of 4×5 pixels, with a kernel of 2×2
     >>> [(cell.entry, cell.verdict) for cell in marking.cells], marking.score
     ([('3', 'right'), ('5', 'wrong')], 0.5)
     """

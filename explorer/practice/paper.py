@@ -11,7 +11,7 @@ from explorer.convolution.entry import Cells
 from explorer.convolution.palette import LIGHT
 from explorer.convolution.paper import draw_cells, draw_view, matrix_panels
 from explorer.convolution.views import MatrixView
-from explorer.practice.exercises import Exercise, Verdict, mark
+from explorer.practice.exercises import Exercise, Verdict, mark_exercise
 from explorer.practice.words import answer_title, bias_text, given_matrices, score_text
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def exercise_figure(exercise: Exercise, answer: Cells | None = None, *, marked: 
     """
     conv, (rows, columns) = exercise.convolution, exercise.solution.shape
     given = [[""] * columns for _ in range(rows)] if answer is None else [list(row) for row in answer]
-    marking = mark(exercise, given)
+    marking = mark_exercise(exercise, given)
     channels, shapes = len(conv.channels), (conv.channels[0].shape, conv.kernels.shape[-2:], (rows, columns))
     figure, panels = matrix_panels(channels, shapes, least=_LEAST_COLUMNS)
     matrices = given_matrices(exercise)

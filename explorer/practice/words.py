@@ -40,9 +40,9 @@ def describe_answer(answer: Cells) -> str:
 def describe_marking(marking: Marking) -> str:
     """The answer, its score, and for every mistake what is right and how it comes about.
 
-    >>> from explorer.practice.exercises import make_exercise, mark
+    >>> from explorer.practice.exercises import make_exercise, mark_exercise
     >>> exercise = make_exercise(seed=2, asked="size")
-    >>> print(describe_marking(mark(exercise, [["3", "5"]])))
+    >>> print(describe_marking(mark_exercise(exercise, [["3", "5"]])))
     Answer
     3  5
     1 of 2 cells right: 50%.

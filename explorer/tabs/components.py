@@ -38,9 +38,14 @@ Values = Mapping[Any, Any]
 Updates = dict[Any, Any]
 """What a handler returns: component → its new value or an update of it; components that aren't named stay."""
 CSS = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
+HEAD = f"<script>{(Path(__file__).parent / 'quick_copies.js').read_text(encoding='utf-8')}</script>"
 LOSSLESS_PIXELS = 300_000
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-"""For events of the page itself: no endpoint of their own, and no veil over a picture that is redrawn at once."""
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "show_progress_on": []}
+"""For events of the page itself: no endpoint of their own, and no veil over a picture that is redrawn at once.
+
+``show_progress_on``: with hidden progress, too, gradio's page notes every step of an event at each of its outputs,
+copies all properties of all components that it ever noted something at, and writes "Error" over them.
+"""
 
 
 def theme() -> gr.themes.Base:

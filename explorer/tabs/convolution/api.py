@@ -89,7 +89,7 @@ def mark_exercise(
     """
     exercise = practice.make_exercise(seed, level, asked)
     cells = split_text(answer) if isinstance(answer, str) else _texts(answer)
-    marking = practice.mark(exercise, cells)
+    marking = practice.mark_exercise(exercise, cells)
     conv = exercise.convolution
     return {
         "score": marking.score,

@@ -15,7 +15,7 @@ from explorer.convolution.reading import read_off
 from explorer.convolution.size import derive_size
 from explorer.convolution.words import describe_downsampling, describe_reading, describe_size, describe_window
 from explorer.errors import ExplorerError
-from explorer.practice.exercises import LEVELS, Exercise, mark
+from explorer.practice.exercises import LEVELS, Exercise, mark_exercise
 from explorer.practice.paper import exercise_figure
 from explorer.practice.words import describe_answer, describe_exercise, describe_marking
 from explorer.session.steps import Step, step_of
@@ -81,7 +81,7 @@ def keep_exercise(exercise: Exercise, answer: Cells, marked: bool) -> Kept:
     _refuse_unprintable(typed)
     arguments |= {"answer": typed, "marked": marked}
     if marked:
-        marking = mark(exercise, typed)
+        marking = mark_exercise(exercise, typed)
         title += f": {marking.right} of {marking.total} cells right"
     listed = describe_marking(marking) if marked else describe_answer(typed)
     figure = exercise_figure(exercise, typed, marked=marked)

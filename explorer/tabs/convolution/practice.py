@@ -12,7 +12,7 @@ from gradio.utils import get_upload_folder
 
 from explorer.convolution.page.alert import alert
 from explorer.errors import ExplorerError
-from explorer.practice.exercises import ASKED, LEVELS, Exercise, Marking, make_exercise, mark
+from explorer.practice.exercises import ASKED, LEVELS, Exercise, Marking, make_exercise, mark_exercise
 from explorer.practice.page import draw_given, draw_mistake, draw_question, draw_score
 from explorer.practice.sheets import answer_sheet, marks_csv, worksheet
 from explorer.tabs.components import QUIET, Updates, Values, components_of, on_screen
@@ -202,7 +202,7 @@ def _blank(exercise: Exercise) -> dict[str, Any]:
 def _check(sheet: _Sheet, given: Values) -> Updates:
     """The answer with its marks, the score, the window behind the first mistake, and files to take away."""
     cells = cells_of(given[sheet.answer])[0]
-    marking = mark(given[sheet.exercise], cells)
+    marking = mark_exercise(given[sheet.exercise], cells)
     marks = [[cell.verdict for cell in row] for row in marking.grid]
     files = {
         sheet.file: _write("answer-sheet.md", answer_sheet(marking)),

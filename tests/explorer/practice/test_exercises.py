@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from explorer.convolution.words import arithmetic
 from explorer.errors import ExplorerError
-from explorer.practice.exercises import ASKED, LEVELS, Exercise, make_exercise, mark
+from explorer.practice.exercises import ASKED, LEVELS, Exercise, make_exercise, mark_exercise
 from explorer.practice.sheets import answer_sheet, marks_csv, worksheet
 
 levels = st.integers(1, len(LEVELS))
@@ -60,7 +60,7 @@ def test_the_right_answer_gets_full_marks(seed: int, level: int, asked: Any) -> 
     exercise = make_exercise(seed, level, asked)
     answer = expected_answer(exercise)
     np.testing.assert_allclose(exercise.solution, answer)
-    assert mark(exercise, typed(answer)).score == 1
+    assert mark_exercise(exercise, typed(answer)).score == 1
     assert ASKED[exercise.asked] in exercise.question
 
 
@@ -87,7 +87,7 @@ def test_marks_cell_by_cell_with_partial_credit() -> None:
     exercise = make_exercise(5, 2)
     answer = typed(exercise.solution)
     answer[0][0], answer[0][1], answer[1][2] = "99", "", "two"
-    marking = mark(exercise, answer)
+    marking = mark_exercise(exercise, answer)
     assert (marking.right, marking.total, marking.score) == (3, 6, 0.5)
     verdicts = [[cell.verdict for cell in row] for row in marking.grid]
     assert verdicts == [["wrong", "empty", "right"], ["right", "right", "unreadable"]]
@@ -102,16 +102,16 @@ def test_rounded_answers_fractions_and_commas_count() -> None:
     assert exercise.solution.shape == (2, 2)
     quarters = [[f"{int(value * 4)}/4" for value in row] for row in exercise.solution]
     commas = [[f"{value:.2f}".replace(".", ",") for value in row] for row in exercise.solution]
-    assert mark(exercise, quarters).score == mark(exercise, commas).score == 1
+    assert mark_exercise(exercise, quarters).score == mark_exercise(exercise, commas).score == 1
     off = [[f"{value + 0.02:.2f}" for value in row] for row in exercise.solution]
-    assert mark(exercise, off).score == 0
+    assert mark_exercise(exercise, off).score == 0
 
 
 def slip_of(exercise: Exercise, value: Any) -> set[str]:
     """The slips named when every cell is answered by ``value(patch · kernel sum, bias, patch, kernel)``."""
     rows, columns = exercise.solution.shape
     windows = [[exercise.window(row, column) for column in range(columns)] for row in range(rows)]
-    marking = mark(exercise, [[f"{value(window):g}" for window in line] for line in windows])
+    marking = mark_exercise(exercise, [[f"{value(window):g}" for window in line] for line in windows])
     return {cell.slip for cell in marking.mistakes if cell.slip}
 
 
@@ -159,7 +159,7 @@ def test_bad_choices_are_named(arguments: dict[str, Any], value: str) -> None:
 @pytest.mark.parametrize("answer", [[], [["1"]], [["1"] * 4] * 2, [["1"] * 4, ["1"] * 3, ["1"] * 4]])
 def test_answers_of_another_shape_are_refused(answer: list[list[str]]) -> None:
     with pytest.raises(ExplorerError, match="3×4 cells"):
-        mark(make_exercise(), answer)
+        mark_exercise(make_exercise(), answer)
 
 
 def markdown_tables(text: str) -> list[list[list[str]]]:
@@ -184,7 +184,7 @@ def test_sheets_hold_questions_solutions_and_marks() -> None:
     assert [cell for row in solved[2] for cell in row] == numbers
     answer = typed(exercise.solution)
     answer[0][0] = "7"
-    page = answer_sheet(mark(exercise, answer))
+    page = answer_sheet(mark_exercise(exercise, answer))
     assert "5 of 6 cells right: 83%" in page
     assert "row 1, column 1: 7 is wrong" in page
 
@@ -192,7 +192,7 @@ def test_sheets_hold_questions_solutions_and_marks() -> None:
 def test_entries_cannot_break_out_of_a_sheet() -> None:
     exercise = make_exercise(2, 2)
     answer = [["=HYPERLINK(1)", "a|b\n# c", "<script>"], ["-1", "+2", "@x"]]
-    marking = mark(exercise, answer)
+    marking = mark_exercise(exercise, answer)
     page = answer_sheet(marking)
     assert [len(row) for row in markdown_tables(page)[2]] == [3, 3]
     assert "<script" not in page

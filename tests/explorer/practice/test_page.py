@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from explorer.practice.exercises import LEVELS, make_exercise, mark
+from explorer.practice.exercises import LEVELS, make_exercise, mark_exercise
 from explorer.practice.page import draw_given, draw_mistake, draw_question, draw_score
 
 HOSTILE = """<script>"&'"""
@@ -21,7 +21,7 @@ def parsed(page: str) -> ET.Element:
 def test_what_others_typed_stays_text() -> None:
     exercise = make_exercise()
     rows, columns = exercise.solution.shape
-    marking = mark(exercise, [[HOSTILE] * columns] * rows)
+    marking = mark_exercise(exercise, [[HOSTILE] * columns] * rows)
     cell = replace(marking.mistakes[0], slip=HOSTILE)
     renamed = replace(exercise.convolution, padding_mode=HOSTILE, padding=(1, 1))  # type: ignore[arg-type]
     hostile = replace(exercise, convolution=renamed)
@@ -47,7 +47,7 @@ def test_the_given_matrices_are_all_drawn(level: int) -> None:
 def test_a_mistake_has_its_window_where_there_is_one(asked: Any, pictures: int) -> None:
     exercise = make_exercise(asked=asked)
     rows, columns = exercise.solution.shape
-    marking = mark(exercise, [["99"] * columns] * rows)
+    marking = mark_exercise(exercise, [["99"] * columns] * rows)
     page = parsed(draw_mistake(marking, marking.mistakes[0]))
     assert len(list(page.iter("svg"))) == pictures
     assert f"99 should be {exercise.solution[0, 0]:g}." in "".join(page.itertext())
@@ -55,5 +55,5 @@ def test_a_mistake_has_its_window_where_there_is_one(asked: Any, pictures: int) 
 
 def test_the_score_says_what_is_left_to_do() -> None:
     exercise = make_exercise(asked="size")
-    said = "".join(parsed(draw_score(mark(exercise, [["99", ""]]))).itertext())
+    said = "".join(parsed(draw_score(mark_exercise(exercise, [["99", ""]]))).itertext())
     assert said == "0 of 2 cells right: 0%.1 to look at again; choose one to see its window. 1 still empty."
