@@ -138,6 +138,9 @@ def start(options: argparse.Namespace, auth: tuple[str, str] | None) -> tuple[An
     from training.tabs.lab import Lab
 
     keep_freed_pages()
+    # gradio sums up the last 10,000 events after each event, for a page of statistics that isn't served here: the
+    # longer a class works, the more of the processor that takes (benchmarks/page.py). Read when the queue is made.
+    os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**12))
     home = Path(options.data_dir).expanduser().resolve() if options.data_dir else None
     if home:
         os.environ["CNN_EXPLORER_CACHE"] = str(home)

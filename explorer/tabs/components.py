@@ -203,6 +203,28 @@ def entered(tab: gr.Tab, active: gr.Textbox, name: str) -> Any:
     return tab.select(None, None, active, js=f"() => {json.dumps(name)}", **QUIET)
 
 
+def when_seen(tab: gr.Tab, selection: gr.State, active: gr.Textbox, name: str) -> Any:
+    """The event of having something new to show: the tab is entered, or another picture or network is chosen in it.
+
+    The page itself decides, so that tabs that nobody sees ask the server nothing.
+    """
+    asked = gr.Textbox("0", visible=False)  # changes when the tab has to be filled anew
+    now = "String(performance.now())"
+    own = json.dumps(name)
+    tab.select(None, None, [active, asked], js=f"() => [{own}, {now}]", **QUIET)
+    still = f"(active, asked) => active === {own} ? {now} : asked"
+    selection.change(None, [active, asked], asked, js=still, **QUIET)
+    return asked.change
+
+
+def when_crossed(active: gr.Textbox, name: str) -> Any:
+    """The event of coming to the tab ``name`` or leaving it; what happens between others asks the server nothing."""
+    place = gr.Textbox("elsewhere", visible=False)
+    here = f"active => active === {json.dumps(name)} ? 'here' : 'elsewhere'"
+    active.change(None, active, place, js=here, **QUIET)
+    return place.change
+
+
 def components_of(part: Any) -> list[Any]:
     """The components that a dataclass of them holds, in its order."""
     return [getattr(part, field.name) for field in dataclasses.fields(part)]

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from explorer.session.steps import Session
-from explorer.tabs.components import cancel_button, on_cancel, question
+from explorer.tabs.components import cancel_button, on_cancel, question, when_crossed
 from explorer.tabs.shell.extra_tabs import ExtraTab, TabContext
 from notebooks_export.tabs import hand_in, sheet_form, steps
 from training.runs.catalogue import TrainedModels
@@ -47,7 +47,9 @@ def _build(trained: TrainedModels, context: TabContext, active: gr.Textbox, tab:
         updates, lists = entering(where, session, position, chosen)
         return {**page.showing(lambda: updates)(), **dict(zip(form.runs, lists, strict=False))}
 
-    active.change(show, [active, *page.at, *form.runs], [*page.outputs, *form.runs], **steps.AT_ONCE)
+    when_crossed(active, NAME)(
+        show, [active, *page.at, *form.runs], [*page.outputs, *form.runs], **steps.AT_ONCE
+    )
 
 
 def enter(

@@ -64,6 +64,7 @@ def alike(kept: Session, again: Session) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_the_sheet_with_runs_of_ones_own(new_page, runs: Path) -> None:
     page = new_page("?tab=export")
     page.wait_for_selector("#export-sheet")

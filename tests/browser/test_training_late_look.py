@@ -6,6 +6,7 @@ import json
 import re
 import time
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.parts import open_part
@@ -20,6 +21,7 @@ def ends_with(name: str) -> re.Pattern[str]:
     return re.compile(rf"· +{re.escape(name)}$")
 
 
+@pytest.mark.slow
 def test_a_late_look_at_the_old_run_leaves_the_new_one_chosen(new_page, root):
     before = {run.name for run in runs.list_runs(root)}
     page = new_page(ADDRESS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.parts import open_part
@@ -23,6 +24,7 @@ def legend(page) -> set[str]:
     return {re.match(r".*, (train|test)\b", item.strip())[0] for item in items}
 
 
+@pytest.mark.slow
 def test_a_baseline_and_its_variant_side_by_side(new_page, root, reload):
     before = {run.name for run in runs.list_runs(root)}
     page = new_page("?tab=training&epochs=4000&max_train_images=4000&max_test_images=500")

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from explorer.errors import ExplorerError
-from explorer.tabs.components import QUIET, Updates, note, on_screen
+from explorer.tabs.components import QUIET, Updates, note, on_screen, when_crossed
 from explorer.tabs.keeping import connect, keep_button
 from explorer.tabs.shell.extra_tabs import TabContext
 from training.config import TrainConfig
@@ -101,7 +101,7 @@ def _restore(form: RecipeForm, active: gr.Textbox) -> tuple[Any, gr.Textbox]:
         return {**values, form.layers: gr.update(**lines), search: now, done: True}
 
     inputs, outputs = [search, active, done], [*form.all, search, done]
-    return active.change(fill, inputs, outputs, js=address.READ, **QUIET), search
+    return when_crossed(active, NAME)(fill, inputs, outputs, js=address.READ, **QUIET), search
 
 
 def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Preview) -> None:

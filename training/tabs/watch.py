@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from explorer.errors import ExplorerError
-from explorer.tabs.components import QUIET, Updates, components_of, note, on_screen
+from explorer.tabs.components import QUIET, Updates, components_of, note, on_screen, when_crossed
 from explorer.tabs.keeping import connect, keep_button
 from explorer.tabs.shell.extra_tabs import TabContext
 from explorer.workbench import Selection
@@ -260,7 +260,7 @@ def _connect_page(lab: Lab, watch: Watch, context: TabContext, active: gr.Textbo
 
     options: dict[str, Any] = QUIET | {"queue": False}
     which = [watch.run, watch.chosen]
-    active.change(enter, [active, *which, entered], [*watch.outputs, steps, entered], **options)
+    when_crossed(active, NAME)(enter, [active, *which, entered], [*watch.outputs, steps, entered], **options)
     watch.timer.tick(
         tick, [*which, watch.seen, context.selection], [*watch.outputs, context.model], **options
     )

@@ -132,9 +132,9 @@ class EffectiveFields:
 
 
 def build(
-    bench: Workbench, selection: gr.State, active: gr.Textbox, name: str, entered: Any, session: gr.State
+    bench: Workbench, selection: gr.State, active: gr.Textbox, name: str, seen: Any, session: gr.State
 ) -> PictureView:
-    """Lay the part out inside an open tab; ``entered`` is the event of coming to the lab, called ``name``."""
+    """Lay the part out inside an open tab; ``seen`` is the event of something new to show in the lab ``name``."""
     pick = gr.State(None)
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
@@ -165,8 +165,7 @@ def build(
         "outputs": layer,
         **QUIET,
     }
-    entered.then(**meeting).then(**drawing)
-    selection.change(**meeting).then(**drawing)
+    seen(**meeting).then(**drawing)
     gr.on([layer.input, kind.input], **drawing)
     # "always_last" would repeat an older event's data.
     gr.on(

@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.events import api as endpoint
 
 from explorer.convolution.palette import custom_properties
-from explorer.tabs.components import entered, question
+from explorer.tabs.components import question, when_seen
 from explorer.tabs.fields import api as receptive_field_api
 from explorer.tabs.fields import builder as receptive_field_builder
 from explorer.tabs.fields import image as receptive_field_image
@@ -23,7 +23,7 @@ def build(bench: Workbench, selection: gr.State, active: gr.Textbox, tab: gr.Tab
     """Lay the tab out inside an open ``gr.Tab`` and connect it to the look."""
     gr.HTML(f"<style>{_STYLE}</style>", padding=False, elem_classes="rf-style")
     question("Which pixels can a unit see?")
-    opened = entered(tab, active, NAME)
+    opened = when_seen(tab, selection, active, NAME)
     with gr.Tabs(elem_id="receptive-field-lab") as tabs:
         with gr.Tab("On the picture", id="picture"):
             picture = receptive_field_image.build(bench, selection, active, NAME, opened, session)

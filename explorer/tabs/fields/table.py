@@ -37,7 +37,7 @@ def build(
     selection: gr.State,
     active: gr.Textbox,
     name: str,
-    entered: Any,
+    seen: Any,
     picture: PictureView,
     tabs: gr.Tabs,
     session: gr.State,
@@ -91,8 +91,7 @@ def build(
         "outputs": [summary, growth, table],
         **QUIET,
     }
-    entered.then(**showing)
-    gr.on([selection.change, other.input, picture.layer.change], **showing)
+    gr.on([seen, other.input, picture.layer.change], **showing)
     table.select(choose, other, [picture.layer, tabs], trigger_mode="multiple", **QUIET).then(
         **picture.drawing
     )

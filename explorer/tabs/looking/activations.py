@@ -9,7 +9,7 @@ import gradio as gr
 
 from explorer.images.overlay import DIVERGING, SEQUENTIAL
 from explorer.layers.listing import Layer, find_layer, list_layers, stages
-from explorer.tabs.components import QUIET, Updates, Values, entered, layer_choices, on_screen, question
+from explorer.tabs.components import QUIET, Updates, Values, layer_choices, on_screen, question, when_seen
 from explorer.tabs.keeping import connect, keep_button
 from explorer.tabs.looking.activation_views import (
     KeptColours,
@@ -243,8 +243,7 @@ def _connect(
         "inputs": {active, *drawn_from},
         "outputs": [controls.layer, controls.strip, stage_names, *controls.drawn],
     }
-    selection.change(**opening, **options)
-    entered(tab, active, NAME).then(**opening, **options)
+    when_seen(tab, selection, active, NAME)(**opening, **options)
     controls.strip.select(
         on_screen(show_stage), {stage_names, *drawn_from}, [controls.layer, *controls.drawn], **options
     )

@@ -14,11 +14,11 @@ from explorer.tabs.components import (
     QUIET,
     Updates,
     Values,
-    entered,
     layer_choices,
     on_screen,
     progress_bar,
     stepwise,
+    when_seen,
 )
 from explorer.workbench import Explanation, Selection, Visit, Workbench
 
@@ -80,8 +80,8 @@ def run_when_asked(
         "outputs": list(filled),
         **QUIET,
     }
-    entered(tab, active, name).then(**filling).then(**explaining)
-    return [selection.change(**filling).then(**explaining)], explaining
+    seen = when_seen(tab, selection, active, name)
+    return [seen(**filling).then(**explaining)], explaining
 
 
 def ask_for_layer(method: gr.Dropdown, layer: gr.Dropdown, explaining: dict[str, Any]) -> Any:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from explorer.layers.architecture import LayerSummary, architecture
 from explorer.layers.architecture_words import describe_network
-from explorer.tabs.components import QUIET, entered, facts_table, note, on_screen, question
+from explorer.tabs.components import QUIET, facts_table, note, on_screen, question, when_seen
 from explorer.tabs.keeping import connect, keep_button
 from explorer.tabs.looking.keep import keep_architecture
 from explorer.workbench import Selection, Workbench
@@ -42,8 +42,7 @@ def build(bench: Workbench, selection: gr.State, active: gr.Textbox, tab: gr.Tab
         "outputs": [summary, table, printed],
         **QUIET,
     }
-    entered(tab, active, NAME).then(**drawing)
-    selection.change(**drawing)
+    when_seen(tab, selection, active, NAME)(**drawing)
     connect(pin, session, keep, [selection])
 
 

@@ -17,12 +17,12 @@ from explorer.tabs.components import (
     Updates,
     Values,
     colour_bar,
-    entered,
     facts_table,
     note,
     on_screen,
     picture_file,
     question,
+    when_seen,
 )
 from explorer.tabs.keeping import connect, keep_button
 from explorer.tabs.looking.keep import keep_layers
@@ -106,8 +106,7 @@ def build(bench: Workbench, selection: gr.State, active: gr.Textbox, tab: gr.Tab
         "outputs": [layers],
         **QUIET,
     }
-    entered(tab, active, NAME).then(**filling).then(**drawing)
-    selection.change(**filling).then(**drawing)
+    when_seen(tab, selection, active, NAME)(**filling).then(**drawing)
     gr.on([layers.input, view.select, shared.input], **drawing)
     connect(pin, session, keep, {selection, *settings}, about=selection)
 

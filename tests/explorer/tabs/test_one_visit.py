@@ -87,9 +87,7 @@ def keep(elem_id):
     found[f"keep {elem_id}"] = [call(event, ()), call(event, ())]
     assert len(held[session].steps) == before + 2
 
-entering = handler("activations", "show_selection", "layer")
-selection = page.blocks[entering.targets[0][0]]
-active = next(part for part in entering.inputs if type(part).__name__ == "Textbox")
+selection, active = handler("network", "show", "network-layers").inputs
 session = next(part for part in page.blocks.values() if isinstance(getattr(part, "value", None), Session))
 held[session] = Session()
 held[selection] = bench.select("efficientnet_lite0", str(explorer.sample_images()["Cheetah"]))

@@ -69,6 +69,7 @@ def test_a_reader_is_told_where_the_program_comes_from() -> None:
     assert "How to run" not in words[0].source
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beside", [True, False])
 def test_the_cell_for_colab_finds_the_program_and_the_files(tmp_path: Path, beside: bool) -> None:
     """In an empty folder with the uploaded ZIPs, as there; the program is a stand-in with a module to import."""

@@ -206,6 +206,7 @@ def test_class_names_that_can_not_go_along(name: str) -> None:
         picture_zip(["a", "b"], {"train": (images, classes * 0), "test": (images, classes * 0)})
 
 
+@pytest.mark.slow
 def test_everything_kept_in_a_fresh_kernel_on_another_computer(
     session: Session,
     root: Path,

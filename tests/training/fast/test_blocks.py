@@ -238,12 +238,14 @@ def test_compiled_once_and_kept_on_disk(tmp_path: Path) -> None:
     assert hits_and_misses(tmp_path) == ["2", "0"]
 
 
+@pytest.mark.slow
 def test_where_nothing_can_be_kept_it_is_compiled_all_the_same(tmp_path: Path) -> None:
     nowhere = tmp_path / "a file"
     nowhere.touch()
     assert hits_and_misses(nowhere / "below") == ["0", "2"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_no_training(tmp_path: Path) -> None:
     with mounted_disk(tmp_path / "disk") as disk:
         with (disk / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):

@@ -92,6 +92,7 @@ def test_two_processes_equal_one_within_float_tolerance(tmp_path: Path, caches: 
     assert runs.read_run(folder).status == runs.FINISHED
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not dist.is_gloo_available(), reason="this torch has no gloo")
 def test_a_mistake_is_told_once_and_ends_all_processes(tmp_path: Path) -> None:
     done = by_two_processes(
@@ -120,6 +121,7 @@ def test_before_the_processes_are_joined_the_first_one_tells_what_all_of_them_fi
         )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not dist.is_gloo_available(), reason="this torch has no gloo")
 def test_what_only_the_second_process_finds_it_tells_itself(tmp_path: Path, caches: None) -> None:
     """Another machine may lack the pictures; here the second process looks for them elsewhere."""

@@ -64,6 +64,7 @@ def pid_of(folder: Path) -> int:
     raise AssertionError(f"no process for {folder}")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="finds processes in /proc")
 def test_a_day_in_the_life_of_two_runs(tmp_path: Path) -> None:
     # One place: the first trains, the second waits its turn.
