@@ -51,6 +51,9 @@ def main(arguments: list[str] | None = None) -> int:
     # Before gradio is imported: nothing is sent to anybody.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    # gradio sums up the last 10,000 events after each event, for a page of statistics that isn't served here: the
+    # longer a class works, the more of the processor that would take (benchmarks/page.py).
+    os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**12))
     # Before torch is imported: threads that wait for work sleep. Spinning, they would take the cores from other
     # users and from training, and a forward pass beside either would take several times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -138,9 +141,6 @@ def start(options: argparse.Namespace, auth: tuple[str, str] | None) -> tuple[An
     from training.tabs.lab import Lab
 
     keep_freed_pages()
-    # gradio sums up the last 10,000 events after each event, for a page of statistics that isn't served here: the
-    # longer a class works, the more of the processor that takes (benchmarks/page.py). Read when the queue is made.
-    os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**12))
     home = Path(options.data_dir).expanduser().resolve() if options.data_dir else None
     if home:
         os.environ["CNN_EXPLORER_CACHE"] = str(home)

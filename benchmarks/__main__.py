@@ -8,6 +8,7 @@ import sys
 MODULES = (
     "look_inside",
     "startup",
+    "page",
     "layer_switch",
     "convolution_lab",
     "receptive_field",

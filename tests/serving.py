@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,21 +31,30 @@ class Running:
 
 
 @contextmanager
-def served(folder: Path, *options: str, **environment: str) -> Iterator[Running]:
-    """Run ``python launch.py`` until the body is done; ``folder`` takes its log and its temporary files."""
+def served(
+    folder: Path,
+    *options: str,
+    command: Sequence[str] = (sys.executable, "launch.py"),
+    place: Path = ROOT,
+    **environment: str,
+) -> Iterator[Running]:
+    """Run ``python launch.py``, or another ``command`` in the folder ``place``, until the body is done.
+
+    ``folder`` takes its log and its temporary files.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "log.txt"
-    command = [sys.executable, "launch.py", "--no-browser", "--port", str(port), *options]
+    line = [*command, "--no-browser", "--port", str(port), *options]
     env = (
         os.environ
         | {"GRADIO_TEMP_DIR": str(folder / "gradio"), "TORCH_HOME": str(folder / "torch")}
         | environment
     )
     with log.open("wb") as out:
-        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(line, cwd=place, env=env, stdout=out, stderr=subprocess.STDOUT)
         try:
             running = Running(f"http://127.0.0.1:{port}/", process, log)
             _wait_until_it_says(running, "The explorer is at")

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tomllib
 import urllib.request
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from email.message import Message
 from email.parser import BytesParser
 from importlib.metadata import requires
@@ -23,7 +20,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import explorer
-from tests.serving import ROOT, Running, _wait_until_it_says
+from tests.serving import ROOT, served
 
 PACKAGES = ("explorer", "training", "notebooks_export")
 ABOUT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -174,32 +171,12 @@ def test_the_command_answers_and_gives_its_exit_status(installed, tmp_path):
     assert "'ada' is not USER:PASS" in refused.stderr
 
 
-@contextmanager
-def served_by(command: list[str], folder: Path, installed: Path) -> Iterator[Running]:
-    """The page by ``command``, started in ``folder``."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    env = os.environ | {"PYTHONPATH": str(installed), "GRADIO_TEMP_DIR": str(folder / "gradio")}
-    log = folder / "log.txt"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [*command, "--port", str(port)], cwd=folder, env=env, stdout=out, stderr=subprocess.STDOUT
-        )
-        running = Running(f"http://127.0.0.1:{port}/", process, log)
-        try:
-            _wait_until_it_says(running, "The explorer is at")
-            yield running
-        finally:
-            process.terminate()
-            process.wait(20)
-
-
 @pytest.mark.process
 def test_the_installed_command_serves_the_page_in_another_folder(installed, tmp_path):
-    command = [console_command(installed), "--offline", "--no-browser", "--data-dir", str(tmp_path / "data")]
+    options = ("--offline", "--data-dir", str(tmp_path / "data"))
+    command = [console_command(installed)]
     with (
-        served_by(command, tmp_path, installed) as running,
+        served(tmp_path, *options, command=command, place=tmp_path, PYTHONPATH=str(installed)) as running,
         urllib.request.urlopen(running.url, timeout=20) as answer,
     ):
         assert answer.status == 200

@@ -6,6 +6,9 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,19 +38,57 @@ def says_errors(handler):
     return bool(code and code.co_filename == components.__file__ and hasattr(handler, "__wrapped__"))
 
 events = [event for event in page.fns.values() if hasattr(event.fn, "__qualname__")]
-print(json.dumps([(event.fn.__qualname__, bool(event.queue), says_errors(event.fn)) for event in events]))
+print(json.dumps([
+    {
+        "name": event.fn.__qualname__,
+        "queued": bool(event.queue),
+        "says errors": says_errors(event.fn),
+        "an endpoint": event.api_visibility != "private",
+        "progress": event.show_progress,
+        "progress on": event.show_progress_on,
+    }
+    for event in events
+], default=str))
 """
 
 
-def test_events_beside_the_queue_have_no_messages_to_lose(tmp_path: Path) -> None:
-    """gradio's page hides what is raised in an event with ``queue=False``: who may refuse goes through it."""
+@pytest.fixture(scope="module")
+def events(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Every event of the page, with what it is."""
     listed = subprocess.run(
-        [sys.executable, "-c", LIST_EVENTS, str(tmp_path)],
+        [sys.executable, "-c", LIST_EVENTS, str(tmp_path_factory.mktemp("runs"))],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    events = json.loads(listed.stdout.splitlines()[-1])
-    assert sum(says_errors for _, _, says_errors in events) > 30
-    assert [name for name, queued, says_errors in events if says_errors and not queued] == []
+    found = json.loads(listed.stdout.splitlines()[-1])
+    assert len(found) > 100
+    return found
+
+
+def test_events_beside_the_queue_have_no_messages_to_lose(events: list[dict[str, Any]]) -> None:
+    """gradio's page hides what is raised in an event with ``queue=False``: who may refuse goes through it."""
+    refusing = [event for event in events if event["says errors"]]
+    assert len(refusing) > 30
+    assert [event["name"] for event in refusing if not event["queued"]] == []
+
+
+def test_events_without_visible_progress_burden_no_component_with_it(events: list[dict[str, Any]]) -> None:
+    """Else gradio's page copies every output's properties at every step of any event, and says "Error" over them."""
+    quiet = [event for event in events if event["progress"] == "hidden" and not event["an endpoint"]]
+    assert len(quiet) > 80
+    assert [event["name"] for event in quiet if event["progress on"] != []] == []
+
+
+def test_gradios_summary_of_all_events_is_not_made_after_each() -> None:
+    code = (
+        "import launch\n"
+        "launch.serve = lambda options, auth: 0\n"
+        "launch.main(['--offline'])\n"
+        "import gradio\n"
+        "page = gradio.Blocks().queue()\n"
+        "print(page._queue.ANAYLTICS_CACHE_FREQUENCY)\n"  # gradio's own spelling
+    )
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(shown.stdout) > 10**9

@@ -392,6 +392,32 @@ def test_network_that_cannot_be_had_leaves_the_old_one(page):
     expect(page.locator("#predictions")).to_contain_text("cheetah")
 
 
+def test_tabs_that_nobody_sees_ask_the_server_nothing(new_page):
+    asked = []
+    page = new_page()
+    page.on("request", lambda request: asked.append(request.url) if request.method == "POST" else None)
+
+    def asked_by(action, place: str) -> int:
+        expect(page.locator(place)).to_have_count(1)
+        asked.clear()
+        action()
+        page.wait_for_timeout(1500)
+        return len(asked)
+
+    # What is looked at, the epochs of its network, the open tab's part.
+    lion = page.get_by_role("button", name="Lion").first
+    assert asked_by(lion.click, "#activation img") <= 3
+    # Its lists, and what it shows.
+    assert asked_by(lambda: open_part(page, "Saliency"), "#activation img") <= 2
+    expect(page.locator("#saliency-caption")).to_contain_text("lion")
+    # What changed meanwhile is seen by who comes back.
+    cheetah = page.get_by_role("button", name="Cheetah").first
+    assert asked_by(cheetah.click, "#saliency img") <= 4
+    open_part(page, "Activations")
+    expect(page.locator("#activation-caption")).to_contain_text("bn1")
+    expect(page.locator("#status")).to_contain_text("Cheetah")
+
+
 def test_two_people_see_their_own(new_page, corner):
     mine, theirs = new_page(), new_page("?image=Lion")
     for page in (mine, theirs):
