@@ -75,7 +75,7 @@ def test_events_beside_the_queue_have_no_messages_to_lose(events: list[dict[str,
 
 
 def test_events_without_visible_progress_burden_no_component_with_it(events: list[dict[str, Any]]) -> None:
-    """Else gradio's page copies every output's properties at every step of any event, and says "Error" over them."""
+    """Else gradio's page copies every output's properties at every step of any event, and puts "Error" in them."""
     quiet = [event for event in events if event["progress"] == "hidden" and not event["an endpoint"]]
     assert len(quiet) > 80
     assert [event["name"] for event in quiet if event["progress on"] != []] == []

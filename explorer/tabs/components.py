@@ -44,7 +44,8 @@ QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden",
 """For events of the page itself: no endpoint of their own, and no veil over a picture that is redrawn at once.
 
 ``show_progress_on``: with hidden progress, too, gradio's page notes every step of an event at each of its outputs,
-copies all properties of all components that it ever noted something at, and writes "Error" over them.
+copies all properties of all components that it ever noted something at, and after a refusal leaves the word "Error"
+in each of them, unseen, for screen readers.
 """
 
 

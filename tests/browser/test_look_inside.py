@@ -368,6 +368,8 @@ def test_bad_picture_is_refused_and_nothing_is_lost(page, tmp_path):
     expect(page.locator("#predictions")).to_contain_text("cheetah")
     assert source(page, "#activation") == before
     expect(page.locator("#image img")).to_be_visible()
+    # gradio would put it into all that the refused step might have changed, for screen readers to find.
+    expect(page.get_by_text("Error", exact=True)).to_have_count(0)
 
 
 def test_choosing_the_same_again_and_clearing_the_picture_empties_nothing(page):
