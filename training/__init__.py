@@ -5,4 +5,8 @@
 
 import lazy_loader
 
+from explorer.former_names import find_former_modules
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+find_former_modules()  # some of them were training's

@@ -76,7 +76,7 @@ def model_info(name: str) -> ModelInfo:
         ExplorerError: there is no such network.
     """
     if name not in catalogue():
-        remedy = suggest(name, catalogue(), "explorer.networks.catalogue()")
+        remedy = suggest(name, catalogue(), "explorer.catalogue()")
         raise ExplorerError(f"network {name!r}", "is not in the catalogue", remedy)
     return catalogue()[name]
 

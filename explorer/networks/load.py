@@ -112,7 +112,7 @@ def load_model(
     """Load a network of the catalogue.
 
     Args:
-        name: as in :func:`explorer.networks.catalogue`, for example ``"resnet18"``.
+        name: as in :func:`explorer.catalogue`, for example ``"resnet18"``.
         weights: ``"default"``: ImageNet weights, downloaded once if they aren't on this disk; a file of your
             own (``.safetensors`` or a ``.pth`` state dict); ``None``: random ones, from ``seed``.
         labels: names for the classes of a file of your own; ImageNet's if it has 1000, else numbers.

@@ -105,7 +105,7 @@ def network_reference(value: str) -> str:
     name, _, digest = value.partition(":")
     if value in catalogue() or _RUN.fullmatch(value) or (name in catalogue() and _HASH.fullmatch(digest)):
         return value
-    remedy = suggest(value[:80], catalogue(), "explorer.networks.catalogue()")
+    remedy = suggest(value[:80], catalogue(), "explorer.catalogue()")
     rule = "is neither in the catalogue nor RUN@EPOCH nor NAME:SHA-256"
     raise ExplorerError(f"network {value!r:.100}", rule, remedy)
 

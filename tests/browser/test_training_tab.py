@@ -357,6 +357,20 @@ def test_phone_width_and_names(new_page, trained):
         assert nameless == []
 
 
+def test_look_inside_follows_the_explorers_picture(new_page):
+    page = lab(new_page("?tab=training"), "4 · Look inside")
+    expect(page.locator("#tr-inside-film")).to_contain_text("epoch", timeout=60_000)
+    page.get_by_label("The picture of the explorer").check()
+    expect(page.locator("#tr-inside-saliency")).to_contain_text("Gradient", timeout=60_000)
+    shown = page.locator("#tr-inside-picture img")
+    before = shown.get_attribute("src")
+    open_part(page, "Activations")
+    page.locator("#samples button").nth(2).click()
+    expect(page.locator("#status")).to_contain_text("px")
+    open_part(page, "Training")
+    expect(shown).not_to_have_attribute("src", before, timeout=60_000)
+
+
 def test_the_shipped_network_is_looked_into_without_its_images(new_page):
     """CIFAR-10 isn't on this computer: the explorer's picture takes its place, and the page says so."""
     page = lab(new_page("?tab=training"))

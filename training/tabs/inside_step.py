@@ -21,6 +21,7 @@ from explorer.tabs.components import (
     on_screen,
     picture_file,
     prediction_bars,
+    when_crossed,
 )
 from explorer.tabs.keeping import connect, keep_button
 from explorer.tabs.shell.extra_tabs import TabContext
@@ -31,7 +32,7 @@ from training.report.page.inside import film, first_layer, saliency_figure
 from training.runs.catalogue import name_of
 from training.tabs.data_step import DataStep
 from training.tabs.keeping import keep_film, keep_first_layer, keep_saliency
-from training.tabs.lab import Lab, alert, or_nothing, with_progress
+from training.tabs.lab import NAME, Lab, alert, or_nothing, with_progress
 from training.words import recipe_title
 
 _TEST, _MINE = "test", "explorer"
@@ -167,6 +168,14 @@ def _connect(lab: Lab, data: DataStep, context: TabContext, parts: _Inside, tab:
         "outputs": [parts.film, parts.strip, parts.message],
         **QUIET,
     }
+    returning = drawing | {
+        "fn": on_screen(looking.come_back),
+        "inputs": {context.active, parts.scene, *drawing["inputs"]},
+    }
+    filming_anew = filming | {
+        "fn": on_screen(looking.film_anew),
+        "inputs": [*filming["inputs"], parts.strip],
+    }
     asked, met = [parts.run, parts.source, data.chosen], [parts.epoch, parts.kept, parts.label, parts.source]
     next_one: dict[str, Any] = {
         "fn": lambda number: number + 1,
@@ -180,6 +189,7 @@ def _connect(lab: Lab, data: DataStep, context: TabContext, parts: _Inside, tab:
         parts.run.input(on_screen(looking.meet), asked, met, **QUIET).then(**drawing).then(**filming),
         gr.on([parts.source.input, parts.label.input], **drawing).then(**filming),
         parts.another.click(**next_one, **QUIET).then(**drawing).then(**filming),
+        when_crossed(context.active, NAME)(**returning).then(**filming_anew),
     ]
     parts.stop.click(lambda: "", None, parts.message, cancels=running, **QUIET)
     turning = [parts.run, parts.epoch, parts.scene]
@@ -250,6 +260,19 @@ class _Looking:
             }
         except ExplorerError as error:
             return {parts.scene: None, parts.message: alert(error)}
+
+    def come_back(self, given: Values) -> Any:
+        """The explorer's picture may have been changed while another tab was open."""
+        scene, selection = given[self.parts.scene], given[self.context.selection]
+        stays = given[self.context.active] != NAME or scene is None or given[self.parts.source] != _MINE
+        return gr.skip() if stays or scene.image_path == selection.image_path else self.draw(given)
+
+    def film_anew(
+        self, name: str, source: str, chosen: Choice | None, scene: Scene | None, shown: _Strip | None
+    ) -> Iterator[Any]:
+        """The strip, if it is of another picture."""
+        same = shown is None or shown.scene == scene
+        yield from self.compare_epochs(name, source, chosen, None if same else scene)
 
     def compare_epochs(
         self, name: str, source: str, chosen: Choice | None, scene: Scene | None

@@ -221,6 +221,8 @@ def test_names_of_before_are_public_names_of_today() -> None:
     )
     code = f"import explorer\noverlay = explorer.overlay\n{code}\nassert explorer.overlay.function is overlay"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=120)
+    alone = "from training.figures import tile; assert tile.__name__ == 'tile'"  # nothing was imported before
+    subprocess.run([sys.executable, "-c", alone], cwd=ROOT, check=True, timeout=120)
     refused = subprocess.run(
         [sys.executable, "-c", "import explorer\nfrom explorer.captions import nothing"],
         cwd=ROOT,
