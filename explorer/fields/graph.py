@@ -2,12 +2,71 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeGuard, TypeVar
 
 from torch import fx, nn
+from torch.fx.passes.shape_prop import TensorMetadata
 
 from explorer.fields.axis import Axis, Field, pixels, union
-from explorer.layers.listing import GraphTrace
+from explorer.layers.arrangement import axis_order
+from explorer.layers.listing import GraphTrace, image_node
+
+Known = TypeVar("Known", bound=nn.Module)
+
+
+class Step(NamedTuple):
+    """One step of a graph: what computes it, and where its input has rows and columns.
+
+    Attributes:
+        module: the network.
+        node: the step.
+        name: as in the list of layers.
+        shape: of its first input; () where that is no tensor.
+        places: the input's axes of rows and columns: (2, 3) for channels first, (1, 2) for channels last, (1,) for
+            tokens; ``None`` where the input is no layer's output, so that nobody knows.
+    """
+
+    module: nn.Module
+    node: fx.Node
+    name: str
+    shape: tuple[int, ...]
+    places: tuple[int, ...] | None
+
+    @property
+    def function(self) -> str:
+        """The name of the function or method; "" for a module."""
+        if self.node.op == "call_module":
+            return ""
+        target = self.node.target
+        return target if isinstance(target, str) else getattr(target, "__name__", "")
+
+    def argument(self, position: int, name: str, default: Any = None) -> Any:
+        """What the function was given, by position (the input's is 0) or by name."""
+        if len(self.node.args) > position:
+            return self.node.args[position]
+        return self.node.kwargs.get(name, default)
+
+    def axes(self, wanted: Any) -> tuple[int, ...]:
+        """Axes of the input, counted from the front; ``None`` is all of them."""
+        if wanted is None:
+            return tuple(range(len(self.shape)))
+        listed = wanted if isinstance(wanted, tuple | list) else (wanted,)
+        return tuple(axis % len(self.shape) for axis in listed) if self.shape else ()
+
+    def touches_places(self, axes: Iterable[int]) -> bool:
+        """Whether one of these axes is, or may be, one of rows or columns."""
+        touched = set(axes)
+        return bool(touched.intersection(self.places)) if self.places is not None else bool(touched - {0})
+
+
+_PLACES: dict[str, tuple[int, ...]] = {
+    "channels_first": (2, 3),
+    "channels_last": (1, 2),
+    "tokens": (1,),
+    "class_and_tokens": (1,),
+    "vector": (),
+}
 
 
 def graph_fields(traced: GraphTrace) -> dict[str, Field]:
@@ -16,33 +75,42 @@ def graph_fields(traced: GraphTrace) -> dict[str, Field]:
     A step that this program doesn't know is taken to mix all positions: a field is never claimed too small.
     """
     names = {node: name for name, node in traced.nodes.items()}
-    fields: dict[fx.Node, Field] = {}
+    image = image_node(traced.graph)
+    fields: dict[fx.Node, Field] = {image: pixels(traced.input_px, traced.input_px)}
     for node in traced.graph.nodes:
-        if node.op == "placeholder":
-            fields[node] = pixels(traced.input_px, traced.input_px)
-            continue
         inputs = [fields[n] for n in node.all_input_nodes if n in fields]
         if not inputs or "tensor_meta" not in node.meta:
             continue  # a parameter or a size
         name = names.get(node, node.name)
-        field = _step(traced.module, node, union(inputs, name), name)
+        step = Step(traced.module, node, name, *_given(traced, names, node, image))
+        field = _step(step, union(inputs, name))
         layer = traced.layers.get(name)
         fields[node] = field.regrid(*layer.shape[1:], step=name) if layer else field
     return {names[node]: field for node, field in fields.items() if node in names}
 
 
-def _step(module: nn.Module, node: fx.Node, field: Field, name: str) -> Field:
-    if node.op == "call_module":
-        return _through_module(module.get_submodule(str(node.target)), field, name)
-    function = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
-    if function in ("max_pool2d", "avg_pool2d"):
-        return _pooled_by_function(field, function, node)
-    if function == "pad" and len(node.args) > 1 and len(_sequence(node.args[1])) == 4:
-        return _padded(field, _sequence(node.args[1]))
-    if function in ("adaptive_avg_pool2d", "adaptive_max_pool2d"):
-        output_size = node.args[1] if len(node.args) > 1 else node.kwargs["output_size"]
-        return _adaptive(field, output_size, name)
-    return field if function in _POINTWISE_FUNCTIONS else _mixed(field, name)
+def _given(
+    traced: GraphTrace, names: dict[fx.Node, str], node: fx.Node, image: fx.Node
+) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+    """The shape of a step's first input, and its axes of rows and columns."""
+    first = node.args[0] if node.args else next(iter(node.kwargs.values()), None)
+    if not isinstance(first, fx.Node):
+        return (), None
+    if first is image:
+        return (1, 3, traced.input_px, traced.input_px), (2, 3)
+    meta = first.meta.get("tensor_meta")
+    if not isinstance(meta, TensorMetadata):
+        return (), None
+    layer = traced.layers.get(names.get(first, ""))
+    return tuple(meta.shape), _PLACES[layer.layout] if layer else None
+
+
+def _step(step: Step, field: Field) -> Field:
+    if step.node.op == "call_module":
+        return _through_module(step, step.module.get_submodule(str(step.node.target)), field)
+    if (known := _FUNCTIONS.get(step.function)) is not None:
+        return known(step, field)
+    return field if step.function in _POINTWISE_FUNCTIONS else _mixed(field, step.name)
 
 
 _POINTWISE_FUNCTIONS = {
@@ -50,8 +118,7 @@ _POINTWISE_FUNCTIONS = {
     *("relu", "relu6", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "hardtanh", "hardsigmoid"),
     *("hardswish", "dropout", "stochastic_depth", "contiguous", "clone", "to", "float", "type_as", "expand"),
     # These may also mix or drop positions: then the map's grid changes, which is compared after every step.
-    *("mean", "view", "reshape", "permute", "transpose", "flatten", "unflatten", "squeeze", "unsqueeze"),
-    *("chunk", "split", "getitem", "getattr"),
+    *("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "getattr"),
 }
 
 
@@ -59,37 +126,53 @@ def _mixed(field: Field, name: str) -> Field:
     return field._replace(mixed_by=field.mixed_by or name)
 
 
-def _through_module(module: nn.Module, field: Field, name: str) -> Field:
+def _through_module(step: Step, module: nn.Module, field: Field) -> Field:
     if type(module).__name__ in ("Conv2dSame", "MaxPool2dSame", "AvgPool2dSame"):
         return _same_padded(field, module)
-    if isinstance(module, nn.Conv2d):
-        return _convolved(field, module)
-    if isinstance(module, nn.MaxPool2d):
+    if _computes_as(module, nn.Conv2d):
+        wraps_around = module.padding_mode == "circular" and any(module._reversed_padding_repeated_twice)
+        return _mixed(field, step.name) if wraps_around else _convolved(field, module)
+    if _computes_as(module, nn.MaxPool2d):
         stride = module.stride or module.kernel_size
         return _windowed(field, module.kernel_size, stride, module.padding, module.dilation, module.ceil_mode)
-    if isinstance(module, nn.AvgPool2d):
+    if _computes_as(module, nn.AvgPool2d):
         stride = module.stride or module.kernel_size
         return _windowed(field, module.kernel_size, stride, module.padding, 1, module.ceil_mode)
     if isinstance(module, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d):
-        return _adaptive(field, module.output_size, name)
-    if isinstance(module, nn.ZeroPad2d | nn.ReflectionPad2d | nn.ReplicationPad2d):
+        return _adaptive(field, module.output_size, step.name)
+    if isinstance(module, nn.ZeroPad2d | nn.ConstantPad2d | nn.ReflectionPad2d | nn.ReplicationPad2d):
         return _padded(field, module.padding)
-    return field if _is_pointwise(module) else _mixed(field, name)
+    return field if _is_pointwise(step, module, field) else _mixed(field, step.name)
 
 
-def _is_pointwise(module: nn.Module) -> bool:
+def _computes_as(module: nn.Module, known: type[Known]) -> TypeGuard[Known]:
+    """Whether a module is of this class, or of one derived from it that computes the same."""
+    own = ("forward", "_conv_forward", "_check_input_dim")
+    return isinstance(module, known) and all(
+        getattr(type(module), name, None) is getattr(known, name, None) for name in own
+    )
+
+
+def _is_pointwise(step: Step, module: nn.Module, field: Field) -> bool:
     """Whether a module treats every position by itself, and so leaves fields as they are."""
     if isinstance(module, nn.LayerNorm):
-        return len(module.normalized_shape) == 1  # over the channels of one position
-    if isinstance(module, nn.Linear | nn.Flatten | nn.Identity | nn.modules.batchnorm._BatchNorm):
-        return True  # Linear acts on each position's channels; on a flattened map it changes the grid
-    if isinstance(module, nn.modules.dropout._DropoutNd):
+        axes = range(len(step.shape) - len(module.normalized_shape), len(step.shape))
+        return not step.touches_places(axes)
+    if isinstance(module, nn.Linear):  # it acts on the last axis; of a flattened map it changes the grid
+        return not step.touches_places([len(step.shape) - 1])
+    norms = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+    if isinstance(module, norms):
+        # Without running statistics it takes them from this picture, all positions of it.
+        return any(_computes_as(module, norm) for norm in norms) and module.running_mean is not None
+    if isinstance(module, nn.Flatten | nn.Identity | nn.modules.dropout._DropoutNd):
         return True
     if isinstance(module, nn.MultiheadAttention | nn.Softmax | nn.LogSoftmax | nn.Softmin):
         return False
     if type(module).__module__ == "torch.nn.modules.activation":
         return True
-    others = ("StochasticDepth", "Permute", "FrozenBatchNorm2d", "LocalResponseNorm", "ChannelShuffle")
+    if type(module).__name__ == "Permute":
+        return _reordered(step, field, step.axes(module.dims)) == field
+    others = ("StochasticDepth", "FrozenBatchNorm2d", "LocalResponseNorm", "ChannelShuffle")
     return type(module).__name__ in others
 
 
@@ -146,19 +229,148 @@ def _padded(field: Field, padding: Any) -> Field:
     )
 
 
-def _pooled_by_function(field: Field, function: str, node: fx.Node) -> Field:
-    dilation = ("dilation",) if function == "max_pool2d" else ()
-    names = ("input", "kernel_size", "stride", "padding", *dilation, "ceil_mode")
-    given = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
-    kernel = given["kernel_size"]
-    return _windowed(
-        field,
-        kernel,
-        given.get("stride") or kernel,
-        given.get("padding", 0),
-        given.get("dilation", 1),
-        bool(given.get("ceil_mode")),
+def _max_pool2d(step: Step, field: Field) -> Field:
+    return _pooled(step, field, step.argument(4, "dilation", 1), step.argument(5, "ceil_mode", False))
+
+
+def _avg_pool2d(step: Step, field: Field) -> Field:
+    return _pooled(step, field, 1, step.argument(4, "ceil_mode", False))
+
+
+def _pooled(step: Step, field: Field, dilation: Any, ceil_mode: Any) -> Field:
+    kernel, padding = step.argument(1, "kernel_size"), step.argument(3, "padding", 0)
+    stride = step.argument(2, "stride") or kernel
+    if not _are_numbers(kernel, stride, padding, dilation):
+        return _mixed(field, step.name)
+    return _windowed(field, kernel, stride, padding, dilation, bool(ceil_mode))
+
+
+def _conv2d(step: Step, field: Field) -> Field:
+    weight = step.argument(1, "weight")
+    stride, padding = step.argument(3, "stride", 1), step.argument(4, "padding", 0)
+    dilation = step.argument(5, "dilation", 1)
+    meta = weight.meta.get("tensor_meta") if isinstance(weight, fx.Node) else None
+    if not isinstance(meta, TensorMetadata) or not _are_numbers(stride, padding, dilation):
+        return _mixed(field, step.name)
+    return _windowed(field, tuple(meta.shape[2:]), stride, padding, dilation)
+
+
+def _batch_norm(step: Step, field: Field) -> Field:
+    """With statistics of its own, each position by itself; else they are those of this picture."""
+    training = step.argument(5, "training", False)
+    return (
+        _mixed(field, step.name)
+        if step.argument(1, "running_mean") is None or training is not False
+        else field
     )
+
+
+def _layer_norm(step: Step, field: Field) -> Field:
+    normalised = _sequence(step.argument(1, "normalized_shape"))
+    axes = range(len(step.shape) - max(len(normalised), 1), len(step.shape))
+    return _mixed(field, step.name) if step.touches_places(axes) else field
+
+
+def _linear(step: Step, field: Field) -> Field:
+    return _mixed(field, step.name) if step.touches_places([len(step.shape) - 1]) else field
+
+
+def _over_axes(step: Step, field: Field) -> Field:
+    """A mean, a sum, a softmax: of the channels of each position, or over positions."""
+    return _mixed(field, step.name) if step.touches_places(step.axes(step.argument(1, "dim"))) else field
+
+
+def _normalised(step: Step, field: Field) -> Field:
+    return _mixed(field, step.name) if step.touches_places(step.axes(step.argument(2, "dim", 1))) else field
+
+
+def _split(step: Step, field: Field) -> Field:
+    return _mixed(field, step.name) if step.touches_places(step.axes(step.argument(2, "dim", 0))) else field
+
+
+def _transposed(step: Step, field: Field) -> Field:
+    return _reordered(step, field, axis_order(step.module, step.node, len(step.shape)) or ())
+
+
+def _reordered(step: Step, field: Field, order: Sequence[int]) -> Field:
+    """Rows and columns may go elsewhere, but not change places."""
+    # Where nobody knows, the last two axes of the map's sides are taken for its rows and columns.
+    places = step.places
+    if places is None:
+        on_grid = step.shape[-2:] == (field.y.units, field.x.units)
+        places = (len(order) - 2, len(order) - 1) if on_grid else ()
+    where = [order.index(axis) for axis in places]
+    return field if where == sorted(where) else _mixed(field, step.name)
+
+
+def _getitem(step: Step, field: Field) -> Field:
+    """A part of a map: ``x[:, :, ::2, 1:]``. A part of a list is what it was."""
+    wanted = step.node.args[1]
+    if not step.shape:
+        return field
+    listed = wanted if isinstance(wanted, tuple) else (wanted,)
+    if step.places is None or Ellipsis in listed:
+        return field if all(part in (Ellipsis, slice(None)) for part in listed) else _mixed(field, step.name)
+    parts = [*listed, *[slice(None)] * (len(step.shape) - len(listed))]
+    if all(parts[place] == slice(None) for place in step.places):
+        return field
+    if len(step.places) != 2 or not all(_is_plain(parts[place]) for place in step.places):
+        return _mixed(field, step.name)
+    rows, columns = (parts[place] for place in step.places)
+    return Field(_sliced(field.y, rows), _sliced(field.x, columns), field.mixed_by)
+
+
+def _is_plain(part: Any) -> bool:
+    """A slice with numbers known beforehand, forwards."""
+    if not isinstance(part, slice):
+        return False
+    known = all(end is None or isinstance(end, int) for end in (part.start, part.stop, part.step))
+    return known and (part.step is None or part.step > 0)
+
+
+def _sliced(axis: Axis, part: slice) -> Axis:
+    first, end, by = part.indices(axis.units)
+    return axis.window(1, by, -first, 1, len(range(first, end, by)))
+
+
+def _pad(step: Step, field: Field) -> Field:
+    amounts = _sequence(step.argument(1, "pad"))
+    rows_and_columns = step.places == (2, 3) and len(amounts) <= 4 and _are_numbers(amounts)
+    if not rows_and_columns or step.argument(2, "mode", "constant") == "circular":
+        return _mixed(field, step.name)
+    return _padded(field, (*amounts, *[0] * (4 - len(amounts))))
+
+
+def _adaptive_pool2d(step: Step, field: Field) -> Field:
+    return _adaptive(field, step.argument(1, "output_size"), step.name)
+
+
+_FUNCTIONS: dict[str, Callable[[Step, Field], Field]] = {
+    "max_pool2d": _max_pool2d,
+    "avg_pool2d": _avg_pool2d,
+    "adaptive_avg_pool2d": _adaptive_pool2d,
+    "adaptive_max_pool2d": _adaptive_pool2d,
+    "conv2d": _conv2d,
+    "batch_norm": _batch_norm,
+    "layer_norm": _layer_norm,
+    "linear": _linear,
+    **dict.fromkeys(("mean", "sum", "amax", "amin", "var", "std", "softmax", "log_softmax"), _over_axes),
+    "normalize": _normalised,
+    "chunk": _split,
+    "split": _split,
+    "transpose": _transposed,
+    "swapaxes": _transposed,
+    "swapdims": _transposed,
+    "permute": _transposed,
+    "getitem": _getitem,
+    "pad": _pad,
+}
+
+
+def _are_numbers(*values: Any) -> bool:
+    """Whether all are known before the network runs, not computed on the way."""
+    flat = [number for value in values for number in (_sequence(value) or (value,))]
+    return all(isinstance(number, int) for number in flat)
 
 
 def _adaptive(field: Field, output_size: Any, name: str) -> Field:

@@ -9,18 +9,23 @@ Positions are input pixels, the first pixel's centre at 0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Literal
 from weakref import WeakKeyDictionary
 
 from explorer.errors import ExplorerError, suggest
 from explorer.fields.axis import Axis, Field, pixels
 from explorer.fields.graph import graph_fields
+from explorer.fields.measured import Reach, measured_field, probes, reaches
 from explorer.layers.listing import GraphTrace, Layer, find_layer, list_layers, trace
 from explorer.networks.catalogue import model_info
 from explorer.networks.load import LoadedModel, load_model
 
 MOST_PARAMETERS = 150_000_000
+
+Source = Literal["worked out", "measured", "whole picture"]
 
 Box = tuple[float, float, float, float]
 """Pixel edges (top, left, bottom, right); the first pixel reaches from −0.5 to 0.5."""
@@ -39,7 +44,9 @@ class ReceptiveField:
         units: rows and columns of the layer's map.
         local_size: the field along convolutions and pooling alone, leaving out steps that mix all positions.
         mixed_by: the first step on the way that mixes all positions (squeeze-and-excitation, attention, a
-            fully connected layer) or that this program doesn't know; "" if there is none.
+            fully connected layer), or from which on units saw more than was worked out; "" if there is none.
+        source: where this comes from: worked out from kernels and strides; measured on the network itself, where
+            a step isn't known; or the whole picture.
     """
 
     layer: str
@@ -49,6 +56,7 @@ class ReceptiveField:
     units: tuple[int, int]
     local_size: tuple[int, int]
     mixed_by: str = ""
+    source: Source = "worked out"
 
     @property
     def is_global(self) -> bool:
@@ -116,7 +124,9 @@ _FIELDS: WeakKeyDictionary[LoadedModel, dict[str, ReceptiveField]] = WeakKeyDict
 def receptive_fields(model: LoadedModel) -> dict[str, ReceptiveField]:
     """The receptive field of every layer, in execution order; computed once per loaded model.
 
-    A network whose graph can't be traced has only global fields.
+    What is worked out is compared with what single pixels of the input change in the network itself. Where they
+    change more, or where nothing could be worked out, the field is measured; where no regular field explains what
+    was seen, it is the whole picture.
 
     >>> fields = receptive_fields(load_model("resnet18", weights=None))
     >>> [fields[name].size for name in ("conv1", "maxpool", "layer1.0.conv1")]
@@ -127,9 +137,58 @@ def receptive_fields(model: LoadedModel) -> dict[str, ReceptiveField]:
     traced = trace(model)
     graph = graph_fields(traced) if isinstance(traced, GraphTrace) else {}
     input_px = model.preprocess.crop_px
-    fields = {name: _result(layer, graph.get(name), input_px) for name, layer in traced.layers.items()}
+    worked_out = {name: _result(layer, graph.get(name), input_px) for name, layer in traced.layers.items()}
+    fields = _checked(model, worked_out, traced.layers)
     _FIELDS[model] = fields
     return fields
+
+
+def _checked(
+    model: LoadedModel, fields: dict[str, ReceptiveField], layers: Mapping[str, Layer]
+) -> dict[str, ReceptiveField]:
+    """The fields, where they agree with what a pixel in the middle and one in a corner change; else measured ones."""
+    last, middle = model.preprocess.crop_px - 1, model.preprocess.crop_px // 2
+    # In the middle, and off the diagonal: rows that are taken for columns stand out. In the corner: what wraps around.
+    pixels = [(min(last, middle + 1), max(0, middle - 2)), (0, 0)]
+    seen = reaches(model, pixels)
+    doubtful = [
+        name
+        for name, field in fields.items()
+        if len(seen.get(name, ())) == len(pixels) and _is_doubtful(field, pixels, seen[name])
+    ]
+    if not doubtful:
+        return fields
+    diagonal = probes(model.preprocess.crop_px)
+    closer = reaches(model, diagonal)
+    checked, mixed_by = dict(fields), ""
+    for name in doubtful:
+        field = fields[name]
+        found = (
+            measured_field(layers[name], closer[name], diagonal)
+            if len(closer[name]) == len(diagonal)
+            else None
+        )
+        measured = found and replace(_result(layers[name], found, last + 1), source="measured")
+        if measured and all(map(_explains, [measured] * len(pixels), pixels, seen[name])):
+            checked[name] = measured
+        elif not field.is_global:
+            mixed_by = mixed_by or name
+            checked[name] = replace(
+                field, size=(last + 1, last + 1), mixed_by=mixed_by, source="whole picture"
+            )
+    return checked
+
+
+def _is_doubtful(field: ReceptiveField, pixels: Sequence[tuple[int, int]], seen: Sequence[Reach]) -> bool:
+    """Whether units saw more than a local field has, or some saw nothing where all should see everything."""
+    if not field.is_global:
+        return not all(map(_explains, [field] * len(pixels), pixels, seen))
+    rows, columns = field.units
+    return any(reach.rows and (len(reach.rows), len(reach.columns)) != (rows, columns) for reach in seen)
+
+
+def _explains(field: ReceptiveField, pixel: tuple[int, int], reach: Reach) -> bool:
+    return reach.is_within(*field.units_seeing(*pixel))
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,4 +260,5 @@ def _result(layer: Layer, field: Field | None, input_px: int) -> ReceptiveField:
         units=(rows, columns),
         local_size=local,
         mixed_by=field.mixed_by,
+        source="whole picture" if field.mixed_by else "worked out",
     )

@@ -30,7 +30,14 @@ def describe_unit(field: ReceptiveField, row: int, column: int, placement: Place
             f" {_percent(1 - inside)} of it, drawn dashed, lies beyond what the network was given: there it "
             "sees padding."
         )
-    return sentence + describe_mixing(field)
+    return sentence + describe_mixing(field) + describe_source(field)
+
+
+def describe_source(field: ReceptiveField) -> str:
+    """Where the field comes from, unless it was worked out from kernels and strides."""
+    if field.source != "measured":
+        return ""
+    return " Measured by changing single pixels: a step on the way isn't known to this program."
 
 
 def describe_mixing(field: ReceptiveField) -> str:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
-from typing import Literal, Protocol
+from typing import Protocol
 from weakref import WeakKeyDictionary
 
 import torch
@@ -21,11 +21,18 @@ from torch import fx, nn
 from torch.fx.passes.shape_prop import TensorMetadata
 
 from explorer.errors import ExplorerError, suggest
+from explorer.layers.arrangement import (
+    Arrangement,
+    Layout,
+    axis_order,
+    defined_arrangement,
+    guessed_arrangement,
+    kept_arrangement,
+    reordered_arrangement,
+)
 from explorer.layers.trace import Untraceable, traced_graph
 from explorer.networks.hooks import as_leaf, capture, evaluating, start_gradients_at
 from explorer.networks.load import LoadedModel
-
-Layout = Literal["channels_first", "channels_last", "tokens", "class_and_tokens", "vector"]
 
 
 @dataclass(frozen=True)
@@ -202,7 +209,7 @@ def channels_first(output: torch.Tensor, layer: Layer) -> torch.Tensor:
     if layer.layout == "channels_last":
         return value.permute(2, 0, 1)
     if layer.layout == "class_and_tokens":
-        value = value[1:]  # the class token has no place on the image
+        value = value[len(value) - height * width :]  # class and register tokens have no place on the image
     if layer.layout in ("tokens", "class_and_tokens"):
         return value.permute(1, 0).reshape(channels, height, width)
     return value.reshape(channels, height, width)
@@ -246,13 +253,16 @@ def _trace(module: nn.Module, input_px: int, device: torch.device | str) -> Trac
 
 def _nodes_fed_by_the_input(graph: fx.Graph) -> set[fx.Node]:
     """The nodes with tensors that depend on the image; the others are parameters and sizes, not layers."""
-    fed: set[fx.Node] = set()
+    fed = {image_node(graph)}
     for node in graph.nodes:
-        if node.op == "placeholder" or (
-            "tensor_meta" in node.meta and fed.intersection(node.all_input_nodes)
-        ):
+        if "tensor_meta" in node.meta and fed.intersection(node.all_input_nodes):
             fed.add(node)
     return fed
+
+
+def image_node(graph: fx.Graph) -> fx.Node:
+    """Where the image comes in: the first argument of ``forward``. Further ones are optional, and not given."""
+    return next(node for node in graph.nodes if node.op == "placeholder")
 
 
 def _is_identity(module: nn.Module, node: fx.Node) -> bool:
@@ -280,15 +290,33 @@ def _graph_layers(
     """The layers of a graph. What a map's size is compared with is the largest map that its step was given."""
     from_input = _nodes_fed_by_the_input(graph)
     grids: dict[fx.Node, tuple[int, int]] = {}
+    arrangements: dict[fx.Node, Arrangement] = {}
+    certain: set[fx.Node] = {image_node(graph)}
     layers = {}
     for node in graph.nodes:
         if node not in from_input:
             continue
         grid = max((grids[n] for n in node.all_input_nodes if n in grids), default=(input_px, input_px))
-        found = _arrangement(_shape(node), grid, _kind(module, node))
+        shape, kind = _shape(node), _kind(module, node)
+        source = next((n for n in node.all_input_nodes if n in arrangements), None)
+        given = arrangements[source] if source else None
+        order = axis_order(module, node, len(shape or ()))
+        followed = kept_arrangement(shape, given, kind) or reordered_arrangement(shape, given, order)
+        defined = defined_arrangement(module, node, shape)
+        # Positions by definition come first; a layer norm or a Linear says which axis is last, not which is which.
+        if defined and defined[1] == "channels_first":
+            found: Arrangement | None = defined
+        elif followed and source in certain:
+            found = followed
+        else:
+            found = defined or followed or guessed_arrangement(shape, grid, kind)
+        if defined or (followed and source in certain):
+            certain.add(node)
         grids[node] = _grid_after(found, grid)
+        if found:
+            arrangements[node] = found
         if found and node in names and not _is_identity(module, node):
-            layers[names[node]] = Layer(names[node], _kind(module, node), *found)
+            layers[names[node]] = Layer(names[node], kind, *found)
     return layers
 
 
@@ -300,7 +328,7 @@ def _called_layers(outputs: list[tuple[str, str, tuple[int, ...]]], batch: torch
     for name, kind, shape in outputs:
         # A branch may go back to a map of before: one of exactly that size.
         back = shape[2:] if len(shape) == 4 and shape[2:] in earlier else grid
-        found = _arrangement(shape, back, kind)
+        found = guessed_arrangement(shape, back, kind)
         grid = _grid_after(found, grid)
         earlier.add(grid)
         if found:
@@ -310,40 +338,3 @@ def _called_layers(outputs: list[tuple[str, str, tuple[int, ...]]], batch: torch
 
 def _grid_after(found: tuple[tuple[int, int, int], Layout] | None, grid: tuple[int, int]) -> tuple[int, int]:
     return found[0][1:] if found and found[0][1] * found[0][2] > 1 else grid
-
-
-_CHANNELS_FIRST = (
-    "Conv2d",
-    "Conv2dSame",
-    "MaxPool2d",
-    "AvgPool2d",
-    "AdaptiveAvgPool2d",
-    "BatchNorm2d",
-    "ZeroPad2d",
-)
-
-
-def _arrangement(
-    shape: tuple[int, ...] | None, grid: tuple[int, int], kind: str
-) -> tuple[tuple[int, int, int], Layout] | None:
-    """``(C, H, W)`` and the layout of an output, given the grid of the map before it; ``None`` for what is neither.
-
-    Some steps put channels first by definition. For the others: the input is square, so maps usually are, and
-    equal sides tell (N, C, H, W) from (N, H, W, C); where they aren't, the map before shows which axes they are.
-    Maps hardly ever grow in a classifier, which tells them from attention's matrices. Tokens of a transformer
-    are a map if there are as many as the map before had positions.
-    """
-    if not shape or shape[0] != 1:
-        return None
-    positions = grid[0] * grid[1]
-    if len(shape) == 4 and (kind in _CHANNELS_FIRST or shape[2:] == grid or shape[2] == shape[3] <= grid[0]):
-        return (shape[1], shape[2], shape[3]), "channels_first"
-    if len(shape) == 4 and (shape[1:3] == grid or shape[1] == shape[2] <= grid[0]):
-        return (shape[3], shape[1], shape[2]), "channels_last"
-    if len(shape) == 3 and shape[1] == positions:
-        return (shape[2], *grid), "tokens"
-    if len(shape) == 3 and shape[1] == positions + 1:
-        return (shape[2], *grid), "class_and_tokens"
-    if len(shape) == 2:
-        return (shape[1], 1, 1), "vector"
-    return None

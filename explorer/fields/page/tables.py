@@ -82,7 +82,9 @@ def _network_row(layer: Layer, field: ReceptiveField, current: bool) -> Markup:
         layer.name,
         layer.kind,
         _numbers(numbers),
-        f"and everything, through {field.mixed_by}" if field.is_global else "",
+        f"and everything, through {field.mixed_by}"
+        if field.is_global
+        else ("measured" if field.source == "measured" else ""),
     )
 
 

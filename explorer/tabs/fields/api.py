@@ -28,7 +28,8 @@ def receptive_field(
     Returns:
         layer; units (rows, columns); size, stride (the jump between neighbours) and start (the centre of unit
         (0, 0)), each [y, x] in input pixels with the first pixel's centre at 0; input_px; is_global, mixed_by
-        and local_size, where a step on the way mixes all positions. For a unit also its centre, its box
+        and local_size, where a step on the way mixes all positions; source (worked out, measured, or whole
+        picture). For a unit also its centre, its box
         (top, left, bottom, right: pixel edges) and the share of the box that lies inside the input.
     """
     network = catalogue_fields(model)
@@ -43,6 +44,7 @@ def receptive_field(
         "is_global": field.is_global,
         "mixed_by": field.mixed_by,
         "local_size": list(field.local_size),
+        "source": field.source,
     }
     if row is not None and column is not None:
         field.check_unit(row, column)

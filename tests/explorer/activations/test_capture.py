@@ -16,6 +16,7 @@ from torch import nn
 import explorer
 from explorer.activations.capture import ActivationCache, capture_all
 from explorer.errors import ExplorerError
+from explorer.fields.theoretical import receptive_fields
 from explorer.layers.listing import list_layers
 from explorer.networks.load import LoadedModel, from_module
 from explorer.networks.preprocessing import Preprocess
@@ -43,7 +44,7 @@ def forward_passes(model: LoadedModel) -> Iterator[list[int]]:
 
 
 def test_the_sheets_question(small_resnet18: LoadedModel, picture: np.ndarray) -> None:
-    list_layers(small_resnet18)
+    receptive_fields(small_resnet18)  # taken apart, and its fields checked: once per network
     with forward_passes(small_resnet18) as runs:
         found = explorer.capture_activations(small_resnet18, picture, ["bn1", "layer2.0", "fc"])
     assert runs == [1]
@@ -360,7 +361,7 @@ def test_an_unknown_layer_leaves_the_cache_as_it_was(
 
 def test_many_threads_and_one_image_make_one_pass(picture: np.ndarray) -> None:
     model = loaded(Plain)
-    list_layers(model)
+    receptive_fields(model)
     cache = ActivationCache()
     start = threading.Barrier(16, timeout=30)
 

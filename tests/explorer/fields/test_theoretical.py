@@ -204,10 +204,10 @@ class DataDependent(nn.Module):
         return y if y.sum() > 0 else y.relu()
 
 
-def test_a_network_that_cannot_be_traced_claims_nothing() -> None:
+def test_a_network_that_cannot_be_traced_is_measured() -> None:
     field = receptive_field(loaded(DataDependent()), "conv")
-    assert field.is_global
-    assert field.size == (SIDE, SIDE)
+    assert (field.source, field.is_global) == ("measured", False)
+    assert (field.size, field.start) == ((3, 3), (0, 0))
     assert field.units == (SIDE, SIDE)
 
 

@@ -1,0 +1,94 @@
+"""Fields found by trying, beside those worked out from kernels, and where nothing can be worked out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import explorer
+from explorer.fields.axis import Axis
+from explorer.fields.graph import graph_fields
+from explorer.fields.measured import measured_field, probes, reaches
+from explorer.layers.listing import HookTrace, trace
+from explorer.networks.preprocessing import Preprocess
+
+PX = 64
+
+
+def test_measured_fields_are_those_worked_out(resnet18: explorer.LoadedModel) -> None:
+    """Of every map of ResNet-18, to the pixel, where the field fits beside the edges of the picture."""
+    pixels = probes(resnet18.preprocess.crop_px)
+    seen, worked_out = reaches(resnet18, pixels), graph_fields(trace(resnet18))
+    compared = 0
+    for name, layer in trace(resnet18).layers.items():
+        found = measured_field(layer, seen[name], pixels) if layer.is_map else None
+        if found is not None:
+            assert (found.y, found.x) == (worked_out[name].y, worked_out[name].x), name
+            compared += 1
+    assert compared >= 40
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding"), [(3, 2, 1), (5, 3, 0), (1, 1, 0), (7, 4, 2), (2, 2, 0)]
+)
+def test_a_single_convolution(kernel: int, stride: int, padding: int) -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, kernel, stride, padding), nn.Flatten(), nn.LazyLinear(2))
+    net(torch.zeros(1, 3, PX, PX))
+    preprocess = Preprocess(PX, PX, (0.5,) * 3, (0.25,) * 3)
+    model = explorer.from_module(net.eval(), preprocess, ["a", "b"], name="one", weights="random")
+    layer, pixels = explorer.list_layers(model)[0], probes(PX)
+    found = measured_field(layer, reaches(model, pixels)["0"], pixels)
+    assert found is not None
+    assert found.y == found.x == Axis(-padding, kernel - 1 - padding, stride, layer.shape[1])
+
+
+class Deciding(nn.Module):
+    """Its path depends on the picture: no graph tells what it does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 4, 5, stride=2, padding=2)
+        self.second = nn.Conv2d(4, 4, 3, stride=2, padding=1)
+        self.gate = nn.Linear(4, 4)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.first(x)
+        if x.mean() > 1e6:
+            x = -x
+        x = self.second(x)
+        return self.head(self.gate(x.mean((2, 3))))
+
+
+def test_what_no_graph_tells_is_measured() -> None:
+    preprocess = Preprocess(PX, PX, (0.5,) * 3, (0.25,) * 3)
+    model = explorer.from_module(Deciding().eval(), preprocess, ["a", "b"], name="deciding", weights="random")
+    assert isinstance(trace(model), HookTrace)
+    first, second = (explorer.receptive_field(model, name) for name in ("first", "second"))
+    assert (first.size, first.stride, first.start, first.source) == ((5, 5), (2, 2), (0, 0), "measured")
+    # 5 + (3 − 1)·2 pixels, 2·2 apart, centred on the first.
+    assert (second.size, second.stride, second.start, second.source) == ((9, 9), (4, 4), (0, 0), "measured")
+    assert explorer.receptive_field(model, "gate").source == "whole picture"
+    picture = np.zeros((PX, PX, 3), np.uint8)
+    placement = explorer.capture_activations(model, picture, ["second"])["second"].placement
+    said = explorer.describe_unit(second, 3, 5, placement, PX)
+    assert "sees 9 × 9 px" in said
+    assert said.endswith("Measured by changing single pixels: a step on the way isn't known to this program.")
+
+
+def test_a_step_that_swallows_what_is_no_number_leaves_what_was_worked_out() -> None:
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), _Swallow(), nn.Conv2d(4, 4, 3, padding=1), nn.Flatten()
+    )
+    net.append(nn.Linear(4 * PX * PX, 2))
+    preprocess = Preprocess(PX, PX, (0.5,) * 3, (0.25,) * 3)
+    model = explorer.from_module(net.eval(), preprocess, ["a", "b"], name="swallow", weights="random")
+    field = explorer.receptive_field(model, "2")
+    assert field.is_global, "a step that isn't known may mix"
+
+
+class _Swallow(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.nan_to_num(x)
