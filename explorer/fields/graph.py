@@ -9,7 +9,7 @@ from torch import fx, nn
 from torch.fx.passes.shape_prop import TensorMetadata
 
 from explorer.fields.axis import Axis, Field, pixels, union
-from explorer.layers.arrangement import axis_order
+from explorer.layers.arrangement import PLACES, axis_order, function_name
 from explorer.layers.listing import GraphTrace, image_node
 
 Known = TypeVar("Known", bound=nn.Module)
@@ -33,14 +33,6 @@ class Step(NamedTuple):
     shape: tuple[int, ...]
     places: tuple[int, ...] | None
 
-    @property
-    def function(self) -> str:
-        """The name of the function or method; "" for a module."""
-        if self.node.op == "call_module":
-            return ""
-        target = self.node.target
-        return target if isinstance(target, str) else getattr(target, "__name__", "")
-
     def argument(self, position: int, name: str, default: Any = None) -> Any:
         """What the function was given, by position (the input's is 0) or by name."""
         if len(self.node.args) > position:
@@ -54,19 +46,16 @@ class Step(NamedTuple):
         listed = wanted if isinstance(wanted, tuple | list) else (wanted,)
         return tuple(axis % len(self.shape) for axis in listed) if self.shape else ()
 
+    def last_axes(self, count: int) -> range:
+        """The last ``count`` axes of the input."""
+        return range(len(self.shape) - count, len(self.shape))
+
     def touches_places(self, axes: Iterable[int]) -> bool:
         """Whether one of these axes is, or may be, one of rows or columns."""
         touched = set(axes)
-        return bool(touched.intersection(self.places)) if self.places is not None else bool(touched - {0})
-
-
-_PLACES: dict[str, tuple[int, ...]] = {
-    "channels_first": (2, 3),
-    "channels_last": (1, 2),
-    "tokens": (1,),
-    "class_and_tokens": (1,),
-    "vector": (),
-}
+        if self.places is None:
+            return not self.shape or bool(touched - {0})
+        return bool(touched.intersection(self.places))
 
 
 def graph_fields(traced: GraphTrace) -> dict[str, Field]:
@@ -102,15 +91,18 @@ def _given(
     if not isinstance(meta, TensorMetadata):
         return (), None
     layer = traced.layers.get(names.get(first, ""))
-    return tuple(meta.shape), _PLACES[layer.layout] if layer else None
+    return tuple(meta.shape), PLACES[layer.layout] if layer else None
 
 
 def _step(step: Step, field: Field) -> Field:
+    if (order := axis_order(step.module, step.node, len(step.shape))) is not None:
+        return _reordered(step, field, order)
     if step.node.op == "call_module":
         return _through_module(step, step.module.get_submodule(str(step.node.target)), field)
-    if (known := _FUNCTIONS.get(step.function)) is not None:
+    function = function_name(step.node)
+    if (known := _FUNCTIONS.get(function)) is not None:
         return known(step, field)
-    return field if step.function in _POINTWISE_FUNCTIONS else _mixed(field, step.name)
+    return field if function in _POINTWISE_FUNCTIONS else _mixed(field, step.name)
 
 
 _POINTWISE_FUNCTIONS = {
@@ -124,6 +116,11 @@ _POINTWISE_FUNCTIONS = {
 
 def _mixed(field: Field, name: str) -> Field:
     return field._replace(mixed_by=field.mixed_by or name)
+
+
+def _computed_over(axes: Iterable[int], step: Step, field: Field) -> Field:
+    """Behind a step that computes something of these axes: of the channels of each position, or over positions."""
+    return _mixed(field, step.name) if step.touches_places(axes) else field
 
 
 def _through_module(step: Step, module: nn.Module, field: Field) -> Field:
@@ -142,7 +139,11 @@ def _through_module(step: Step, module: nn.Module, field: Field) -> Field:
         return _adaptive(field, module.output_size, step.name)
     if isinstance(module, nn.ZeroPad2d | nn.ConstantPad2d | nn.ReflectionPad2d | nn.ReplicationPad2d):
         return _padded(field, module.padding)
-    return field if _is_pointwise(step, module, field) else _mixed(field, step.name)
+    if isinstance(module, nn.LayerNorm):
+        return _computed_over(step.last_axes(len(module.normalized_shape)), step, field)
+    if isinstance(module, nn.Linear):  # of a flattened map it changes the grid
+        return _computed_over(step.last_axes(1), step, field)
+    return field if _is_pointwise(module) else _mixed(field, step.name)
 
 
 def _computes_as(module: nn.Module, known: type[Known]) -> TypeGuard[Known]:
@@ -153,13 +154,8 @@ def _computes_as(module: nn.Module, known: type[Known]) -> TypeGuard[Known]:
     )
 
 
-def _is_pointwise(step: Step, module: nn.Module, field: Field) -> bool:
+def _is_pointwise(module: nn.Module) -> bool:
     """Whether a module treats every position by itself, and so leaves fields as they are."""
-    if isinstance(module, nn.LayerNorm):
-        axes = range(len(step.shape) - len(module.normalized_shape), len(step.shape))
-        return not step.touches_places(axes)
-    if isinstance(module, nn.Linear):  # it acts on the last axis; of a flattened map it changes the grid
-        return not step.touches_places([len(step.shape) - 1])
     norms = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
     if isinstance(module, norms):
         # Without running statistics it takes them from this picture, all positions of it.
@@ -170,8 +166,6 @@ def _is_pointwise(step: Step, module: nn.Module, field: Field) -> bool:
         return False
     if type(module).__module__ == "torch.nn.modules.activation":
         return True
-    if type(module).__name__ == "Permute":
-        return _reordered(step, field, step.axes(module.dims)) == field
     others = ("StochasticDepth", "FrozenBatchNorm2d", "LocalResponseNorm", "ChannelShuffle")
     return type(module).__name__ in others
 
@@ -267,29 +261,23 @@ def _batch_norm(step: Step, field: Field) -> Field:
 
 def _layer_norm(step: Step, field: Field) -> Field:
     normalised = _sequence(step.argument(1, "normalized_shape"))
-    axes = range(len(step.shape) - max(len(normalised), 1), len(step.shape))
-    return _mixed(field, step.name) if step.touches_places(axes) else field
+    return _computed_over(step.last_axes(max(len(normalised), 1)), step, field)
 
 
 def _linear(step: Step, field: Field) -> Field:
-    return _mixed(field, step.name) if step.touches_places([len(step.shape) - 1]) else field
+    return _computed_over(step.last_axes(1), step, field)
 
 
 def _over_axes(step: Step, field: Field) -> Field:
-    """A mean, a sum, a softmax: of the channels of each position, or over positions."""
-    return _mixed(field, step.name) if step.touches_places(step.axes(step.argument(1, "dim"))) else field
+    return _computed_over(step.axes(step.argument(1, "dim")), step, field)
 
 
 def _normalised(step: Step, field: Field) -> Field:
-    return _mixed(field, step.name) if step.touches_places(step.axes(step.argument(2, "dim", 1))) else field
+    return _computed_over(step.axes(step.argument(2, "dim", 1)), step, field)
 
 
 def _split(step: Step, field: Field) -> Field:
-    return _mixed(field, step.name) if step.touches_places(step.axes(step.argument(2, "dim", 0))) else field
-
-
-def _transposed(step: Step, field: Field) -> Field:
-    return _reordered(step, field, axis_order(step.module, step.node, len(step.shape)) or ())
+    return _computed_over(step.axes(step.argument(2, "dim", 0)), step, field)
 
 
 def _reordered(step: Step, field: Field, order: Sequence[int]) -> Field:
@@ -358,10 +346,6 @@ _FUNCTIONS: dict[str, Callable[[Step, Field], Field]] = {
     "normalize": _normalised,
     "chunk": _split,
     "split": _split,
-    "transpose": _transposed,
-    "swapaxes": _transposed,
-    "swapdims": _transposed,
-    "permute": _transposed,
     "getitem": _getitem,
     "pad": _pad,
 }

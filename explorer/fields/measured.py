@@ -17,11 +17,13 @@ from torch import fx
 
 from explorer.fields.axis import Axis, Field
 from explorer.layers.listing import GraphTrace, Layer, channels_first, trace
-from explorer.networks.hooks import evaluating
+from explorer.networks.hooks import capture, evaluating
 from explorer.networks.load import LoadedModel
 
 PROBES = 32
 """Pixels on a diagonal: enough for every stride up to it, since each edge of a field falls on one of them."""
+_MORE_CALLS = 10
+"""A network read by hooks that calls this many times as many modules as it has layers is not waited for."""
 
 
 class Reach(NamedTuple):
@@ -40,11 +42,21 @@ def _holds(outer: range, inner: range) -> bool:
 
 
 def reaches(model: LoadedModel, pixels: Sequence[tuple[int, int]]) -> dict[str, list[Reach]]:
-    """Per layer, which units each of these input pixels (row, column) reaches: one forward pass a pixel."""
-    found: dict[str, list[Reach]] = {}
+    """Per map, which units each of these input pixels (row, column) reaches: one forward pass a pixel.
+
+    Nothing where the network can't be tried so: it fails at what is no number, or takes another path.
+    """
+    maps = {name: layer for name, layer in trace(model).layers.items() if layer.is_map}
+    found: dict[str, list[Reach]] = {name: [] for name in maps}
     for pixel in pixels:
-        for layer, lit in _lit_maps(model, pixel):
-            found.setdefault(layer.name, []).append(Reach(_extent(lit.any(1)), _extent(lit.any(0))))
+        try:
+            lit = _lit_maps(model, maps, pixel)
+        except Exception:  # whatever the network's own code raises: it was never promised such a picture
+            return {}
+        if lit.keys() != maps.keys():
+            return {}
+        for name, positions in lit.items():
+            found[name].append(Reach(_extent(positions.any(1)), _extent(positions.any(0))))
     return found
 
 
@@ -68,39 +80,37 @@ def probes(input_px: int) -> list[tuple[int, int]]:
     return [(at, at) for at in range(first, min(first + PROBES, input_px))]
 
 
-def _lit_maps(model: LoadedModel, pixel: tuple[int, int]) -> Iterator[tuple[Layer, torch.Tensor]]:
-    """Every map, and which of its positions (H, W) are no number when this pixel of the input is none."""
-    taken = trace(model)
-    side = model.preprocess.crop_px
+def _lit_maps(model: LoadedModel, maps: dict[str, Layer], pixel: tuple[int, int]) -> dict[str, torch.Tensor]:
+    """Which positions (H, W) of each map are no number when this pixel of the input is none."""
+    taken, side = trace(model), model.preprocess.crop_px
     batch = torch.full((1, 3, side, side), 0.5)
     batch[:, :, pixel[0], pixel[1]] = torch.nan
     batch = batch.to(model.preprocess.device, memory_format=torch.channels_last)
-    maps = {name: layer for name, layer in taken.layers.items() if layer.is_map}
     with evaluating(model.module), torch.no_grad():
         if isinstance(taken, GraphTrace):
-            kept: list[tuple[Layer, torch.Tensor]] = []
-            _Watched(taken, maps, kept).run(batch)
-            yield from kept
-        else:
-            outputs = taken.run(batch, maps)
-            yield from ((maps[name], _lit(maps[name], outputs[name])) for name in outputs if name in maps)
+            watched = _Watched(taken, maps)
+            watched.run(batch)
+            return watched.lit
+        # A loop that ends when a number is small enough doesn't end at what is none.
+        with capture(model.module, set(maps), most_calls=_MORE_CALLS * len(taken.layers)) as outputs:
+            last = model.module(batch)
+        outputs |= {taken.output: last} if taken.output in maps else {}
+        return {name: _lit(maps[name], output) for name, output in outputs.items()}
 
 
 class _Watched(fx.Interpreter):
     """Runs a graph step by step and keeps of each map only which positions are no number."""
 
-    def __init__(
-        self, taken: GraphTrace, maps: dict[str, Layer], kept: list[tuple[Layer, torch.Tensor]]
-    ) -> None:
+    def __init__(self, taken: GraphTrace, maps: dict[str, Layer]) -> None:
         super().__init__(fx.GraphModule(taken.module, taken.graph))
+        self.lit: dict[str, torch.Tensor] = {}
         self._maps = {taken.nodes[name]: layer for name, layer in maps.items()}
-        self._kept = kept
 
     def run_node(self, n: fx.Node) -> Any:
         """What the step puts out."""
         output = super().run_node(n)
         if (layer := self._maps.get(n)) is not None:
-            self._kept.append((layer, _lit(layer, output)))
+            self.lit[layer.name] = _lit(layer, output)
         return output
 
 

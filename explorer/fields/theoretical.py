@@ -45,8 +45,7 @@ class ReceptiveField:
         local_size: the field along convolutions and pooling alone, leaving out steps that mix all positions.
         mixed_by: the first step on the way that mixes all positions (squeeze-and-excitation, attention, a
             fully connected layer), or from which on units saw more than was worked out; "" if there is none.
-        source: where this comes from: worked out from kernels and strides; measured on the network itself, where
-            a step isn't known; or the whole picture.
+        measured: whether a step on the way isn't known, and this was measured on the network itself.
     """
 
     layer: str
@@ -56,12 +55,19 @@ class ReceptiveField:
     units: tuple[int, int]
     local_size: tuple[int, int]
     mixed_by: str = ""
-    source: Source = "worked out"
+    measured: bool = False
 
     @property
     def is_global(self) -> bool:
         """Whether every unit may depend on every pixel."""
         return bool(self.mixed_by)
+
+    @property
+    def source(self) -> Source:
+        """Where this comes from: kernels and strides, the network itself, or it is all that there is to see."""
+        if self.is_global:
+            return "whole picture"
+        return "measured" if self.measured else "worked out"
 
     def centre(self, row: int, column: int) -> tuple[float, float]:
         """The input pixel (y, x) on which the field of unit (row, column) is centred."""
@@ -146,49 +152,43 @@ def receptive_fields(model: LoadedModel) -> dict[str, ReceptiveField]:
 def _checked(
     model: LoadedModel, fields: dict[str, ReceptiveField], layers: Mapping[str, Layer]
 ) -> dict[str, ReceptiveField]:
-    """The fields, where they agree with what a pixel in the middle and one in a corner change; else measured ones."""
+    """The fields, where they agree with what a pixel in the middle and two in a corner change; else measured ones."""
     last, middle = model.preprocess.crop_px - 1, model.preprocess.crop_px // 2
     # In the middle, and off the diagonal: rows that are taken for columns stand out. In the corner: what wraps around.
-    pixels = [(min(last, middle + 1), max(0, middle - 2)), (0, 0)]
+    # Beside it: what is mirrored at the border.
+    pixels = [(min(last, middle + 1), max(0, middle - 2)), (0, 0), (min(last, 1), min(last, 1))]
     seen = reaches(model, pixels)
-    doubtful = [
-        name
-        for name, field in fields.items()
-        if len(seen.get(name, ())) == len(pixels) and _is_doubtful(field, pixels, seen[name])
-    ]
+    doubtful = [name for name in seen if _is_doubtful(fields[name], pixels, seen[name])]
     if not doubtful:
         return fields
     diagonal = probes(model.preprocess.crop_px)
     closer = reaches(model, diagonal)
     checked, mixed_by = dict(fields), ""
     for name in doubtful:
-        field = fields[name]
-        found = (
-            measured_field(layers[name], closer[name], diagonal)
-            if len(closer[name]) == len(diagonal)
-            else None
-        )
-        measured = found and replace(_result(layers[name], found, last + 1), source="measured")
-        if measured and all(map(_explains, [measured] * len(pixels), pixels, seen[name])):
-            checked[name] = measured
+        field, regular = fields[name], None
+        if name in closer and (found := measured_field(layers[name], closer[name], diagonal)) is not None:
+            regular = replace(_result(layers[name], found, last + 1), measured=True)
+        if regular and _explains(regular, pixels, seen[name]):
+            checked[name] = regular
         elif not field.is_global:
             mixed_by = mixed_by or name
-            checked[name] = replace(
-                field, size=(last + 1, last + 1), mixed_by=mixed_by, source="whole picture"
-            )
+            checked[name] = replace(field, size=(last + 1, last + 1), mixed_by=mixed_by)
     return checked
 
 
 def _is_doubtful(field: ReceptiveField, pixels: Sequence[tuple[int, int]], seen: Sequence[Reach]) -> bool:
     """Whether units saw more than a local field has, or some saw nothing where all should see everything."""
     if not field.is_global:
-        return not all(map(_explains, [field] * len(pixels), pixels, seen))
+        return not _explains(field, pixels, seen)
     rows, columns = field.units
     return any(reach.rows and (len(reach.rows), len(reach.columns)) != (rows, columns) for reach in seen)
 
 
-def _explains(field: ReceptiveField, pixel: tuple[int, int], reach: Reach) -> bool:
-    return reach.is_within(*field.units_seeing(*pixel))
+def _explains(field: ReceptiveField, pixels: Sequence[tuple[int, int]], seen: Sequence[Reach]) -> bool:
+    """Whether the field reaches over each pixel in all units that saw it."""
+    return all(
+        reach.is_within(*field.units_seeing(*pixel)) for pixel, reach in zip(pixels, seen, strict=True)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,5 +260,4 @@ def _result(layer: Layer, field: Field | None, input_px: int) -> ReceptiveField:
         units=(rows, columns),
         local_size=local,
         mixed_by=field.mixed_by,
-        source="whole picture" if field.mixed_by else "worked out",
     )

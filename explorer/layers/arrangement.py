@@ -14,29 +14,33 @@ Layout = Literal["channels_first", "channels_last", "tokens", "class_and_tokens"
 Arrangement = tuple[tuple[int, int, int], Layout]
 """``(C, H, W)``, and the layout."""
 
+PLACES: dict[Layout, tuple[int, ...]] = {
+    "channels_first": (2, 3),
+    "channels_last": (1, 2),
+    "tokens": (1,),
+    "class_and_tokens": (1,),
+    "vector": (),
+}
+"""The axes of a step's output that hold rows and columns; of tokens one holds both."""
 
 _REARRANGE = {
-    *(
-        "permute",
-        "transpose",
-        "swapaxes",
-        "swapdims",
-        "movedim",
-        "moveaxis",
-        "Permute",
-        "view",
-        "reshape",
-        "einsum",
-    ),
-    *("flatten", "unflatten", "Flatten", "Unflatten", "matmul", "squeeze", "unsqueeze", "stack"),
+    *("permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "Permute"),
+    *("view", "reshape", "flatten", "unflatten", "Flatten", "Unflatten", "squeeze", "unsqueeze", "stack"),
+    *("einsum", "matmul"),
 }
 """Steps behind which an axis may be another one."""
 
 
+def function_name(node: fx.Node) -> str:
+    """The name of the function or method that a step calls."""
+    target = node.target
+    return target if isinstance(target, str) else getattr(target, "__name__", str(target))
+
+
 def kept_arrangement(
-    shape: tuple[int, ...] | None, given: Arrangement | None, kind: str
+    shape: tuple[int, ...] | None, given: Arrangement | None, kind: str, *, may_grow: bool
 ) -> Arrangement | None:
-    """That of a map with as many channels as the one that the step was given, and no more rows or columns.
+    """That of a map with as many channels as the one that the step was given, and, but for padding, no more positions.
 
     Whatever their numbers: rectangles, and maps with as many channels as rows, are read right, too.
     """
@@ -45,11 +49,11 @@ def kept_arrangement(
     (channels, rows, columns), layout = given
     if rows * columns == 1:
         return None
-    if layout == "channels_first" and shape[1] == channels and shape[2] <= rows and shape[3] <= columns:
-        return (channels, shape[2], shape[3]), layout
-    if layout == "channels_last" and shape[3] == channels and shape[1] <= rows and shape[2] <= columns:
-        return (channels, shape[1], shape[2]), layout
-    return None
+    if layout not in ("channels_first", "channels_last"):
+        return None
+    now = (shape[1], *shape[2:]) if layout == "channels_first" else (shape[3], *shape[1:3])
+    fits = now[0] == channels and (may_grow or (now[1] <= rows and now[2] <= columns))
+    return ((now[0], now[1], now[2]), layout) if fits else None
 
 
 def defined_arrangement(
@@ -63,7 +67,7 @@ def defined_arrangement(
         first = isinstance(step, _CHANNELS_FIRST_MODULES)
         last = type(step) is nn.Linear or (type(step) is nn.LayerNorm and len(step.normalized_shape) == 1)
     else:
-        name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+        name = function_name(node)
         first, last = name in _CHANNELS_FIRST_FUNCTIONS, name == "linear"
     if first:
         return (shape[1], shape[2], shape[3]), "channels_first"
@@ -87,7 +91,7 @@ def axis_order(module: nn.Module, node: fx.Node, axes: int) -> list[int] | None:
     if node.op == "call_module":
         permute: Any = module.get_submodule(str(node.target))
         return [axis % axes for axis in permute.dims] if type(permute).__name__ == "Permute" else None
-    function = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+    function = function_name(node)
     given: list[Any] = [*node.args[1:], *node.kwargs.values()]
     if function in ("transpose", "swapaxes", "swapdims"):
         order = list(range(axes))
@@ -106,24 +110,16 @@ def reordered_arrangement(
     """That of a map whose axes were put in another order, rows still before columns."""
     if not shape or len(shape) != 4 or shape[0] != 1 or given is None or order is None:
         return None
-    places = {"channels_first": (2, 3), "channels_last": (1, 2)}.get(given[1])
-    where = tuple(order.index(place) for place in places) if places else ()
-    if where == (2, 3):
+    where = tuple(order.index(place) for place in PLACES[given[1]])
+    if where == PLACES["channels_first"]:
         return (shape[1], shape[2], shape[3]), "channels_first"
-    if where == (1, 2):
+    if where == PLACES["channels_last"]:
         return (shape[3], shape[1], shape[2]), "channels_last"
     return None
 
 
-_CHANNELS_FIRST = (
-    "Conv2d",
-    "Conv2dSame",
-    "MaxPool2d",
-    "AvgPool2d",
-    "AdaptiveAvgPool2d",
-    "BatchNorm2d",
-    "ZeroPad2d",
-)
+_CHANNELS_FIRST = {"Conv2dSame", *(module.__name__ for module in _CHANNELS_FIRST_MODULES)}
+"""The same by name, for networks of which only the calls of modules are known."""
 
 _MOST_PREFIX_TOKENS = 8
 """Class, distillation and register tokens in front of those of the picture: timm's models have one to five."""
@@ -131,7 +127,7 @@ _MOST_PREFIX_TOKENS = 8
 
 def guessed_arrangement(
     shape: tuple[int, ...] | None, grid: tuple[int, int], kind: str
-) -> tuple[tuple[int, int, int], Layout] | None:
+) -> Arrangement | None:
     """``(C, H, W)`` and the layout of an output, given the grid of the map before it; ``None`` for what is neither.
 
     Some steps put channels first by definition. For the others: the input is square, so maps usually are, and

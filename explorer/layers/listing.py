@@ -26,6 +26,7 @@ from explorer.layers.arrangement import (
     Layout,
     axis_order,
     defined_arrangement,
+    function_name,
     guessed_arrangement,
     kept_arrangement,
     reordered_arrangement,
@@ -272,11 +273,7 @@ def _is_identity(module: nn.Module, node: fx.Node) -> bool:
 def _kind(module: nn.Module, node: fx.Node) -> str:
     if node.op == "call_module":
         return type(module.get_submodule(str(node.target))).__name__
-    return (
-        str(node.target)
-        if isinstance(node.target, str)
-        else getattr(node.target, "__name__", str(node.target))
-    )
+    return function_name(node)
 
 
 def _shape(node: fx.Node) -> tuple[int, ...] | None:
@@ -301,16 +298,19 @@ def _graph_layers(
         source = next((n for n in node.all_input_nodes if n in arrangements), None)
         given = arrangements[source] if source else None
         order = axis_order(module, node, len(shape or ()))
-        followed = kept_arrangement(shape, given, kind) or reordered_arrangement(shape, given, order)
+        sure = source in certain
+        followed = kept_arrangement(shape, given, kind, may_grow=sure) or reordered_arrangement(
+            shape, given, order
+        )
         defined = defined_arrangement(module, node, shape)
         # Positions by definition come first; a layer norm or a Linear says which axis is last, not which is which.
         if defined and defined[1] == "channels_first":
             found: Arrangement | None = defined
-        elif followed and source in certain:
+        elif followed and sure:
             found = followed
         else:
             found = defined or followed or guessed_arrangement(shape, grid, kind)
-        if defined or (followed and source in certain):
+        if defined or (followed and sure):
             certain.add(node)
         grids[node] = _grid_after(found, grid)
         if found:

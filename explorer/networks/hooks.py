@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from itertools import count
 from weakref import WeakKeyDictionary
 
 import torch
@@ -100,17 +101,25 @@ def start_gradients_at(module: nn.Module, name: str) -> Iterator[dict[str, torch
 
 
 @contextmanager
-def capture(module: nn.Module, names: set[str] | None = None) -> Iterator[dict[str, torch.Tensor]]:
+def capture(
+    module: nn.Module, names: set[str] | None = None, most_calls: int | None = None
+) -> Iterator[dict[str, torch.Tensor]]:
     """Collect the outputs of submodules while the body runs the module.
 
     Yields a mapping from name to a copy of the output, in execution order, filled as the modules return.
     A module's second call gets the suffix ``_1``, its third ``_2``. ``names``: collect only these.
     Only calls by this thread are seen: others may run the same module meanwhile. For modules that
     can't be traced; the others are captured without any hook.
+
+    Raises:
+        RuntimeError: inside the body, at the call of a submodule that is one more than ``most_calls``.
     """
     seen: dict[str, torch.Tensor] = {}
+    calls = count(1)
 
     def remember(called: str, output: object) -> None:
+        if most_calls is not None and next(calls) > most_calls:
+            raise RuntimeError(f"more than {most_calls} calls of modules")
         if isinstance(output, torch.Tensor) and (names is None or called in names):
             # A copy, since the code after this module may still write into its output.
             seen[called] = output.clone()

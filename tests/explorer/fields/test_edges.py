@@ -92,6 +92,10 @@ SEES_MORE = {
     "circular padding": Net(
         lambda net, x: net.part(x), part=nn.Conv2d(6, 6, 3, padding=1, padding_mode="circular")
     ),
+    "mirrored further than the kernel reaches": Net(
+        lambda net, x: net.part(x), part=nn.Conv2d(6, 6, 3, padding=8, padding_mode="reflect")
+    ),
+    "the last rows in front": Net(lambda net, x: torch.cat([x[:, :, 4:], x[:, :, :4]], 2)),
     "circular padding by a function": Net(
         lambda net, x: net.part(F.pad(x, (1, 1, 1, 1), mode="circular")), part=nn.Conv2d(6, 6, 3)
     ),

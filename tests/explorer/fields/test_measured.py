@@ -92,3 +92,44 @@ def test_a_step_that_swallows_what_is_no_number_leaves_what_was_worked_out() -> 
 class _Swallow(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.nan_to_num(x)
+
+
+class Choosing(Deciding):
+    """Takes a larger convolution on the way where the picture is bright; what is no number isn't."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.extra = nn.Conv2d(4, 4, 7, padding=3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.first(x)
+        if x.abs().mean() > 0:
+            x = self.extra(x)
+        return self.head(self.second(x).mean((2, 3)))
+
+
+class Insisting(Deciding):
+    """Refuses what is no number."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not torch.isfinite(x).all():
+            raise FloatingPointError("not this picture")
+        return super().forward(x)
+
+
+class Iterating(Deciding):
+    """Goes on until something is small, which what is no number never becomes."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.first(x)
+        while not x.abs().max() < 1e6:
+            x = self.second(x)
+        return self.head(self.second(x).mean((2, 3)))
+
+
+@pytest.mark.parametrize("network", [Choosing, Insisting, Iterating])
+def test_a_network_that_cant_be_tried_so_claims_the_whole_picture(network: type[nn.Module]) -> None:
+    preprocess = Preprocess(PX, PX, (0.5,) * 3, (0.25,) * 3)
+    model = explorer.from_module(network().eval(), preprocess, ["a", "b"], name="other", weights="random")
+    field = explorer.receptive_field(model, "second")
+    assert (field.source, field.size) == ("whole picture", (PX, PX))
