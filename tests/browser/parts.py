@@ -16,3 +16,12 @@ def open_part(page: Any, name: str, *, role: str = "tab", exact: bool = False) -
     """
     page.get_by_role(role, name=name, exact=exact).click()
     page.evaluate(_DRAWN_AND_IDLE)
+
+
+def choose(page, label: str, typed: str, option: str | None = None) -> None:
+    """Choose from a searchable list by typing, as a person would."""
+    box = page.get_by_role("combobox", name=label, exact=True)
+    box.click()
+    page.keyboard.press("Control+a")
+    box.press_sequentially(typed)
+    page.get_by_role("option").filter(has_text=option or typed).first.click()

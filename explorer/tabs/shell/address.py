@@ -12,7 +12,7 @@ from explorer.errors import ExplorerError
 from explorer.layers.listing import find_layer, list_layers, stages
 from explorer.saliency.class_activation_maps import CAM_METHODS
 from explorer.tabs.components import QUIET, Updates, class_choices, layer_choices, warn
-from explorer.tabs.looking import activations, explaining
+from explorer.tabs.looking import activations, explaining, saliency, two_classes
 from explorer.tabs.looking.activation_views import opening_layer
 from explorer.tabs.looking.activations import ActivationsTab
 from explorer.tabs.looking.saliency import SaliencyTab
@@ -32,20 +32,35 @@ _USUAL = {
     "pair-method": "grad_cam",
     "pair-objective": "logit",
 }
+# What is chosen anew for another picture or network, when its tab is opened next: until then it is of the one before.
+_CHOSEN_IN = {
+    "layer": activations.NAME,
+    "class": saliency.NAME,
+    "a": two_classes.NAME,
+    "b": two_classes.NAME,
+}
 # Written by the browser itself, so that changing a control costs no round trip. A network of the user's own (its name
 # has a colon) can't be named, and then neither can its layers and classes: in another network they'd mean others.
 _WRITE = """(...values) => {
-  const names = NAMES, usual = USUAL, wide = WIDE;
-  const own = String(values[names.indexOf("model")]).includes(":");
+  const names = NAMES, usual = USUAL, wide = WIDE, chosenIn = CHOSEN_IN;
+  const now = (name) => values[names.indexOf(name)];
+  const own = String(now("model")).includes(":");
   const address = new URL(window.location);
+  const outdated = (window.outdatedInAddress ??= {});
+  const another = ["model", "image"].some(
+    (name) => address.searchParams.has(name) && address.searchParams.get(name) !== String(now(name) ?? ""));
+  for (const [name, tab] of Object.entries(chosenIn)) {
+    if (now("tab") === tab) delete outdated[name];
+    else if (another) outdated[name] = now(name);
+  }
   names.forEach((name, i) => {
     const value = values[i];
     const keep = value !== null && value !== undefined && value !== "" && usual[name] !== value
-      && !(own && ["model", "layer", "class", "a", "b", "n", "channel"].includes(name));
+      && outdated[name] !== value && !(own && ["model", "layer", "class", "a", "b", "n", "channel"].includes(name));
     keep ? address.searchParams.set(name, value) : address.searchParams.delete(name);
   });
   window.history.replaceState(null, "", address);
-  document.body.dataset.wide = wide.includes(values[names.indexOf("tab")]);
+  document.body.dataset.wide = wide.includes(now("tab"));
 }"""
 
 
@@ -55,7 +70,12 @@ def keep(components: dict[str, Any], wide: Sequence[str]) -> None:
     The screens ``wide`` get the whole width of the page.
     """
     write = _WRITE
-    for name, value in (("NAMES", list(components)), ("USUAL", _USUAL), ("WIDE", list(wide))):
+    for name, value in (
+        ("NAMES", list(components)),
+        ("USUAL", _USUAL),
+        ("WIDE", list(wide)),
+        ("CHOSEN_IN", _CHOSEN_IN),
+    ):
         write = write.replace(name, json.dumps(value))
     parts = list(components.values())
     gr.on([part.change for part in parts], None, parts, None, js=write, **QUIET)
