@@ -37,7 +37,35 @@ def function_name(node: fx.Node) -> str:
     return target if isinstance(target, str) else getattr(target, "__name__", str(target))
 
 
-def kept_arrangement(
+def certain_arrangement(
+    module: nn.Module, node: fx.Node, shape: tuple[int, ...] | None, kind: str, given: Arrangement | None
+) -> Arrangement | None:
+    """What a step's output is by definition, or by following that of its input, where ``given`` is certain.
+
+    Convolutions and pooling say where channels are. A layer norm or Linear says only which axis is last, and so what
+    is known of its input comes first.
+    """
+    defined = _defined(module, node, shape)
+    if defined and defined[1] == "channels_first":
+        return defined
+    followed = _kept(shape, given, kind, may_grow=True) or _reordered(module, node, shape, given)
+    return followed or defined
+
+
+def likely_arrangement(
+    module: nn.Module,
+    node: fx.Node,
+    shape: tuple[int, ...] | None,
+    kind: str,
+    given: Arrangement | None,
+    grid: tuple[int, int],
+) -> Arrangement | None:
+    """The same by following an input that was guessed itself, or guessed from the map's size."""
+    followed = _kept(shape, given, kind, may_grow=False) or _reordered(module, node, shape, given)
+    return followed or guessed_arrangement(shape, grid, kind)
+
+
+def _kept(
     shape: tuple[int, ...] | None, given: Arrangement | None, kind: str, *, may_grow: bool
 ) -> Arrangement | None:
     """That of a map with as many channels as the one that the step was given, and, but for padding, no more positions.
@@ -56,9 +84,7 @@ def kept_arrangement(
     return ((now[0], now[1], now[2]), layout) if fits else None
 
 
-def defined_arrangement(
-    module: nn.Module, node: fx.Node, shape: tuple[int, ...] | None
-) -> Arrangement | None:
+def _defined(module: nn.Module, node: fx.Node, shape: tuple[int, ...] | None) -> Arrangement | None:
     """That of a step that is defined on maps: convolutions and pooling have channels first, Linear has them last."""
     if not shape or len(shape) != 4 or shape[0] != 1:
         return None
@@ -104,10 +130,11 @@ def axis_order(module: nn.Module, node: fx.Node, axes: int) -> list[int] | None:
     return [axis % axes for axis in dims]
 
 
-def reordered_arrangement(
-    shape: tuple[int, ...] | None, given: Arrangement | None, order: list[int] | None
+def _reordered(
+    module: nn.Module, node: fx.Node, shape: tuple[int, ...] | None, given: Arrangement | None
 ) -> Arrangement | None:
     """That of a map whose axes were put in another order, rows still before columns."""
+    order = axis_order(module, node, len(shape or ()))
     if not shape or len(shape) != 4 or shape[0] != 1 or given is None or order is None:
         return None
     where = tuple(order.index(place) for place in PLACES[given[1]])

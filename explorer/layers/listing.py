@@ -24,12 +24,10 @@ from explorer.errors import ExplorerError, suggest
 from explorer.layers.arrangement import (
     Arrangement,
     Layout,
-    axis_order,
-    defined_arrangement,
+    certain_arrangement,
     function_name,
     guessed_arrangement,
-    kept_arrangement,
-    reordered_arrangement,
+    likely_arrangement,
 )
 from explorer.layers.trace import Untraceable, traced_graph
 from explorer.networks.hooks import as_leaf, capture, evaluating, start_gradients_at
@@ -297,21 +295,11 @@ def _graph_layers(
         shape, kind = _shape(node), _kind(module, node)
         source = next((n for n in node.all_input_nodes if n in arrangements), None)
         given = arrangements[source] if source else None
-        order = axis_order(module, node, len(shape or ()))
-        sure = source in certain
-        followed = kept_arrangement(shape, given, kind, may_grow=sure) or reordered_arrangement(
-            shape, given, order
-        )
-        defined = defined_arrangement(module, node, shape)
-        # Positions by definition come first; a layer norm or a Linear says which axis is last, not which is which.
-        if defined and defined[1] == "channels_first":
-            found: Arrangement | None = defined
-        elif followed and sure:
-            found = followed
-        else:
-            found = defined or followed or guessed_arrangement(shape, grid, kind)
-        if defined or (followed and sure):
+        found = certain_arrangement(module, node, shape, kind, given if source in certain else None)
+        if found:
             certain.add(node)
+        else:
+            found = likely_arrangement(module, node, shape, kind, given, grid)
         grids[node] = _grid_after(found, grid)
         if found:
             arrangements[node] = found
