@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,33 @@ def test_a_larger_stride_shrinks_the_output(lab: Any) -> None:
     assert output_size(lab) == ("3", "4")
 
 
+def test_a_late_answer_doesnt_move_the_window_back(lab: Any) -> None:
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        asked = json.loads(route.request.post_data or "{}")
+        if not held and isinstance(asked.get("event_data"), dict) and "column" in asked["event_data"]:
+            held.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    expect(lab.locator("#cv-step")).to_contain_text("It lands in row 1, column 1")
+    lab.route("**/gradio_api/run/**", hold)
+    lab.locator(".cv-stepper").focus()
+    lab.keyboard.press("ArrowRight")
+    lab.wait_for_timeout(200)
+    lab.keyboard.press("ArrowRight")
+    lab.wait_for_timeout(300)
+    (route, answer), *_ = held
+    route.fulfill(response=answer)
+    expect(lab.locator("#cv-step")).to_contain_text("It lands in row 1, column 3")
+    lab.wait_for_timeout(500)
+    expect(lab.locator("#cv-step")).to_contain_text("It lands in row 1, column 3")
+
+
 def test_keys_clicks_slider_and_play_move_the_window(lab: Any) -> None:
     caption, index = lab.locator("#cv-step"), lab.locator("input[type=number][aria-label*='Window']")
+    expect(caption).to_contain_text("It lands in row 1, column 1")
     lab.locator(".cv-stepper").focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowLeft"):
         lab.keyboard.press(key)

@@ -167,13 +167,14 @@ def build(
     }
     seen(**meeting).then(**drawing)
     gr.on([layer.input, kind.input], **drawing)
-    # "always_last" would repeat an older event's data.
+    # "always_last" would repeat an older event's data; one at a time, so that none overtakes another.
     gr.on(
         [picture.select, cells.select],
         on_screen(lab.point),
         [selection, layer],
         pick,
         trigger_mode="multiple",
+        concurrency_limit=1,
         **QUIET,
     ).then(**drawing)
     connect(pin, session, lab.keep, [selection, layer, kind, pick])

@@ -3,7 +3,7 @@
 // table with data-layer, and a button with data-apply, report theirs.
 const FORGET_MS = 1000; // while keys follow each other faster, count on from the last one, not from the screen
 const PAUSE_MS = 60; // between two requests while a key is held down
-let place = null, pressed = 0, waiting = null;
+let place = null, pressed = -FORGET_MS, waiting = null;
 
 const drawing = () => element.querySelector("svg[data-pick]");
 
@@ -28,7 +28,7 @@ element.addEventListener("keydown", (event) => {
   const { pick, row: at, column, rows, columns } = drawing()?.dataset ?? {};
   if (!step || pick !== "map" || at === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
-  if (event.timeStamp - pressed > FORGET_MS) place = [Number(at), Number(column)];
+  if (event.timeStamp - pressed >= FORGET_MS) place = [Number(at), Number(column)];
   pressed = event.timeStamp;
   place = [rows, columns].map((count, i) => Math.min(Math.max(place[i] + step[i], 0), count - 1));
   waiting ??= setTimeout(() => {
