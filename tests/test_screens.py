@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ print(json.dumps([
         "an endpoint": event.api_visibility != "private",
         "progress": event.show_progress,
         "progress on": event.show_progress_on,
+        "runs once more": event.trigger_mode == "always_last",
+        "targets": event.targets,
     }
     for event in events
 ], default=str))
@@ -79,6 +82,19 @@ def test_events_without_visible_progress_burden_no_component_with_it(events: lis
     quiet = [event for event in events if event["progress"] == "hidden" and not event["an endpoint"]]
     assert len(quiet) > 80
     assert [event["name"] for event in quiet if event["progress on"] != []] == []
+
+
+def test_no_event_has_two_listeners_that_run_once_more(events: list[dict[str, Any]]) -> None:
+    """gradio's page sets off all listeners of an event again for each that was held back: two do that for ever."""
+    held_back = [
+        tuple(target)
+        for event in events
+        for target in event["targets"]
+        if event["runs once more"]
+        and target[0] is not None  # what follows on another event has one listener each
+    ]
+    assert len(held_back) > 20
+    assert [target for target, listeners in Counter(held_back).items() if listeners > 1] == []
 
 
 def test_gradios_summary_of_all_events_is_not_made_after_each() -> None:

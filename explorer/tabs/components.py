@@ -207,7 +207,8 @@ def entered(tab: gr.Tab, active: gr.Textbox, name: str) -> Any:
 def when_seen(tab: gr.Tab, selection: gr.State, active: gr.Textbox, name: str) -> Any:
     """The event of having something new to show: the tab is entered, or another picture or network is chosen in it.
 
-    The page itself decides, so that tabs that nobody sees ask the server nothing.
+    The page itself decides, so that tabs that nobody sees ask the server nothing. For one listener: where two of
+    one event are to run once more after the present run, gradio's page sets off both anew after each, for ever.
     """
     asked = gr.Textbox("0", visible=False)  # changes when the tab has to be filled anew
     now = "String(performance.now())"

@@ -325,6 +325,20 @@ def test_tabs_that_nobody_sees_ask_the_server_nothing(new_page):
     expect(page.locator("#activation img")).to_have_attribute("src", opened_with)
 
 
+@pytest.mark.parametrize("tab", ["saliency", "receptive-field", "network", "training", "export"])
+def test_a_page_that_opens_comes_to_rest(new_page, tab):
+    asked = []
+    page = new_page()
+    page.on("request", lambda request: asked.append(request.url) if request.method == "POST" else None)
+    page.goto(page.url.partition("?")[0] + f"?image=Temple&tab={tab}")
+    page.wait_for_function("document.querySelector('#status')?.innerText.includes('640×427')")
+    seen = -1
+    while len(asked) != seen:  # nothing new for two seconds
+        seen = len(asked)
+        assert seen <= 20
+        page.wait_for_timeout(2000)
+
+
 def test_two_people_see_their_own(new_page, corner):
     mine, theirs = new_page(), new_page("?image=Lion")
     for page in (mine, theirs):

@@ -145,7 +145,10 @@ def _connect_preview(lab: Lab, data: DataStep, form: RecipeForm, preview: _Previ
     met = [preview.data, preview.parameters, preview.layers, *pairs]
     data.chosen.change(on_screen(meet), inputs, met, **QUIET)
     form.network.select(
-        lambda name: gr.update(visible=name == BUILDER), form.network, form.layers, **_AT_ONCE
+        lambda name: gr.update(visible=name == BUILDER),
+        form.network,
+        form.layers,
+        **_AT_ONCE | {"trigger_mode": "multiple"},
     )
     network = [preview.parameters, preview.layers]
     gr.on([form.network.select, form.layers.change], show_network, inputs, network, **_AT_ONCE)

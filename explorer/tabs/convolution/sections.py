@@ -75,7 +75,8 @@ def size(convolution: gr.State, first: Convolution, tab: gr.Tab, session: gr.Sta
 
     moves = [slider.input for slider in numbers]
     gr.on(moves, _size_view, numbers, view, **_AT_ONCE)
-    gr.on(moves, lambda: _MINE, None, source, **_AT_ONCE)
+    # What never changes needn't be said once more; of one event two listeners mustn't: see components.when_seen.
+    gr.on(moves, lambda: _MINE, None, source, **_AT_ONCE | {"trigger_mode": "once"})
 
     def take(given: Values) -> Updates:
         if given[source] == _MINE:

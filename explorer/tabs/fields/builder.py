@@ -80,7 +80,9 @@ def build(session: gr.State) -> None:
 
     parts = _Builder(editor, side, text, at, message, result, changes, table)
     showing = _showing(parts)
-    own: dict[str, Any] = {"fn": lambda: (_OWN, ""), "inputs": None, "outputs": [preset, shows], **_AT_ONCE}
+    # What never changes needn't be said once more; of one event two listeners mustn't: see components.when_seen.
+    once = _AT_ONCE | {"trigger_mode": "once"}
+    own: dict[str, Any] = {"fn": lambda: (_OWN, ""), "inputs": None, "outputs": [preset, shows], **once}
     gr.on([editor.edit, side.input, at.input], **showing)
     editor.edit(**own)
     preset.input(choose, preset, [editor, side, shows], **_AT_ONCE).then(**showing)

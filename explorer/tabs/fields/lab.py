@@ -23,12 +23,13 @@ def build(bench: Workbench, selection: gr.State, active: gr.Textbox, tab: gr.Tab
     """Lay the tab out inside an open ``gr.Tab`` and connect it to the look."""
     gr.HTML(f"<style>{_STYLE}</style>", padding=False, elem_classes="rf-style")
     question("Which pixels can a unit see?")
-    opened = when_seen(tab, selection, active, NAME)
+    # Two events, one a part: see when_seen.
+    seen, table_seen = (when_seen(tab, selection, active, NAME) for _ in range(2))
     with gr.Tabs(elem_id="receptive-field-lab") as tabs:
         with gr.Tab("On the picture", id="picture"):
-            picture = receptive_field_image.build(bench, selection, active, NAME, opened, session)
+            picture = receptive_field_image.build(bench, selection, active, NAME, seen, session)
         with gr.Tab("In this network", id="network"):
-            receptive_field_table.build(bench, selection, active, NAME, opened, picture, tabs, session)
+            receptive_field_table.build(bench, selection, active, NAME, table_seen, picture, tabs, session)
         with gr.Tab("Build a stack", id="stack"):
             receptive_field_builder.build(session)
     endpoint(receptive_field_api.receptive_field, api_name="receptive_field")
