@@ -207,15 +207,19 @@ def entered(tab: gr.Tab, active: gr.Textbox, name: str) -> Any:
 def when_seen(tab: gr.Tab, selection: gr.State, active: gr.Textbox, name: str) -> Any:
     """The event of having something new to show: the tab is entered, or another picture or network is chosen in it.
 
-    The page itself decides, so that tabs that nobody sees ask the server nothing. For one listener: where two of
-    one event are to run once more after the present run, gradio's page sets off both anew after each, for ever.
+    The page itself decides, so that tabs that nobody sees ask the server nothing, nor does a tab entered before the
+    first picture is there: its answer would be of an empty page, and could come after what the address asks for.
+    For one listener: where two of one event are to run once more after the present run, gradio's page sets off
+    both anew after each, for ever.
     """
     asked = gr.Textbox("0", visible=False)  # changes when the tab has to be filled anew
+    pictured = gr.Textbox("", visible=False)
     now = "String(performance.now())"
     own = json.dumps(name)
-    tab.select(None, None, [active, asked], js=f"() => [{own}, {now}]", **QUIET)
-    still = f"(active, asked) => active === {own} ? {now} : asked"
-    selection.change(None, [active, asked], asked, js=still, **QUIET)
+    entered = f"(asked, pictured) => [{own}, pictured ? {now} : asked]"
+    tab.select(None, [asked, pictured], [active, asked], js=entered, **QUIET)
+    still = f"(active, asked) => [active === {own} ? {now} : asked, 'yes']"
+    selection.change(None, [active, asked], [asked, pictured], js=still, **QUIET)
     return asked.change
 
 

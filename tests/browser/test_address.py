@@ -97,6 +97,21 @@ def test_what_an_address_gets_wrong_is_said(new_page):
     expect(page.locator("#predictions")).to_contain_text("cheetah")
 
 
+def test_a_tab_chosen_while_the_address_is_answered_stays(new_page, reload):
+    page = new_page("?tab=network")
+    expect(page.get_by_role("tab", name="Network")).to_have_attribute("aria-selected", "true")
+
+    def slow(route):
+        page.get_by_role("tab", name="Saliency").click()
+        route.continue_()
+
+    page.route("**/queue/join*", slow, times=1)
+    reload(page)
+    expect(page.locator("#saliency-caption")).to_contain_text("class 293 (cheetah)")
+    expect(page.get_by_role("tab", name="Saliency")).to_have_attribute("aria-selected", "true")
+    page.wait_for_function("new URLSearchParams(location.search).get('tab') === 'saliency'")
+
+
 def test_classes_of_another_picture_leave_the_address(new_page, reload):
     page = new_page("?image=Lion&tab=saliency")
     expect(page.locator("#saliency-caption")).to_contain_text("class 291 (lion)")

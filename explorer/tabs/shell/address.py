@@ -81,6 +81,19 @@ def keep(components: dict[str, Any], wide: Sequence[str]) -> None:
     gr.on([part.change for part in parts], None, parts, None, js=write, **QUIET)
 
 
+def go_to_the_tab(app: gr.Blocks, tabs: gr.Tabs, active: gr.Textbox, known: Sequence[str]) -> None:
+    """Open the page at the tab of its address.
+
+    Done by the browser before anything is asked, since by the time the server answers the user may be elsewhere.
+    """
+    go = """() => {
+      const named = new URLSearchParams(location.search).get("tab"), there = KNOWN.includes(named);
+      return there ? [{__type__: "update", selected: named}, named] : [{__type__: "update"}, USUAL];
+    }"""
+    go = go.replace("KNOWN", json.dumps(list(known))).replace("USUAL", json.dumps(_USUAL["tab"]))
+    app.load(None, None, [tabs, active], js=go, **QUIET)
+
+
 def one_of(wanted: dict[str, str], name: str, known: Sequence[str]) -> str | None:
     """What the address asks for under ``name``; None where it names nothing, or, which is said, none of ``known``."""
     value = wanted.get(name)

@@ -94,27 +94,24 @@ def _open_at_the_address(
     app: gr.Blocks, bench: Workbench, left: Sidebar, right: _Screens, model: str | None, extra_tabs: list[str]
 ) -> None:
     """When the page is loaded, show what its address asks for."""
+    tabs = [*TABS, *extra_tabs]
 
     def start(request: gr.Request) -> Updates:
         wanted = dict(request.query_params) if request else {}
         if model:
             wanted.setdefault("model", model)
         selection, title = sidebar.first_selection(bench, wanted)
-        where = address.one_of(wanted, "tab", [*TABS, *extra_tabs]) or activations.NAME
+        address.one_of(wanted, "tab", tabs)  # the page itself went there; what is no tab is said here
         visit = bench.open(selection)
         return {
             **sidebar.opened(left, bench, visit, title),
-            right.active: where,
-            right.tabs: gr.update(selected=where),
             **address.wanted_layer(right.main, visit, wanted),
             **address.wanted_class(right.one, visit, wanted),
             **address.wanted_classes(right.two, visit, wanted),
         }
 
-    outputs = [
-        *(right.active, right.tabs),
-        *(part for parts in (left, right.main, right.one, right.two) for part in components_of(parts)),
-    ]
+    address.go_to_the_tab(app, right.tabs, right.active, tabs)
+    outputs = [part for parts in (left, right.main, right.one, right.two) for part in components_of(parts)]
     app.load(start, None, outputs, **QUIET)
 
 
