@@ -52,9 +52,11 @@ class Axis(NamedTuple):
         reach = (self.size - 1 + (longest - 1) * self.stride) / 2
         return Axis(middle - reach, middle + reach, self.stride * n / m, m)
 
-    def regrid(self, units: int) -> Axis:
-        """Spread over another number of units, each seeing its share: for steps with no fixed window."""
-        return self.adaptive(units)
+    def spread(self, units: int, pixels: int) -> Axis:
+        """The same reach of another number of units that lie evenly over a picture: for steps with no fixed window."""
+        reach, stride = (self.size - 1) / 2, pixels / units
+        first = (stride - 1) / 2
+        return Axis(first - reach, first + reach, stride, units)
 
     def units_seeing(self, pixel: int) -> range:
         """The units whose field reaches over a pixel; dilated windows may still step over it."""
@@ -70,11 +72,12 @@ class Field(NamedTuple):
     x: Axis
     mixed_by: str
 
-    def regrid(self, rows: int, columns: int, step: str) -> Field:
+    def regrid(self, rows: int, columns: int, step: str, input_px: int) -> Field:
         """Spread over another grid; a grid that changed without a window counts as mixed by that step."""
         if (rows, columns) == (self.y.units, self.x.units):
             return self
-        return Field(self.y.regrid(rows), self.x.regrid(columns), self.mixed_by or step)
+        y, x = self.y.spread(rows, input_px), self.x.spread(columns, input_px)
+        return Field(y, x, self.mixed_by or step)
 
 
 def pixels(height: int, width: int) -> Field:
@@ -82,7 +85,7 @@ def pixels(height: int, width: int) -> Field:
     return Field(Axis(0, 0, 1, height), Axis(0, 0, 1, width), "")
 
 
-def union(fields: Iterable[Field], step: str) -> Field:
+def union(fields: Iterable[Field], step: str, input_px: int) -> Field:
     """What a unit sees that several branches feed, in the smallest box around it.
 
     Branches on a smaller grid, such as the scales of squeeze-and-excitation, are spread over all positions by
@@ -93,7 +96,7 @@ def union(fields: Iterable[Field], step: str) -> Field:
     full = [f for f in fields if (f.y.units, f.x.units) == (rows, columns)]
     mixed_by = next((f.mixed_by for f in fields if f.mixed_by), "")
     if not full:
-        return Field(fields[0].y.regrid(rows), fields[0].x.regrid(columns), mixed_by or step)
+        return fields[0]._replace(mixed_by=mixed_by).regrid(rows, columns, step, input_px)
     one_grid = all(f.y.stride == full[0].y.stride and f.x.stride == full[0].x.stride for f in full)
     if len(full) < len(fields) or not one_grid:
         mixed_by = mixed_by or step

@@ -11,6 +11,7 @@ from torch.fx.passes.shape_prop import TensorMetadata
 from explorer.fields.axis import Axis, Field, pixels, union
 from explorer.layers.arrangement import PLACES, axis_order, function_name
 from explorer.layers.listing import GraphTrace, image_node
+from explorer.layers.trace import ARRANGEMENT
 
 Known = TypeVar("Known", bound=nn.Module)
 
@@ -71,15 +72,17 @@ def graph_fields(traced: GraphTrace) -> dict[str, Field]:
         if not inputs or "tensor_meta" not in node.meta:
             continue  # a parameter or a size
         name = names.get(node, node.name)
-        step = Step(traced.module, node, name, *_given(traced, names, node, image))
-        field = _step(step, union(inputs, name))
-        layer = traced.layers.get(name)
-        fields[node] = field.regrid(*layer.shape[1:], step=name) if layer else field
+        step = Step(traced.module, node, name, *_given(traced, node, image))
+        field = _step(step, union(inputs, name, traced.input_px))
+        arranged = node.meta.get(ARRANGEMENT)
+        if arranged:
+            field = field.regrid(arranged.shape[1], arranged.shape[2], name, traced.input_px)
+        fields[node] = field
     return {names[node]: field for node, field in fields.items() if node in names}
 
 
 def _given(
-    traced: GraphTrace, names: dict[fx.Node, str], node: fx.Node, image: fx.Node
+    traced: GraphTrace, node: fx.Node, image: fx.Node
 ) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
     """The shape of a step's first input, and its axes of rows and columns."""
     first = node.args[0] if node.args else next(iter(node.kwargs.values()), None)
@@ -90,8 +93,8 @@ def _given(
     meta = first.meta.get("tensor_meta")
     if not isinstance(meta, TensorMetadata):
         return (), None
-    layer = traced.layers.get(names.get(first, ""))
-    return tuple(meta.shape), PLACES[layer.layout] if layer else None
+    arranged = first.meta.get(ARRANGEMENT)
+    return tuple(meta.shape), PLACES[arranged.layout] if arranged else None
 
 
 def _step(step: Step, field: Field) -> Field:

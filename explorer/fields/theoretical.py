@@ -250,7 +250,7 @@ def _result(layer: Layer, field: Field | None, input_px: int) -> ReceptiveField:
     rows, columns = layer.shape[1:]
     if field is None:
         field = pixels(input_px, input_px)._replace(mixed_by=layer.name)
-    field = field.regrid(rows, columns, step=layer.name)
+    field = field.regrid(rows, columns, layer.name, input_px)
     local = (round(field.y.size), round(field.x.size))
     return ReceptiveField(
         layer=layer.name,

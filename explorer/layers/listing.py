@@ -10,7 +10,7 @@ forward hooks, module by module.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
@@ -18,19 +18,12 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import fx, nn
-from torch.fx.passes.shape_prop import TensorMetadata
 
 from explorer.errors import ExplorerError, suggest
-from explorer.layers.arrangement import (
-    Arrangement,
-    Layout,
-    certain_arrangement,
-    function_name,
-    guessed_arrangement,
-    likely_arrangement,
-)
-from explorer.layers.trace import Untraceable, traced_graph
-from explorer.networks.hooks import as_leaf, capture, evaluating, start_gradients_at
+from explorer.layers.arrangement import Layout, arrangement, function_name
+from explorer.layers.places import FollowPlaces
+from explorer.layers.trace import ARRANGEMENT, Untraceable, traced_graph
+from explorer.networks.hooks import as_leaf, capture, capture_on_the_way, evaluating, start_gradients_at
 from explorer.networks.load import LoadedModel
 
 
@@ -77,6 +70,10 @@ class Trace(Protocol):
         """A layer's output, raw, and the logits as a function of it: what a gradient needs, and no more."""
         ...
 
+    def run_on_the_way(self, batch: torch.Tensor, names: Collection[str]) -> dict[str, torch.Tensor]:
+        """The outputs of these layers, raw, each a function of those before it."""
+        ...
+
 
 class GraphTrace:
     """A network whose graph torch.fx can trace: outputs are returned, not hooked, so threads never meet."""
@@ -86,7 +83,7 @@ class GraphTrace:
         self.graph = graph
         self.nodes = {name: node for node, name in names.items()}
         self.input_px = input_px
-        self.layers = _graph_layers(module, graph, names, input_px)
+        self.layers = _graph_layers(module, graph, names)
         returned = next(n for n in reversed(graph.nodes) if n.op == "output").all_input_nodes[0]
         self.output = names[returned]
         self._extractors: dict[tuple[tuple[str, ...], str | None], fx.GraphModule] = {}
@@ -99,6 +96,10 @@ class GraphTrace:
         """See :class:`Trace`. Steps before the layer leave nothing behind for a backward pass."""
         outputs = self._extractor((name, self.output), leaf=name)(batch)
         return outputs[name], outputs[self.output]
+
+    def run_on_the_way(self, batch: torch.Tensor, names: Collection[str]) -> dict[str, torch.Tensor]:
+        """See :class:`Trace`."""
+        return self._extractor(tuple(names))(batch)
 
     def _extractor(self, names: tuple[str, ...], leaf: str | None = None) -> fx.GraphModule:
         """A graph that returns these layers; gradients flow back to the layer ``leaf`` and no further."""
@@ -131,8 +132,12 @@ class HookTrace:
         self._paths = {path: type(m).__name__ for path, m in module.named_modules()}
         # The network's own output, under a name that none of its modules has.
         self.output = next(n for n in (f"output{i or ''}" for i in count()) if n not in self._paths)
-        seen = self.run(batch, None)
-        self.layers = _called_layers([(n, self._kind(n), tuple(t.shape)) for n, t in seen.items()], batch)
+        with FollowPlaces(batch) as places:
+            seen = self.run(batch, None)
+        arranged = {name: arrangement(output, places) for name, output in seen.items()}
+        self.layers = {
+            name: Layer(name, self._kind(name), *found) for name, found in arranged.items() if found
+        }
 
     def run(self, batch: torch.Tensor, names: Iterable[str] | None) -> dict[str, torch.Tensor]:
         """See :class:`Trace`. A layer that this input's path doesn't lead to is missing."""
@@ -150,6 +155,12 @@ class HookTrace:
         if name not in seen:
             raise not_reached(name)
         return seen[name], logits
+
+    def run_on_the_way(self, batch: torch.Tensor, names: Collection[str]) -> dict[str, torch.Tensor]:
+        """See :class:`Trace`."""
+        with capture_on_the_way(self.module, set(names)) as seen:
+            output = self.module(batch)
+        return seen | {self.output: output}
 
     def _kind(self, name: str) -> str:
         if name == self.output:
@@ -274,55 +285,14 @@ def _kind(module: nn.Module, node: fx.Node) -> str:
     return function_name(node)
 
 
-def _shape(node: fx.Node) -> tuple[int, ...] | None:
-    meta = node.meta.get("tensor_meta")
-    return tuple(meta.shape) if isinstance(meta, TensorMetadata) else None
-
-
-def _graph_layers(
-    module: nn.Module, graph: fx.Graph, names: dict[fx.Node, str], input_px: int
-) -> dict[str, Layer]:
-    """The layers of a graph. What a map's size is compared with is the largest map that its step was given."""
+def _graph_layers(module: nn.Module, graph: fx.Graph, names: dict[fx.Node, str]) -> dict[str, Layer]:
+    """The layers of a graph: every step that puts out a map or a vector of the image."""
     from_input = _nodes_fed_by_the_input(graph)
-    grids: dict[fx.Node, tuple[int, int]] = {}
-    arrangements: dict[fx.Node, Arrangement] = {}
-    certain: set[fx.Node] = {image_node(graph)}
-    layers = {}
-    for node in graph.nodes:
-        if node not in from_input:
-            continue
-        grid = max((grids[n] for n in node.all_input_nodes if n in grids), default=(input_px, input_px))
-        shape, kind = _shape(node), _kind(module, node)
-        source = next((n for n in node.all_input_nodes if n in arrangements), None)
-        given = arrangements[source] if source else None
-        found = certain_arrangement(module, node, shape, kind, given if source in certain else None)
-        if found:
-            certain.add(node)
-        else:
-            found = likely_arrangement(module, node, shape, kind, given, grid)
-        grids[node] = _grid_after(found, grid)
-        if found:
-            arrangements[node] = found
-        if found and node in names and not _is_identity(module, node):
-            layers[names[node]] = Layer(names[node], kind, *found)
-    return layers
-
-
-def _called_layers(outputs: list[tuple[str, str, tuple[int, ...]]], batch: torch.Tensor) -> dict[str, Layer]:
-    """The layers of (name, kind, shape) in the order of calls, where nobody says what was given to which."""
-    grid: tuple[int, int] = (batch.shape[2], batch.shape[3])
-    layers = {}
-    earlier = {grid}
-    for name, kind, shape in outputs:
-        # A branch may go back to a map of before: one of exactly that size.
-        back = shape[2:] if len(shape) == 4 and shape[2:] in earlier else grid
-        found = guessed_arrangement(shape, back, kind)
-        grid = _grid_after(found, grid)
-        earlier.add(grid)
-        if found:
-            layers[name] = Layer(name, kind, *found)
-    return layers
-
-
-def _grid_after(found: tuple[tuple[int, int, int], Layout] | None, grid: tuple[int, int]) -> tuple[int, int]:
-    return found[0][1:] if found and found[0][1] * found[0][2] > 1 else grid
+    return {
+        names[node]: Layer(names[node], _kind(module, node), *node.meta[ARRANGEMENT])
+        for node in graph.nodes
+        if node in from_input
+        and node in names
+        and node.meta.get(ARRANGEMENT)
+        and not _is_identity(module, node)
+    }

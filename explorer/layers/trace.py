@@ -15,7 +15,11 @@ from torch import fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 from torchvision.models.feature_extraction import NodePathTracer
 
+from explorer.layers.arrangement import arrangement
+from explorer.layers.places import FollowPlaces
 from explorer.networks.hooks import call_name
+
+ARRANGEMENT = "arrangement"
 
 
 class Untraceable(Exception):
@@ -23,8 +27,9 @@ class Untraceable(Exception):
 
 
 def traced_graph(module: nn.Module, batch: torch.Tensor) -> tuple[fx.Graph, dict[fx.Node, str]]:
-    """The graph of a network that is in eval mode, shapes for ``batch`` in its nodes, and the nodes' names.
+    """The graph of a network that is in eval mode, and the nodes' names.
 
+    For ``batch``, nodes hold the shape of their output, and under :data:`ARRANGEMENT` how it arranges a map.
     No step of the graph writes into the output of another: each output is what it was when it was made.
 
     Raises:
@@ -35,8 +40,9 @@ def traced_graph(module: nn.Module, batch: torch.Tensor) -> tuple[fx.Graph, dict
     try:
         graph = tracer.trace(module)
         rewritten = _write_nothing_in_place(graph)
-        rehearsal = _Rehearsal(fx.GraphModule(module, graph))
-        output = rehearsal.propagate(batch)
+        with FollowPlaces(batch) as places:
+            rehearsal = _Rehearsal(fx.GraphModule(module, graph), places)
+            output = rehearsal.propagate(batch)
     except Exception as error:
         # fx gives up with nearly every kind of error. One that is the network's own will come again.
         raise Untraceable(str(error)) from error
@@ -73,15 +79,20 @@ class _OwnThreadTracer(NodePathTracer):
 
 
 class _Rehearsal(ShapeProp):
-    """Runs a graph step by step, notes shapes, and whether any step wrote into what it was given."""
+    """Runs a graph step by step, notes shapes and maps, and whether any step wrote into what it was given."""
 
-    wrote_into_inputs = False
+    def __init__(self, graph: fx.GraphModule, places: FollowPlaces) -> None:
+        super().__init__(graph)
+        self.wrote_into_inputs = False
+        self._places = places
 
     def run_node(self, n: fx.Node) -> Any:
         given = [t for t in map(self.env.get, n.all_input_nodes) if isinstance(t, torch.Tensor)]
         versions = [t._version for t in given]
         result = super().run_node(n)
         self.wrote_into_inputs |= versions != [t._version for t in given]
+        if isinstance(result, torch.Tensor):
+            n.meta[ARRANGEMENT] = arrangement(result, self._places)
         return result
 
 

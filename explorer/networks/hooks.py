@@ -129,6 +129,21 @@ def capture(
 
 
 @contextmanager
+def capture_on_the_way(module: nn.Module, names: set[str]) -> Iterator[dict[str, torch.Tensor]]:
+    """As :func:`capture`, but what is captured is what goes on: the network's output is a function of it."""
+    seen: dict[str, torch.Tensor] = {}
+
+    def pass_on(called: str, output: object) -> torch.Tensor | None:
+        if not isinstance(output, torch.Tensor) or called not in names:
+            return None
+        seen[called] = output.clone()
+        return seen[called]
+
+    with _told_of_calls(module, pass_on):
+        yield seen
+
+
+@contextmanager
 def _told_of_calls(module: nn.Module, listed: Callable[[str, object], torch.Tensor | None]) -> Iterator[None]:
     """Have ``told(name, output)`` called after each call of a submodule by this thread; a tensor it returns goes on."""
     submodules = {path: m for path, m in module.named_modules() if path}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
+from weakref import WeakKeyDictionary
 
 import torch
 
 from explorer.errors import ExplorerError
 from explorer.fields.theoretical import receptive_field
 from explorer.layers.gradients import gradient
-from explorer.layers.listing import GraphTrace, Layer, channels_first, find_layer, list_layers, trace
+from explorer.layers.listing import Layer, channels_first, find_layer, list_layers, trace
+from explorer.networks.hooks import evaluating
 from explorer.networks.load import LoadedModel
 from explorer.saliency.method import AttributionMethod, Cell, MethodOptions, OnProgress, RawMap
 from explorer.saliency.target_score import TargetScore
@@ -21,7 +24,8 @@ from explorer.saliency.target_score import TargetScore
 class ClassActivationMap(MethodOptions):
     """What Grad-CAM and HiResCAM share.
 
-    ``layer`` is the name of a layer or a module; None: the last map before pooling, :func:`default_cam_layer`.
+    ``layer`` is the name of a layer or a module; None: the last map that the classes depend on,
+    :func:`default_cam_layer`.
 
     Raises:
         ExplorerError: ``layer`` is no name.
@@ -85,29 +89,69 @@ CAM_METHODS: tuple[AttributionMethod, ...] = (GradCAM.name, HiResCAM.name)
 
 
 def default_cam_layer(model: LoadedModel) -> Layer:
-    """Where a class activation map looks by default: the last map, just before the network gives up positions.
+    """Where a class activation map looks by default: the last map that the classes depend on.
 
-    In a transformer the last attention reads the class from one token alone, so it is the map before that.
+    That is tried on the network: behind the last attention of a transformer, for example, the class is read from one
+    token alone, and the tokens of the picture, though still a map, count for nothing.
 
     Raises:
-        ExplorerError: the network has no layer with a map.
+        ExplorerError: the network has no layer with a map, or none that its classes depend on.
     """
-    maps = [layer for layer in list_layers(model) if layer.is_map]
+    if (known := _LAST_MAPS.get(model)) is None:
+        known = _LAST_MAPS[model] = _last_map(model)
+    return known
+
+
+_LAST_MAPS: WeakKeyDictionary[LoadedModel, Layer] = WeakKeyDictionary()
+
+_TRIED_FIRST = 64
+"""Maps from the end that are tried together; those of the whole network take memory, and are seldom needed."""
+
+
+def _last_map(model: LoadedModel) -> Layer:
+    layers = list_layers(model)
+    maps = [layer for layer in layers if layer.is_map]
     if not maps:
         raise ExplorerError(f"network {model.name}", "has no layer with a map", "choose a gradient method")
-    if maps[-1].layout == "class_and_tokens":
-        return _before_last_attention(model, maps)
-    # A pooling that leaves the grid as it is (VGG's, at its own input size) repeats the map before it.
-    while len(maps) > 1 and maps[-1].kind.startswith("Adaptive") and maps[-2].shape == maps[-1].shape:
-        maps.pop()
-    return maps[-1]
+    # A last layer that starts at zero, as those of vision transformers do, depends on nothing: what it is given does.
+    vectors = [layer.name for layer in layers if not layer.is_map]
+    for candidates in dict.fromkeys((tuple(maps[-_TRIED_FIRST:]), tuple(maps))):
+        for output in dict.fromkeys((trace(model).output, *vectors[:-4:-1])):
+            if depended_on := _depended_on(model, candidates, output):
+                return _before_idle_pooling(maps, depended_on[-1])
+    raise ExplorerError(
+        f"network {model.name}",
+        "has no map that its classes depend on",
+        f"choose a layer by its name, such as {maps[-1].name!r}, or a gradient method",
+    )
 
 
-def _before_last_attention(model: LoadedModel, maps: list[Layer]) -> Layer:
-    # An attention puts out a tuple and so is no layer, but a step of the graph it is.
-    taken_apart = trace(model)
-    steps = list(taken_apart.nodes if isinstance(taken_apart, GraphTrace) else taken_apart.layers)
-    kinds = {path: type(module).__name__ for path, module in model.module.named_modules()}
-    attentions = [i for i, step in enumerate(steps) if "attention" in kinds.get(step, step).lower()]
-    before = [layer for layer in maps if attentions and steps.index(layer.name) < attentions[-1]]
-    return before[-1] if before else maps[0]
+def _depended_on(model: LoadedModel, maps: Sequence[Layer], output: str) -> list[Layer]:
+    """Those of the maps whose positions change what the layer ``output`` puts out."""
+    side, device = model.preprocess.crop_px, model.preprocess.device
+    generator = torch.Generator().manual_seed(0)
+    with evaluating(model.module), torch.inference_mode(False), torch.enable_grad():
+        noise = torch.randn(1, 3, side, side, generator=generator)
+        batch = noise.to(device, memory_format=torch.channels_last).requires_grad_()
+        outputs = trace(model).run_on_the_way(batch, {output, *(layer.name for layer in maps)})
+        given = outputs.get(output)
+        on_the_way = [layer for layer in maps if layer.name in outputs and outputs[layer.name].requires_grad]
+        if given is None or not given.requires_grad or not on_the_way:
+            return []
+        weights = torch.randn(given.shape, generator=generator).to(device)
+        slopes = torch.autograd.grad(
+            (given * weights).sum(), [outputs[layer.name] for layer in on_the_way], allow_unused=True
+        )
+    return [
+        layer
+        for layer, slope in zip(on_the_way, slopes, strict=True)
+        if slope is not None and bool(channels_first(slope, layer).abs().sum() > 0)
+    ]
+
+
+def _before_idle_pooling(maps: Sequence[Layer], found: Layer) -> Layer:
+    """A pooling that leaves the grid as it is (VGG's, at its own input size) repeats the map before it."""
+    before = maps[: maps.index(found) + 1]
+    while len(before) > 1 and before[-1].kind.startswith("Adaptive") and before[-2].shape == before[-1].shape:
+        before = before[:-1]
+    return before[-1]

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from playwright.sync_api import expect
+
+SLOW = 120_000
+"""Milliseconds for what may take long on a busy computer."""
+
 _DRAWN_AND_IDLE = """() => new Promise(done =>
     requestAnimationFrame(() => requestAnimationFrame(() => requestIdleCallback(done))))"""
 
@@ -15,7 +20,19 @@ def open_part(page: Any, name: str, *, role: str = "tab", exact: bool = False) -
     what is typed between the two is lost. No hand is that quick, but Playwright on a busy computer is.
     """
     page.get_by_role(role, name=name, exact=exact).click()
+    wait_until_drawn(page)
+
+
+def wait_until_drawn(page: Any) -> None:
+    """Wait until the browser has drawn what it knows, so that nothing moves away from under a click."""
     page.evaluate(_DRAWN_AND_IDLE)
+
+
+def keep(page: Any, pin: str, number: int) -> None:
+    """Press the Keep button ``pin``, and wait until it says that this is step ``number``."""
+    wait_until_drawn(page)
+    page.locator(f"#{pin}").click()
+    expect(page.get_by_text(f": step {number} in the Export tab")).to_be_visible(timeout=SLOW)
 
 
 def choose(page, label: str, typed: str, option: str | None = None) -> None:

@@ -9,15 +9,9 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from notebooks_export import open_session, perform
+from tests.browser.parts import SLOW, keep
 from tests.browser.test_export_tab import downloaded, steps, tab
 from tests.browser.test_look_inside import choose, pixels, source, wait_for_another
-
-SLOW = 60_000
-
-
-def keep(page, pin: str, number: int) -> None:
-    page.locator(f"#{pin}").click()
-    expect(page.get_by_text(f": step {number} in the Export tab")).to_be_visible(timeout=SLOW)
 
 
 def shown(picture: bytes) -> np.ndarray:

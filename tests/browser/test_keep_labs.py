@@ -14,13 +14,12 @@ from playwright.sync_api import expect
 
 from explorer.practice.exercises import make_exercise
 from notebooks_export import open_session, perform
-from tests.browser.parts import open_part
+from tests.browser.parts import SLOW, keep, open_part
 from tests.browser.test_export_tab import downloaded, steps, tab
 from training.config import TrainConfig
 from training.runs import folders as runs
 from training.runs.worker import work
 
-SLOW = 120_000
 NAME = "kept run"
 
 
@@ -35,11 +34,6 @@ def data_dir(app) -> Iterator[Path]:
         work(run, on_epoch=lambda result: None)
     yield folder
     runs.delete(run)
-
-
-def keep(page, pin: str, number: int) -> None:
-    page.locator(f"#{pin}").click()
-    expect(page.get_by_text(f": step {number} in the Export tab")).to_be_visible(timeout=SLOW)
 
 
 def handed_over(page, count: int):

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from explorer.errors import ExplorerError
 from explorer.layers.listing import list_layers
 from explorer.saliency.attribution import Attribution
 from explorer.saliency.class_activation_maps import CAM_METHODS, default_cam_layer
@@ -96,11 +97,14 @@ def chosen_for(selection: Selection) -> str:
 
 
 def cam_layers(visit: Visit, current: str | None) -> Any:
-    """Choices for the layer of a class activation map: every layer with a map, the last one chosen."""
+    """Choices for the layer of a class activation map: every layer with a map; the default chosen, if there is one."""
     maps = [layer for layer in list_layers(visit.model) if layer.is_map]
-    names = [layer.name for layer in maps]
-    chosen = current if current in names else default_cam_layer(visit.model).name
-    return gr.update(choices=layer_choices(maps), value=chosen)
+    if current not in [layer.name for layer in maps]:
+        try:
+            current = default_cam_layer(visit.model).name
+        except ExplorerError:
+            current = None  # said when such a map is asked for; other methods do without
+    return gr.update(choices=layer_choices(maps), value=current)
 
 
 def explanation(target: int, method: Any, objective: Any, sign: str, layer: str | None) -> Explanation:

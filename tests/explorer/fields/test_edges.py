@@ -84,8 +84,10 @@ SEES_MORE = {
     "linear over the width": Net(lambda net, x: net.part(x), part=nn.Linear(PX, PX)),
     "layer norm over the width": Net(lambda net, x: net.part(x), part=nn.LayerNorm(PX)),
     "layer norm over all": Net(lambda net, x: net.part(x), part=nn.LayerNorm([6, PX, PX])),
-    "rows and columns change places": Net(lambda net, x: x.transpose(2, 3)),
-    "the same by permute": Net(lambda net, x: x.permute(0, 1, 3, 2)),
+    "rows and columns change places": Net(
+        lambda net, x: net.part(x.transpose(2, 3)), part=nn.Conv2d(6, 6, 1)
+    ),
+    "the same by permute": Net(lambda net, x: net.part(x.permute(0, 1, 3, 2)), part=nn.Conv2d(6, 6, 1)),
     "tokens mixed": Net(
         lambda net, x: net.part(x.flatten(2)).unflatten(2, (PX, PX)), part=nn.Linear(PX * PX, PX * PX)
     ),
@@ -95,7 +97,9 @@ SEES_MORE = {
     "mirrored further than the kernel reaches": Net(
         lambda net, x: net.part(x), part=nn.Conv2d(6, 6, 3, padding=8, padding_mode="reflect")
     ),
-    "the last rows in front": Net(lambda net, x: torch.cat([x[:, :, 4:], x[:, :, :4]], 2)),
+    "the last rows in front": Net(
+        lambda net, x: net.part(torch.cat([x[:, :, 4:], x[:, :, :4]], 2)), part=nn.Conv2d(6, 6, 1)
+    ),
     "circular padding by a function": Net(
         lambda net, x: net.part(F.pad(x, (1, 1, 1, 1), mode="circular")), part=nn.Conv2d(6, 6, 3)
     ),
@@ -109,7 +113,8 @@ SEES_MORE = {
         lambda net, x: F.pad(x, (x.shape[3] // 6, 0, x.shape[2] // 6, 0))[:, :, : x.shape[2], : x.shape[3]]
     ),
     "halves of the rows added": Net(
-        lambda net, x: torch.cat([x.chunk(2, 2)[0] + x.chunk(2, 2)[1], x.chunk(2, 2)[1]], 2)
+        lambda net, x: net.part(torch.cat([x.chunk(2, 2)[0] + x.chunk(2, 2)[1], x.chunk(2, 2)[1]], 2)),
+        part=nn.Conv2d(6, 6, 1),
     ),
 }
 

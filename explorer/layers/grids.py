@@ -1,0 +1,65 @@
+"""Rows and columns of a map, read off the places on the picture where its values lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+Places = tuple[Tensor, Tensor]
+"""Rows and columns of the picture, as floats, both of the shape of the tensor that they belong to; NaN: no place."""
+
+_SAME = 1e-9
+"""Pixels: places that are nearer to each other are one."""
+
+
+def without_channels(places: Places, channels: int) -> Sequence[Tensor] | None:
+    """The mean places over this axis; ``None`` if it isn't one of channels, since places go along it, too."""
+    if all(place.stride()[channels] == 0 for place in places):
+        return [place.select(channels, 0)[0] for place in places]
+    means = [place.nanmean(channels, keepdim=True) for place in places]
+    within = sum(float((place - mean).square().nanmean()) for place, mean in zip(places, means, strict=True))
+    between = sum(float((mean - mean.nanmean()).square().nanmean()) for mean in means)
+    # Values of one position may come from slightly different places, by shifts or patches that became channels.
+    return [mean.squeeze(channels)[0] for mean in means] if within < between / 2 else None
+
+
+def lies_crosswise(rows: Tensor, columns: Tensor) -> bool:
+    """Whether of (H, W) places the rows go mostly along the first axis, the columns along the second: in any order."""
+    return _goes_along_first(rows) and _goes_along_first(columns.T)
+
+
+def _goes_along_first(place: Tensor) -> bool:
+    if place.shape[0] == 1:
+        return True
+    means = place.nanmean(1, keepdim=True)
+    return bool((means - means.nanmean()).square().nanmean() > (place - means).square().nanmean())
+
+
+def is_grid(rows: Tensor, columns: Tensor) -> bool:
+    """Whether (H, W) places lie in rows and columns: down and to the right they never go back."""
+    return rows.numel() > 1 and _ordered(rows) and _ordered(columns.T)
+
+
+def _ordered(place: Tensor) -> bool:
+    """Whether the places along the second axis are equal, and grow along the first, but for those that are nowhere."""
+    along = place.nanmean(1, keepdim=True)
+    known = along[~along.isnan()]
+    extent = float(known[-1] - known[0]) if len(known) else 0.0
+    if place.shape[0] > 1 and extent <= _SAME:
+        return False
+    reach = max(extent, _SAME)
+    off_level = (place - along).abs().nan_to_num(0)
+    return bool((known.diff() >= -1e-6 * reach).all()) and bool((off_level <= 1e-3 * reach).all())
+
+
+def token_grid(rows: Tensor, columns: Tensor) -> tuple[int, int] | None:
+    """Height and width of the grid whose rows these places are, one behind the other."""
+    if bool(rows.isnan().any()) or bool(columns.isnan().any()):
+        return None
+    back = (columns.diff() < 0).nonzero()
+    width = int(back[0]) + 1 if len(back) else len(columns)
+    if len(rows) % width:
+        return None
+    grid = (len(rows) // width, width)
+    return grid if is_grid(rows.reshape(grid), columns.reshape(grid)) else None

@@ -1,0 +1,498 @@
+"""Where on the picture each value inside a network lies, followed through every operation that PyTorch carries out.
+
+Beside each tensor go two of its shape: the row and the column of the input on which each value is centred, NaN for
+values that come from no place, such as those of a class token. Operations that move values (views, permutations,
+windows, shifts) move their places; those that mix values (convolutions, pooling) average them, so that places draw
+together but keep their order; what attention finds lies where its query does. Which axes of an output are rows and
+columns can then be read off it, whatever the network is written like: no size is compared with another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from explorer.layers.grids import Places, is_grid, lies_crosswise, without_channels
+
+NOWHERE = math.nan
+
+
+class FollowPlaces(TorchDispatchMode):
+    """While it is active, notes for every tensor that an operation puts out where its values lie on ``image``."""
+
+    def __init__(self, image: Tensor) -> None:
+        """``image``: ``(1, C, H, W)``, the network's input."""
+        super().__init__()
+        self._picture = image.shape[2:]
+        self._noted = WeakTensorKeyDictionary()
+        self._noted[image] = _spread(image, self._picture)
+
+    def of(self, output: Tensor) -> Places | None:
+        """Where the values of a tensor lie; ``None`` where that isn't known."""
+        return self._noted.get(output)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Carry an operation out, then follow it."""
+        given = kwargs or {}
+        output = func(*args, **given)
+        name = func.overloadpacket.__name__
+        found = self._follow(name, func, args, given, output)
+        if func._schema.is_mutable and args and isinstance(args[0], Tensor) and name.endswith("_"):
+            self._overwrite(args[0], found)
+            return output
+        outputs = output if isinstance(output, tuple | list) else [output]
+        places = found if isinstance(found, list) else [found]
+        for tensor, place in zip(outputs, places, strict=False):
+            if place is not None and isinstance(tensor, Tensor) and place[0].shape == tensor.shape:
+                self._noted[tensor] = place
+        return output
+
+    def _follow(
+        self, name: str, func: Any, args: Any, kwargs: Any, output: Any
+    ) -> Places | list[Places] | None:
+        first = output[0] if isinstance(output, tuple | list) and output else output
+        if not isinstance(first, Tensor):
+            return None
+        if name in _NEW:
+            return _nowhere(first)
+        inputs = _tensors(args)
+        if not any(tensor in self._noted for tensor in inputs):
+            return _spread(first, self._picture) if name in _ON_GRIDS and first.dim() == 4 else None
+        try:
+            if name in _MOVES:
+                return self._moved(func, args, kwargs)
+            rule = next((rule for names, rule in _RULES if name in names), _alike)
+            places = [self._noted.get(tensor) for tensor in inputs]
+            found = rule(places, inputs, args, kwargs, first)
+        except (RuntimeError, IndexError, TypeError, ValueError):
+            return None  # an operation called in a way that isn't known here: nothing is claimed behind it
+        if name in _ON_GRIDS and first.dim() == 4 and (found is None or _is_disordered(found)):
+            return _spread(first, self._picture)
+        return found
+
+    def _moved(self, func: Any, args: Any, kwargs: Any) -> Places | list[Places]:
+        """The same operation on places, for one that puts out values of its input as they are."""
+        rows, columns = (self._carried_out(func, args, kwargs, axis) for axis in (0, 1))
+        if isinstance(rows, tuple | list):
+            return list(zip(rows, columns, strict=True))
+        return rows, columns
+
+    def _carried_out(self, func: Any, args: Any, kwargs: Any, axis: int) -> Any:
+        def place(value: Any) -> Any:
+            if not isinstance(value, Tensor) or not (value.is_floating_point() or value in self._noted):
+                return value
+            return (self._noted.get(value) or _nowhere(value))[axis]
+
+        name = func.overloadpacket.__name__
+        moved = tree_map(place, args)
+        if name in ("view", "_unsafe_view"):
+            return moved[0].reshape(moved[1])  # places are seldom as contiguous as what they belong to
+        if name in _PADS:  # what is mirrored into the border comes from elsewhere
+            return F.pad(moved[0], moved[1], value=NOWHERE)
+        if name == "clone":
+            return moved[0].clone()
+        return func(*moved, **tree_map(place, kwargs))
+
+    def _overwrite(self, target: Tensor, found: Any) -> None:
+        """What is written into a part of a tensor has its places there, too."""
+        if not isinstance(found, tuple):
+            return
+        known = self._noted.get(target)
+        if known is None or any(0 in place.stride() for place in known):
+            self._noted[target] = found
+            return
+        for old, new in zip(known, found, strict=True):
+            old.copy_(new)
+
+
+def _spread(map_: Tensor, picture: Sequence[int]) -> Places:
+    """Places of a map ``(N, C, H, W)`` that lies evenly over a picture of ``(height, width)``."""
+    steps = [
+        (torch.arange(n, dtype=_precision(map_), device=map_.device) + 0.5) * (side / n) - 0.5
+        for n, side in zip(map_.shape[2:], picture, strict=True)
+    ]
+    return steps[0].view(1, 1, -1, 1).expand(map_.shape), steps[1].view(1, 1, 1, -1).expand(map_.shape)
+
+
+def _nowhere(tensor: Tensor) -> Places:
+    rows, columns = (
+        torch.full(tensor.shape, NOWHERE, dtype=_precision(tensor), device=tensor.device) for _ in range(2)
+    )
+    return rows, columns
+
+
+def _precision(tensor: Tensor) -> torch.dtype:
+    """Each attention draws places together: only with many digits they can be told apart behind dozens."""
+    return torch.float32 if tensor.device.type == "mps" else torch.float64
+
+
+def _is_disordered(places: Places) -> bool:
+    """Whether a map's values lie nowhere in particular, or in rows and columns that are out of order.
+
+    A vector was made a map, or it was mirrored, transposed, or wraps around. Not so a
+    matrix that compares each place with each.
+    """
+    grid = without_channels(places, 1)
+    if grid is None:
+        return not any(bool(place.diff(dim=1).abs().gt(0).any()) for place in places)
+    rows, columns = grid
+    return not _varies(grid) or (
+        not is_grid(rows, columns) and (lies_crosswise(rows, columns) or lies_crosswise(columns, rows))
+    )
+
+
+def _varies(grid: Sequence[Tensor]) -> bool:
+    return any(bool((place - place.flatten()[0]).abs().nan_to_num(0).gt(0).any()) for place in grid)
+
+
+def _tensors(values: Any) -> list[Tensor]:
+    found: list[Tensor] = []
+    for value in values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, tuple | list):
+            found += _tensors(value)
+    return found
+
+
+def _thin(place: Tensor) -> Tensor:
+    """Without the repetitions along an axis that is an expanded one: most are, along channels."""
+    for axis, stride in enumerate(place.stride()):
+        if stride == 0 and place.shape[axis] > 1:
+            place = place.narrow(axis, 0, 1)
+    return place
+
+
+def _between(a: Tensor, b: Tensor) -> Tensor:
+    """The middle of two places; of one that is nowhere, the other."""
+    a, b = _thin(a), _thin(b)
+    middle = (a + b) / 2
+    missing = middle.isnan()
+    return torch.where(missing, torch.where(a.isnan(), b, a), middle) if bool(missing.any()) else middle
+
+
+def _both(rule: Callable[[Tensor], Tensor], places: Places) -> Places:
+    return rule(places[0]), rule(places[1])
+
+
+Rule = Callable[[list[Places | None], list[Tensor], Any, Any, Tensor], Places | None]
+
+
+def _alike(
+    places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
+) -> Places | None:
+    """Value by value: the middle of what the inputs say. A scale that is the same everywhere says nothing."""
+    known = [
+        _both(lambda axis: axis.expand(output.shape), place)
+        for place, given in zip(places, inputs, strict=True)
+        if place is not None and _can_be(given.shape, output.shape)
+    ]
+    found: Places | None = None
+    for place in [place for place in known if any(_thin(axis).numel() > 1 for axis in place)] or known:
+        found = place if found is None else _middle(found, place, output.shape)
+    return found
+
+
+def _can_be(shape: Sequence[int], wanted: Sequence[int]) -> bool:
+    """Whether a tensor of this shape can be broadcast to the other."""
+    pairs = zip(reversed(shape), reversed(wanted), strict=False)
+    return len(shape) <= len(wanted) and all(n in (1, m) for n, m in pairs)
+
+
+def _middle(a: Places, b: Places, shape: Sequence[int]) -> Places:
+    rows, columns = (_between(one, other).expand(shape) for one, other in zip(a, b, strict=True))
+    return rows, columns
+
+
+def _first(places: list[Places | None], inputs: Any, args: Any, kwargs: Any, output: Tensor) -> Places | None:
+    """For a normalisation: that of what is normalised."""
+    return places[0]
+
+
+def _none(places: list[Places | None], inputs: Any, args: Any, kwargs: Any, output: Tensor) -> Places | None:
+    """For what has another meaning than places: frequencies."""
+    return None
+
+
+def _reduced(
+    places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
+) -> Places | None:
+    """Over axes: their mean."""
+    if places[0] is None:
+        return None
+    wanted = args[1] if len(args) > 1 else kwargs.get("dim")
+    axes = list(range(inputs[0].dim())) if wanted is None or wanted == [] else wanted
+    axes = [axes] if isinstance(axes, int) else axes
+    keep = output.dim() == inputs[0].dim()
+    return _both(lambda axis: axis.nanmean(axes, keepdim=keep), places[0])
+
+
+def _multiplied(
+    places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
+) -> Places | None:
+    """A product of matrices: where rows and columns both come from places, the middle between the two."""
+    (a, b), (left, right) = places[-2:], inputs[-2:]  # behind what is added
+    if right.dim() < 2 or left.dim() < 2:
+        return None
+    if a is not None and b is not None:
+        return _compared(a, b, output.shape)
+    # A weight that mixes places, as many as before: they are taken to be in the same order.
+    if a is not None:
+        return a if _keeps(a, -1, left, output) else _both(lambda axis: _rows(axis).expand(output.shape), a)
+    assert b is not None
+    return b if _keeps(b, -2, right, output) else _both(lambda axis: _columns(axis).expand(output.shape), b)
+
+
+def _rows(place: Tensor) -> Tensor:
+    return _thin(place).nanmean(-1, keepdim=True)
+
+
+def _columns(place: Tensor) -> Tensor:
+    return _thin(place).nanmean(-2, keepdim=True)
+
+
+def _keeps(places: Places, axis: int, given: Tensor, output: Tensor) -> bool:
+    return given.shape == output.shape and any(_differs_along(place, axis) for place in places)
+
+
+def _compared(a: Places, b: Places, shape: Sequence[int]) -> Places:
+    """Of attention's two products. That of queries with keys lies between the two; that with values, at the query."""
+    rows, columns = _both(_rows, a), _both(_columns, b)
+    compares = any(_differs_along(axis, -1) for axis in a)
+    if compares and all(_is_half(key, value) for key, value in zip(a, b, strict=True)):
+        # What a query looks at has drawn its place half way there; values lie where keys do.
+        rows = _both(lambda axis: 2 * axis, rows)
+        return (rows[0] - columns[0]).expand(shape), (rows[1] - columns[1]).expand(shape)
+    if not any(_differs_along(axis, -1) for axis in columns):
+        columns = rows
+    elif not any(_differs_along(axis, -2) for axis in rows):
+        rows = columns
+    return _middle(rows, columns, shape)
+
+
+def _is_half(comparison: Tensor, value: Tensor) -> bool:
+    """Whether places of comparisons go along the second axis half as fast as those of values along the first."""
+    if not _differs_along(comparison, -1):
+        return not _differs_along(value, -2)
+    by_key = comparison.select(-2, -1).diff(dim=-1)  # the last row is never a class token's
+    return torch.allclose(2 * by_key, value.select(-1, 0).diff(dim=-1), equal_nan=True)
+
+
+def _differs_along(place: Tensor, axis: int) -> bool:
+    if place.stride()[axis] == 0 or place.shape[axis] < 2:
+        return False
+    return bool(_thin_but(place, axis).diff(dim=axis).abs().nan_to_num(0).gt(0).any())
+
+
+def _thin_but(place: Tensor, kept: int) -> Tensor:
+    for axis, stride in enumerate(place.stride()):
+        if stride == 0 and place.shape[axis] > 1 and axis != kept % place.dim():
+            place = place.narrow(axis, 0, 1)
+    return place
+
+
+def _attended(
+    places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
+) -> Places | None:
+    """Attention in one: what a query finds lies at the query."""
+    query = places[0]
+    return None if query is None else _both(lambda axis: _rows(axis).expand(output.shape), query)
+
+
+def _convolved(
+    places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
+) -> Places | None:
+    """The places of a window, those in its middle counting most: a window wider than its map is somewhere, too."""
+    place, weight = places[0], inputs[1]
+    if place is None:
+        return None
+    sides = weight.dim() - 2
+    stride, padding, dilation, transposed = (args[i] for i in (3, 4, 5, 6))
+    kernel = _peaked(weight.shape[2:], place[0])
+    convolve = {1: F.conv1d, 2: F.conv2d}[sides]
+    back = {1: F.conv_transpose1d, 2: F.conv_transpose2d}[sides]
+    own = [*(place[0].shape[:1]), 1, *place[0].shape[2:]]
+
+    def windows(axis: Tensor) -> Tensor:
+        lying = _thin(axis)
+        lying = (lying.nanmean(1, keepdim=True) if lying.shape[1] > 1 else lying).expand(own)
+        known = (~lying.isnan()).to(lying.dtype)
+        if transposed:
+            given = {
+                "stride": stride,
+                "padding": padding,
+                "output_padding": args[7],
+                "dilation": dilation,
+            }
+            return back(lying.nan_to_num(0), kernel, **given) / back(known, kernel, **given)
+        given = {"stride": stride, "padding": padding, "dilation": dilation}
+        return convolve(lying.nan_to_num(0), kernel, **given) / convolve(known, kernel, **given)
+
+    return _both(lambda axis: windows(axis).expand(output.shape), place)
+
+
+def _peaked(sides: Sequence[int], like: Tensor) -> Tensor:
+    """Weights of a window: halved with each cell from its middle."""
+    kernel = like.new_ones(1, 1)
+    for n in sides:
+        distance = (torch.arange(n, dtype=like.dtype, device=like.device) - (n - 1) / 2).abs()
+        kernel = kernel.unsqueeze(-1) * 0.5**distance
+    return kernel
+
+
+def _pooled(
+    places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
+) -> Places | None:
+    """The mean of each window's places."""
+    place = places[0]
+    if place is None:
+        return None
+    sides = output.dim() - 2 if output.dim() > 3 else 1
+    kernel = _each(args[1], sides)
+    stride = _each(args[2], sides) if len(args) > 2 and args[2] else kernel
+    padding = _each(args[3], sides) if len(args) > 3 else [0] * sides
+    # Of max pooling the next argument is the dilation, of mean pooling ceil_mode.
+    given = args[4] if len(args) > 4 else 1
+    dilation = [1] * sides if isinstance(given, bool) else _each(given, sides)
+    weights = _peaked(kernel, place[0])
+    convolve = {1: F.conv1d, 2: F.conv2d}[sides]
+    room: list[int] = []
+    for i in reversed(range(sides)):
+        reach = (output.shape[2 + i] - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1
+        room += [padding[i], reach - padding[i] - inputs[0].shape[2 + i]]
+
+    def windows(axis: Tensor) -> Tensor:
+        lying = axis.narrow(1, 0, 1) if axis.stride()[1] == 0 else axis
+        cells = F.pad(lying.reshape(-1, 1, *lying.shape[2:]), room, value=NOWHERE)
+        given: dict[str, Any] = {"stride": stride, "dilation": dilation}
+        known = (~cells.isnan()).to(cells.dtype)
+        means = convolve(cells.nan_to_num(0), weights, **given) / convolve(known, weights, **given)
+        return means.reshape(*lying.shape[:2], *means.shape[2:]).expand(output.shape)
+
+    return _both(windows, place)
+
+
+def _each(given: Any, sides: int) -> list[int]:
+    listed = list(given) if isinstance(given, tuple | list) else [given]
+    return listed * sides if len(listed) == 1 else listed
+
+
+def _adapted(
+    places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
+) -> Places | None:
+    if places[0] is None:
+        return None
+
+    sides = (output.shape[-2], output.shape[-1])
+
+    def pooled(axis: Tensor) -> Tensor:
+        lying = axis.narrow(1, 0, 1) if axis.stride()[1] == 0 else axis
+        known = F.adaptive_avg_pool2d((~lying.isnan()).to(lying.dtype), sides)
+        return (F.adaptive_avg_pool2d(lying.nan_to_num(0), sides) / known).expand(output.shape)
+
+    return _both(pooled, places[0])
+
+
+def _resized(
+    places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
+) -> Places | None:
+    """Resizing goes by straight lines, whatever the values between are made of."""
+    if places[0] is None:
+        return None
+
+    def lines(axis: Tensor) -> Tensor:
+        lying = axis.narrow(1, 0, 1) if axis.stride()[1] == 0 else axis
+        return F.interpolate(lying, output.shape[2:], mode="bilinear", align_corners=False).expand(
+            output.shape
+        )
+
+    return _both(lines, places[0])
+
+
+def _summed_up(
+    places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
+) -> Places | None:
+    """Windows put back where they were cut out, where they overlap the mean of them."""
+    if places[0] is None:
+        return None
+
+    def put_back(axis: Tensor) -> Tensor:
+        fold = torch.ops.aten.col2im
+        known = (~axis.isnan()).to(axis.dtype)
+        return fold(axis.nan_to_num(0).contiguous(), *args[1:]) / fold(known, *args[1:])
+
+    return _both(put_back, places[0])
+
+
+_PADS = {
+    *("constant_pad_nd", "reflection_pad1d", "reflection_pad2d", "replication_pad1d", "replication_pad2d"),
+}
+
+_MOVES = {
+    *("view", "_unsafe_view", "reshape", "expand", "permute", "transpose", "t", "unsqueeze", "squeeze"),
+    *("slice", "select", "split", "split_with_sizes", "unsafe_split", "unbind", "narrow", "cat", "stack"),
+    *("roll", "flip", "rot90", "index", "index_select", "gather", "constant_pad_nd", "reflection_pad1d"),
+    *(
+        "reflection_pad2d",
+        "replication_pad1d",
+        "replication_pad2d",
+        "repeat",
+        "clone",
+        "alias",
+        "detach",
+        "unfold",
+        "im2col",
+        "diagonal",
+    ),
+    *("pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "native_channel_shuffle", "lift_fresh"),
+}
+"""Operations that put out values of their inputs as they are, elsewhere."""
+
+_NEW = {
+    *("zeros", "ones", "empty", "full", "new_zeros", "new_ones", "new_empty", "new_full", "empty_like"),
+    *("zeros_like", "ones_like", "full_like", "rand", "randn", "rand_like", "randn_like"),
+}
+
+_REDUCTIONS = {
+    *("mean", "sum", "amax", "amin", "max", "min", "var", "std", "logsumexp", "linalg_vector_norm", "norm"),
+    *("prod", "median", "nanmean", "any", "all", "argmax", "argmin", "var_mean"),
+}
+
+_CONVOLUTIONS = {"convolution", "_convolution", "conv2d", "mkldnn_convolution", "cudnn_convolution"}
+_POOLS = {"max_pool2d", "max_pool2d_with_indices", "avg_pool2d", "mkldnn_max_pool2d"}
+_RESIZES = {
+    *("upsample_nearest2d", "_upsample_nearest_exact2d", "upsample_bilinear2d", "upsample_bicubic2d"),
+    *("_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa"),
+}
+_ON_GRIDS = {*_CONVOLUTIONS, *_POOLS, *_RESIZES, "pixel_shuffle", "deform_conv2d"}
+"""Operations that are defined on maps ``(N, C, H, W)``: what they put out lies on a grid in any case."""
+
+_RULES: list[tuple[set[str], Rule]] = [
+    (_REDUCTIONS, _reduced),
+    ({"mm", "bmm", "addmm", "baddbmm", "matmul"}, _multiplied),
+    (_CONVOLUTIONS, _convolved),
+    (_POOLS, _pooled),
+    ({"_adaptive_avg_pool2d", "adaptive_max_pool2d", "mkldnn_adaptive_avg_pool2d"}, _adapted),
+    (_RESIZES, _resized),
+    ({"col2im"}, _summed_up),
+    (
+        {
+            *("_scaled_dot_product_flash_attention_for_cpu", "_scaled_dot_product_flash_attention"),
+            *("_scaled_dot_product_efficient_attention", "_scaled_dot_product_cudnn_attention"),
+            "_scaled_dot_product_attention_math",
+        },
+        _attended,
+    ),
+    ({"native_layer_norm", "native_group_norm", "native_batch_norm"}, _first),
+    ({"_native_multi_head_attention", "_transformer_encoder_layer_fwd"}, _first),
+    ({"_native_batch_norm_legit_no_training", "_native_batch_norm_legit", "cudnn_batch_norm"}, _first),
+    ({"_fft_r2c", "_fft_c2c", "_fft_c2r"}, _none),
+]
