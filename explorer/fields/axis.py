@@ -6,12 +6,20 @@ Sim, "Computing receptive fields of convolutional neural networks", Distill 2019
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from fractions import Fraction
 from typing import NamedTuple
+
+_NEARLY = 1e-6
+"""Units: fractions of a stride add up with small errors."""
 
 
 class Axis(NamedTuple):
-    """``units`` in a row. The first sees the input pixels ``low`` to ``high``, the next a ``stride`` further on."""
+    """``units`` in a row. The first sees the input pixels ``low`` to ``high``, the next a ``stride`` further on.
+
+    Of a map that grew, ends and stride may be fractions: a unit sees the whole pixels between its ends.
+    """
 
     low: float
     high: float
@@ -38,19 +46,35 @@ class Axis(NamedTuple):
             units,
         )
 
+    def grown(self, before: Fraction, after: Fraction, stride: Fraction, units: int) -> Axis:
+        """Behind a step that makes maps larger: unit u sees those units before that lie between two ends.
+
+        Args:
+            before: the lower end for unit 0, counted in units of the map before.
+            after: the upper end for unit 0.
+            stride: how far apart, in units of the map before, the ends of neighbours are.
+            units: how many there are.
+        """
+        return Axis(
+            float(self.low + before * Fraction(self.stride)),
+            float(self.high + after * Fraction(self.stride)),
+            float(stride * Fraction(self.stride)),
+            units,
+        )
+
     def adaptive(self, units: int) -> Axis:
         """Behind an adaptive pooling to ``units`` units.
 
         Its windows run from ``⌊i·n/m⌋`` to ``⌈(i+1)·n/m⌉``; where m doesn't divide n they differ in length and
-        spacing, and this gives the longest one and the mean spacing.
+        spacing, and this gives the smallest regular ones around them.
         """
         n, m = self.units, units
         if n == m:
             return self
-        longest = max(-(-(i + 1) * n // m) - i * n // m for i in range(m))
-        middle = self.start + (n / m - 1) / 2 * self.stride
-        reach = (self.size - 1 + (longest - 1) * self.stride) / 2
-        return Axis(middle - reach, middle + reach, self.stride * n / m, m)
+        stride = Fraction(n, m)
+        before = min(i * n // m - i * stride for i in range(m))
+        after = max(-(-(i + 1) * n // m) - 1 - i * stride for i in range(m))
+        return self.grown(before, after, stride, m)
 
     def spread(self, units: int, pixels: int) -> Axis:
         """The same reach of another number of units that lie evenly over a picture: for steps with no fixed window."""
@@ -60,13 +84,17 @@ class Axis(NamedTuple):
 
     def units_seeing(self, pixel: int) -> range:
         """The units whose field reaches over a pixel; dilated windows may still step over it."""
-        first = -((self.high - pixel) // self.stride)
-        last = (pixel - self.low) // self.stride
-        return range(max(0, int(first)), max(0, min(self.units - 1, int(last)) + 1))
+        first = math.ceil((pixel - self.high) / self.stride - _NEARLY)
+        last = math.floor((pixel - self.low) / self.stride + _NEARLY)
+        return range(max(0, first), max(0, min(self.units - 1, last) + 1))
 
 
 class Field(NamedTuple):
-    """What a unit sees along both axes; ``mixed_by``: the first step on the way that mixes all positions, or ""."""
+    """What a unit sees along both axes.
+
+    ``mixed_by``: the first step on the way that mixes all positions, or "". Where a map on the way became larger,
+    neighbours see different things, by turns, and this is a regular field around them.
+    """
 
     y: Axis
     x: Axis
@@ -77,7 +105,7 @@ class Field(NamedTuple):
         if (rows, columns) == (self.y.units, self.x.units):
             return self
         y, x = self.y.spread(rows, input_px), self.x.spread(columns, input_px)
-        return Field(y, x, self.mixed_by or step)
+        return self._replace(y=y, x=x, mixed_by=self.mixed_by or step)
 
 
 def pixels(height: int, width: int) -> Field:
@@ -97,10 +125,14 @@ def union(fields: Iterable[Field], step: str, input_px: int) -> Field:
     mixed_by = next((f.mixed_by for f in fields if f.mixed_by), "")
     if not full:
         return fields[0]._replace(mixed_by=mixed_by).regrid(rows, columns, step, input_px)
-    one_grid = all(f.y.stride == full[0].y.stride and f.x.stride == full[0].x.stride for f in full)
+    one_grid = all(
+        math.isclose(f.y.stride, full[0].y.stride) and math.isclose(f.x.stride, full[0].x.stride)
+        for f in full
+    )
     if len(full) < len(fields) or not one_grid:
         mixed_by = mixed_by or step
-    return Field(_hull([f.y for f in full]), _hull([f.x for f in full]), mixed_by)
+    y, x = _hull([f.y for f in full]), _hull([f.x for f in full])
+    return Field(y, x, mixed_by)
 
 
 def _hull(axes: list[Axis]) -> Axis:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
 from typing import Any, NamedTuple, TypeGuard, TypeVar
 
 from torch import fx, nn
+from torch.fx.node import map_aggregate
 from torch.fx.passes.shape_prop import TensorMetadata
 
 from explorer.fields.axis import Axis, Field, pixels, union
 from explorer.layers.arrangement import PLACES, axis_order, function_name
 from explorer.layers.listing import GraphTrace, image_node
-from explorer.layers.trace import ARRANGEMENT
+from explorer.layers.trace import ARRANGEMENT, NUMBERS
 
 Known = TypeVar("Known", bound=nn.Module)
 
@@ -24,6 +26,7 @@ class Step(NamedTuple):
         node: the step.
         name: as in the list of layers.
         shape: of its first input; () where that is no tensor.
+        output: the shape of its output.
         places: the input's axes of rows and columns: (2, 3) for channels first, (1, 2) for channels last, (1,) for
             tokens; ``None`` where the input is no layer's output, so that nobody knows.
     """
@@ -32,13 +35,15 @@ class Step(NamedTuple):
     node: fx.Node
     name: str
     shape: tuple[int, ...]
+    output: tuple[int, ...]
     places: tuple[int, ...] | None
 
     def argument(self, position: int, name: str, default: Any = None) -> Any:
         """What the function was given, by position (the input's is 0) or by name."""
+        given = self.node.kwargs.get(name, default)
         if len(self.node.args) > position:
-            return self.node.args[position]
-        return self.node.kwargs.get(name, default)
+            given = self.node.args[position]
+        return _known(given)
 
     def axes(self, wanted: Any) -> tuple[int, ...]:
         """Axes of the input, counted from the front; ``None`` is all of them."""
@@ -59,6 +64,13 @@ class Step(NamedTuple):
         return bool(touched.intersection(self.places))
 
 
+def _known(given: Any) -> Any:
+    """An argument, with the numbers in it that the network computed from sizes on the way."""
+    return map_aggregate(
+        given, lambda part: part.meta.get(NUMBERS, part) if isinstance(part, fx.Node) else part
+    )
+
+
 def graph_fields(traced: GraphTrace) -> dict[str, Field]:
     """The field of every named step, in one pass from input to output.
 
@@ -72,13 +84,19 @@ def graph_fields(traced: GraphTrace) -> dict[str, Field]:
         if not inputs or "tensor_meta" not in node.meta:
             continue  # a parameter or a size
         name = names.get(node, node.name)
-        step = Step(traced.module, node, name, *_given(traced, node, image))
+        shape, places = _given(traced, node, image)
+        step = Step(traced.module, node, name, shape, _shape_of(node), places)
         field = _step(step, union(inputs, name, traced.input_px))
         arranged = node.meta.get(ARRANGEMENT)
         if arranged:
             field = field.regrid(arranged.shape[1], arranged.shape[2], name, traced.input_px)
         fields[node] = field
     return {names[node]: field for node, field in fields.items() if node in names}
+
+
+def _shape_of(node: fx.Node) -> tuple[int, ...]:
+    meta = node.meta["tensor_meta"]
+    return tuple(meta.shape) if isinstance(meta, TensorMetadata) else ()
 
 
 def _given(
@@ -142,6 +160,14 @@ def _through_module(step: Step, module: nn.Module, field: Field) -> Field:
         return _adaptive(field, module.output_size, step.name)
     if isinstance(module, nn.ZeroPad2d | nn.ConstantPad2d | nn.ReflectionPad2d | nn.ReplicationPad2d):
         return _padded(field, module.padding)
+    if _computes_as(module, nn.ConvTranspose2d):
+        return _transposed(step, field, module.kernel_size, module.stride, module.padding, module.dilation)
+    if isinstance(module, nn.Upsample):  # its derived classes set its mode
+        return _resized(step, field, module.mode, module.align_corners)
+    if isinstance(module, nn.PixelShuffle):
+        return _shuffled(step, field, module.upscale_factor)
+    if isinstance(module, nn.PixelUnshuffle):
+        return _unshuffled(step, field, module.downscale_factor)
     if isinstance(module, nn.LayerNorm):
         return _computed_over(step.last_axes(len(module.normalized_shape)), step, field)
     if isinstance(module, nn.Linear):  # of a flattened map it changes the grid
@@ -185,7 +211,7 @@ def _windowed(
             count -= 1  # torch drops a window that would start in the padding behind the input
         return a.window(k[i], s[i], p[i], d[i], count)
 
-    return Field(axis(field.y, 0), axis(field.x, 1), field.mixed_by)
+    return field._replace(y=axis(field.y, 0), x=axis(field.x, 1))
 
 
 def _convolved(field: Field, conv: nn.Conv2d) -> Field:
@@ -199,7 +225,7 @@ def _convolved(field: Field, conv: nn.Conv2d) -> Field:
         k, d = conv.kernel_size[i], conv.dilation[i]
         return a.window(k, 1, d * (k - 1) // 2, d, a.units)
 
-    return Field(axis(field.y, 0), axis(field.x, 1), field.mixed_by)
+    return field._replace(y=axis(field.y, 0), x=axis(field.x, 1))
 
 
 def _same_padded(field: Field, module: Any) -> Field:
@@ -213,16 +239,15 @@ def _same_padded(field: Field, module: Any) -> Field:
         total = max((count - 1) * s + (k - 1) * d + 1 - a.units, 0)
         return a.window(k, s, total // 2, d, count)
 
-    return Field(axis(field.y, 0), axis(field.x, 1), field.mixed_by)
+    return field._replace(y=axis(field.y, 0), x=axis(field.x, 1))
 
 
 def _padded(field: Field, padding: Any) -> Field:
     left, right, top, bottom = padding
     y, x = field.y, field.x
-    return Field(
-        y.window(1, 1, top, 1, y.units + top + bottom),
-        x.window(1, 1, left, 1, x.units + left + right),
-        field.mixed_by,
+    return field._replace(
+        y=y.window(1, 1, top, 1, y.units + top + bottom),
+        x=x.window(1, 1, left, 1, x.units + left + right),
     )
 
 
@@ -296,7 +321,7 @@ def _reordered(step: Step, field: Field, order: Sequence[int]) -> Field:
 
 def _getitem(step: Step, field: Field) -> Field:
     """A part of a map: ``x[:, :, ::2, 1:]``. A part of a list is what it was."""
-    wanted = step.node.args[1]
+    wanted = step.argument(1, "index")
     if not step.shape:
         return field
     listed = wanted if isinstance(wanted, tuple) else (wanted,)
@@ -308,7 +333,7 @@ def _getitem(step: Step, field: Field) -> Field:
     if len(step.places) != 2 or not all(_is_plain(parts[place]) for place in step.places):
         return _mixed(field, step.name)
     rows, columns = (parts[place] for place in step.places)
-    return Field(_sliced(field.y, rows), _sliced(field.x, columns), field.mixed_by)
+    return field._replace(y=_sliced(field.y, rows), x=_sliced(field.x, columns))
 
 
 def _is_plain(part: Any) -> bool:
@@ -332,6 +357,85 @@ def _pad(step: Step, field: Field) -> Field:
     return _padded(field, (*amounts, *[0] * (4 - len(amounts))))
 
 
+def _transposed(step: Step, field: Field, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Field:
+    """A transposed convolution: input unit i is written to the units i·s − p to i·s − p + d·(k − 1)."""
+    k, s, p, d = _pair(kernel), _pair(stride), _pair(padding), _pair(dilation)
+
+    def ends(i: int) -> Ends:
+        return Ends(Fraction(p[i] - d[i] * (k[i] - 1), s[i]), Fraction(p[i], s[i]), Fraction(1, s[i]))
+
+    return _grown(step, field, ends)
+
+
+def _conv_transpose2d(step: Step, field: Field) -> Field:
+    weight, stride = step.argument(1, "weight"), step.argument(3, "stride", 1)
+    padding, dilation = step.argument(4, "padding", 0), step.argument(7, "dilation", 1)
+    meta = weight.meta.get("tensor_meta") if isinstance(weight, fx.Node) else None
+    if not isinstance(meta, TensorMetadata) or not _are_numbers(stride, padding, dilation):
+        return _mixed(field, step.name)
+    return _transposed(step, field, tuple(meta.shape[2:]), stride, padding, dilation)
+
+
+def _interpolate(step: Step, field: Field) -> Field:
+    mode, corners = step.argument(3, "mode", "nearest"), step.argument(4, "align_corners")
+    if step.argument(6, "antialias", False):
+        return _mixed(field, step.name)
+    return _resized(step, field, mode, corners)
+
+
+def _resized(step: Step, field: Field, mode: str, align_corners: Any) -> Field:
+    """Enlarged or made smaller by its nearest units, or by weights of two or four of them."""
+    if mode not in ("nearest", "nearest-exact", "bilinear", "bicubic") or step.places != (2, 3):
+        return _mixed(field, step.name)
+
+    def ends(i: int) -> Ends:
+        before, after = step.shape[2 + i], step.output[2 + i]
+        ratio = Fraction(before, after)
+        if mode == "nearest":  # unit ⌊u·r⌋
+            return Ends(-1 + Fraction(1, ratio.denominator), Fraction(0), ratio)
+        if mode == "nearest-exact":  # unit ⌊(u + ½)·r⌋
+            return Ends(ratio / 2 - 1 + Fraction(1, 2 * ratio.denominator), ratio / 2, ratio)
+        if align_corners:
+            ratio, first = Fraction(before - 1, max(after - 1, 1)), Fraction(0)
+        else:
+            first = ratio / 2 - Fraction(1, 2)
+        # Between ⌊x⌋ and ⌊x⌋ + 1, for cubes one more on either side. At the border x is moved to the first unit.
+        wider = 1 if mode == "bicubic" else 0
+        moved = max(Fraction(0), -first)
+        lower = first - 1 + Fraction(1, 2 * ratio.denominator) - wider
+        return Ends(lower, first + 1 + wider + moved, ratio)
+
+    return _grown(step, field, ends)
+
+
+def _shuffled(step: Step, field: Field, factor: Any) -> Field:
+    """Channels become a patch of positions each."""
+    if step.places != (2, 3) or not _are_numbers(factor):
+        return _mixed(field, step.name)
+    return _grown(step, field, lambda i: Ends(Fraction(1, factor) - 1, Fraction(0), Fraction(1, factor)))
+
+
+def _unshuffled(step: Step, field: Field, factor: Any) -> Field:
+    """Patches of positions become channels."""
+    if step.places != (2, 3) or not _are_numbers(factor):
+        return _mixed(field, step.name)
+    return _windowed(field, factor, factor, 0, 1)
+
+
+class Ends(NamedTuple):
+    """Between which units of the map before those lie that unit 0 sees, and how far on those of the next are."""
+
+    before: Fraction
+    after: Fraction
+    stride: Fraction
+
+
+def _grown(step: Step, field: Field, ends: Callable[[int], Ends]) -> Field:
+    rows, columns = step.output[2:]
+    y, x = field.y.grown(*ends(0), rows), field.x.grown(*ends(1), columns)
+    return field._replace(y=y, x=x)
+
+
 def _adaptive_pool2d(step: Step, field: Field) -> Field:
     return _adaptive(field, step.argument(1, "output_size"), step.name)
 
@@ -351,6 +455,10 @@ _FUNCTIONS: dict[str, Callable[[Step, Field], Field]] = {
     "split": _split,
     "getitem": _getitem,
     "pad": _pad,
+    "conv_transpose2d": _conv_transpose2d,
+    "interpolate": _interpolate,
+    "pixel_shuffle": lambda step, field: _shuffled(step, field, step.argument(1, "upscale_factor")),
+    "pixel_unshuffle": lambda step, field: _unshuffled(step, field, step.argument(1, "downscale_factor")),
 }
 
 
@@ -364,7 +472,7 @@ def _adaptive(field: Field, output_size: Any, name: str) -> Field:
     rows, columns = (
         wanted or axis.units for wanted, axis in zip(_pair(output_size), (field.y, field.x), strict=True)
     )
-    pooled = Field(field.y.adaptive(rows), field.x.adaptive(columns), field.mixed_by)
+    pooled = field._replace(y=field.y.adaptive(rows), x=field.x.adaptive(columns))
     over_everything = (rows == 1 < field.y.units) or (columns == 1 < field.x.units)
     return _mixed(pooled, name) if over_everything else pooled
 

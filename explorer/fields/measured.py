@@ -7,8 +7,10 @@ of 0 connects counts as seen, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from fractions import Fraction
+from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +23,13 @@ from explorer.networks.hooks import capture, evaluating
 from explorer.networks.load import LoadedModel
 
 PROBES = 32
-"""Pixels on a diagonal: enough for every stride up to it, since each edge of a field falls on one of them."""
+"""Most lines beside each other: enough for every stride up to it."""
+
+Pixels = tuple[int | slice, int | slice]
+"""Rows and columns."""
+
+_ALL = slice(None)
+
 _MORE_CALLS = 10
 """A network read by hooks that calls this many times as many modules as it has layers is not waited for."""
 
@@ -32,6 +40,10 @@ class Reach(NamedTuple):
     rows: range
     columns: range
 
+    def has_edges_in(self, rows: int, columns: int) -> bool:
+        """Whether it ends before the borders of a map of this size: else nobody can tell how far it goes."""
+        return 0 < len(self.rows) < rows and 0 < len(self.columns) < columns
+
     def is_within(self, rows: range, columns: range) -> bool:
         """Whether these rows and columns hold all of it."""
         return not self.rows or (_holds(rows, self.rows) and _holds(columns, self.columns))
@@ -41,12 +53,19 @@ def _holds(outer: range, inner: range) -> bool:
     return bool(outer) and outer[0] <= inner[0] and inner[-1] <= outer[-1]
 
 
-def reaches(model: LoadedModel, pixels: Sequence[tuple[int, int]]) -> dict[str, list[Reach]]:
-    """Per map, which units each of these input pixels (row, column) reaches: one forward pass a pixel.
+def reaches(
+    model: LoadedModel, pixels: Sequence[Pixels], names: Collection[str] | None = None
+) -> dict[str, list[Reach]]:
+    """Per map, which units these pixels of the input, or whole lines of them, reach: one forward pass each.
 
+    ``names``: of these maps only; a pass ends behind the last of them.
     Nothing where the network can't be tried so: it fails at what is no number, or takes another path.
     """
-    maps = {name: layer for name, layer in trace(model).layers.items() if layer.is_map}
+    maps = {
+        name: layer
+        for name, layer in trace(model).layers.items()
+        if layer.is_map and (names is None or name in names)
+    }
     found: dict[str, list[Reach]] = {name: [] for name in maps}
     for pixel in pixels:
         try:
@@ -60,28 +79,50 @@ def reaches(model: LoadedModel, pixels: Sequence[tuple[int, int]]) -> dict[str, 
     return found
 
 
-def measured_field(layer: Layer, seen: Sequence[Reach], pixels: Sequence[tuple[int, int]]) -> Field | None:
-    """The field that explains what pixels on a diagonal reached; ``None`` if no regular one does.
+def measured_fields(
+    model: LoadedModel, names: Collection[str], tried: Sequence[tuple[int, int]]
+) -> dict[str, Field]:
+    """The smallest regular fields that explain what whole rows and columns of the input reach in these maps.
 
-    Args:
-        layer: whose units were reached.
-        seen: its part of :func:`reaches`.
-        pixels: those of :func:`probes`.
+    Lines, not pixels, since a field may be a cross; then the pixels ``tried``, elsewhere. A map is missing whose units
+    see different things by turns, as those of a map that grew may, or further than the border of the input.
     """
-    rows, columns = layer.shape[1:]
-    y = _axis([reach.rows for reach in seen], [pixel[0] for pixel in pixels], rows)
-    x = _axis([reach.columns for reach in seen], [pixel[1] for pixel in pixels], columns)
-    return Field(y, x, "") if y and x else None
+    layers, side = trace(model).layers, model.preprocess.crop_px
+    lines = probes(side, max((side / min(layers[name].shape[1:]) for name in names), default=0))
+    rows = reaches(model, [(line, _ALL) for line in lines], names)
+    columns = reaches(model, [(_ALL, line) for line in lines], names) if rows else {}
+    singly = reaches(model, tried, columns) if columns else {}
+    found = {}
+    for name, single in singly.items():
+        high, wide = layers[name].shape[1:]
+        down = _pairs(lines, (reach.rows for reach in rows[name]))
+        across = _pairs(lines, (reach.columns for reach in columns[name]))
+        y = _axis(down, _pairs([row for row, _ in tried], (reach.rows for reach in single)), high, side)
+        x = _axis(
+            across, _pairs([column for _, column in tried], (reach.columns for reach in single)), wide, side
+        )
+        if y and x:
+            found[name] = Field(y, x, "")
+    return found
 
 
-def probes(input_px: int) -> list[tuple[int, int]]:
-    """Pixels on the diagonal, in the middle of an input of this side."""
-    first = max(0, input_px // 2 - PROBES // 2)
-    return [(at, at) for at in range(first, min(first + PROBES, input_px))]
+def probes(input_px: int, stride: float) -> list[int]:
+    """Neighbouring rows, or columns, in the middle of an input of this side: each edge of a field falls on some."""
+    count = min(PROBES, input_px, max(8, 2 * ceil(stride)))
+    first = (input_px - count) // 2
+    return list(range(first, first + count))
 
 
-def _lit_maps(model: LoadedModel, maps: dict[str, Layer], pixel: tuple[int, int]) -> dict[str, torch.Tensor]:
-    """Which positions (H, W) of each map are no number when this pixel of the input is none."""
+def elsewhere(input_px: int) -> list[tuple[int, int]]:
+    """A few pixels far from the middle, to see whether what was measured there holds."""
+    return [
+        (int(input_px * row), int(input_px * column))
+        for row, column in ((0.24, 0.71), (0.37, 0.12), (0.66, 0.87), (0.82, 0.33))
+    ]
+
+
+def _lit_maps(model: LoadedModel, maps: dict[str, Layer], pixel: Pixels) -> dict[str, torch.Tensor]:
+    """Which positions (H, W) of each map are no number when these pixels of the input are none."""
     taken, side = trace(model), model.preprocess.crop_px
     batch = torch.full((1, 3, side, side), 0.5)
     batch[:, :, pixel[0], pixel[1]] = torch.nan
@@ -89,7 +130,8 @@ def _lit_maps(model: LoadedModel, maps: dict[str, Layer], pixel: tuple[int, int]
     with evaluating(model.module), torch.no_grad():
         if isinstance(taken, GraphTrace):
             watched = _Watched(taken, maps)
-            watched.run(batch)
+            with suppress(_Enough):
+                watched.run(batch)
             return watched.lit
         # A loop that ends when a number is small enough doesn't end at what is none.
         with capture(model.module, set(maps), most_calls=_MORE_CALLS * len(taken.layers)) as outputs:
@@ -98,11 +140,16 @@ def _lit_maps(model: LoadedModel, maps: dict[str, Layer], pixel: tuple[int, int]
         return {name: _lit(maps[name], output) for name, output in outputs.items()}
 
 
+class _Enough(Exception):
+    """The steps that follow are of no interest."""
+
+
 class _Watched(fx.Interpreter):
     """Runs a graph step by step and keeps of each map only which positions are no number."""
 
     def __init__(self, taken: GraphTrace, maps: dict[str, Layer]) -> None:
         super().__init__(fx.GraphModule(taken.module, taken.graph))
+        self.extra_traceback = False  # stopping early is no failure to tell of
         self.lit: dict[str, torch.Tensor] = {}
         self._maps = {taken.nodes[name]: layer for name, layer in maps.items()}
 
@@ -111,6 +158,8 @@ class _Watched(fx.Interpreter):
         output = super().run_node(n)
         if (layer := self._maps.get(n)) is not None:
             self.lit[layer.name] = _lit(layer, output)
+            if len(self.lit) == len(self._maps):
+                raise _Enough
         return output
 
 
@@ -123,37 +172,26 @@ def _extent(lit: torch.Tensor) -> range:
     return range(int(at[0]), int(at[-1]) + 1) if len(at) else range(0)
 
 
-def _axis(seen: Sequence[range], pixels: Sequence[int], units: int) -> Axis | None:
-    """The axis whose units see exactly what was seen, its stride the nearest to how densely the map lies."""
-    if not any(seen):
+def _pairs(pixels: Sequence[int], seen: Iterable[range]) -> list[tuple[int, range]]:
+    return [(pixel, units) for pixel, units in zip(pixels, seen, strict=True) if units]
+
+
+def _axis(
+    seen: Sequence[tuple[int, range]], also: Sequence[tuple[int, range]], units: int, input_px: int
+) -> Axis | None:
+    """The axis whose units see just what was ``seen``, (pixel, units) each, and at least what was ``also`` seen."""
+    edges_seen = any(found[0] > 0 for _, found in seen) and any(found[-1] < units - 1 for _, found in seen)
+    if not edges_seen:
         return None
-    density = Fraction(2 * pixels[0] + len(pixels), units)  # the middle of the pixels is the input's
-    strides = sorted(range(1, PROBES + 1), key=lambda stride: abs(stride - density))
-    for stride in strides:
-        for axis in _candidates(seen, pixels, units, stride):
-            if all(axis.units_seeing(pixel) == found for pixel, found in zip(pixels, seen, strict=True)):
-                return axis
+    density = Fraction(input_px, units)
+    for stride in sorted(_STRIDES, key=lambda stride: abs(stride / density - 1)):
+        low = min(pixel - stride * found[-1] for pixel, found in [*seen, *also])
+        high = max(pixel - stride * found[0] for pixel, found in [*seen, *also])
+        axis = Axis(float(low), float(high), float(stride), units)
+        if all(axis.units_seeing(pixel) == found for pixel, found in seen):
+            return axis
     return None
 
 
-def _candidates(seen: Sequence[range], pixels: Sequence[int], units: int, stride: int) -> Iterator[Axis]:
-    """Axes with this stride whose edges lie where the first and the last unit changed."""
-    pairs = list(zip(pixels, seen, strict=True))
-    low = next(
-        (
-            p - stride * now[-1]
-            for (p, now), (_, before) in zip(pairs[1:], pairs, strict=False)
-            if now and (not before or now[-1] > before[-1])
-        ),
-        None,
-    )
-    high = next(
-        (
-            p - 1 - stride * (now[0] - 1)
-            for (p, now), (_, before) in zip(pairs[1:], pairs, strict=False)
-            if now and before and now[0] > before[0]
-        ),
-        None,
-    )
-    if low is not None and high is not None and high >= low:
-        yield Axis(low, high, stride, units)
+_STRIDES = [*map(Fraction, range(1, PROBES + 1)), *(Fraction(1, n) for n in range(2, PROBES + 1))]
+"""With a stride between, neighbours see different things, by turns, which lines in the middle don't show all of."""

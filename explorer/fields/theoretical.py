@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import floor
 from typing import Literal
 from weakref import WeakKeyDictionary
 
 from explorer.errors import ExplorerError, suggest
 from explorer.fields.axis import Axis, Field, pixels
 from explorer.fields.graph import graph_fields
-from explorer.fields.measured import Reach, measured_field, probes, reaches
+from explorer.fields.measured import Reach, elsewhere, measured_fields, reaches
 from explorer.layers.listing import GraphTrace, Layer, find_layer, list_layers, trace
 from explorer.networks.catalogue import model_info
 from explorer.networks.load import LoadedModel, load_model
@@ -46,6 +47,8 @@ class ReceptiveField:
         mixed_by: the first step on the way that mixes all positions (squeeze-and-excitation, attention, a
             fully connected layer), or from which on units saw more than was worked out; "" if there is none.
         measured: whether a step on the way isn't known, and this was measured on the network itself.
+        margin: how much higher and wider than ``local_size`` the box is in which each unit's field lies. Not 0 where
+            a map grew: its units lie between pixels, and neighbours see different ones, by turns.
     """
 
     layer: str
@@ -56,6 +59,7 @@ class ReceptiveField:
     local_size: tuple[int, int]
     mixed_by: str = ""
     measured: bool = False
+    margin: tuple[float, float] = (0, 0)
 
     @property
     def is_global(self) -> bool:
@@ -76,7 +80,7 @@ class ReceptiveField:
     def box(self, row: int, column: int) -> Box:
         """The local field of a unit; it may reach beyond the input."""
         y, x = self.centre(row, column)
-        h, w = self.local_size
+        h, w = (size + margin for size, margin in zip(self.local_size, self.margin, strict=True))
         return y - h / 2, x - w / 2, y + h / 2, x + w / 2
 
     def units_seeing(self, y: int, x: int) -> tuple[range, range]:
@@ -99,7 +103,7 @@ class ReceptiveField:
             )
 
     def _axis(self, i: int) -> Axis:
-        reach = (self.local_size[i] - 1) / 2
+        reach = (self.local_size[i] + self.margin[i] - 1) / 2
         return Axis(self.start[i] - reach, self.start[i] + reach, self.stride[i], self.units[i])
 
 
@@ -159,20 +163,15 @@ def _checked(
     pixels = [(min(last, middle + 1), max(0, middle - 2)), (0, 0), (min(last, 1), min(last, 1))]
     seen = reaches(model, pixels)
     doubtful = [name for name in seen if _is_doubtful(fields[name], pixels, seen[name])]
-    if not doubtful:
-        return fields
-    diagonal = probes(model.preprocess.crop_px)
-    closer = reaches(model, diagonal)
+    small = [name for name in doubtful if seen[name][0].has_edges_in(*fields[name].units)]
+    closer = measured_fields(model, small, pixels + elsewhere(last + 1)) if small else {}
     checked, mixed_by = dict(fields), ""
     for name in doubtful:
-        field, regular = fields[name], None
-        if name in closer and (found := measured_field(layers[name], closer[name], diagonal)) is not None:
-            regular = replace(_result(layers[name], found, last + 1), measured=True)
-        if regular and _explains(regular, pixels, seen[name]):
-            checked[name] = regular
-        elif not field.is_global:
+        if name in closer:
+            checked[name] = replace(_result(layers[name], closer[name], last + 1), measured=True)
+        elif not fields[name].is_global:
             mixed_by = mixed_by or name
-            checked[name] = replace(field, size=(last + 1, last + 1), mixed_by=mixed_by)
+            checked[name] = replace(fields[name], size=(last + 1, last + 1), mixed_by=mixed_by)
     return checked
 
 
@@ -185,10 +184,9 @@ def _is_doubtful(field: ReceptiveField, pixels: Sequence[tuple[int, int]], seen:
 
 
 def _explains(field: ReceptiveField, pixels: Sequence[tuple[int, int]], seen: Sequence[Reach]) -> bool:
-    """Whether the field reaches over each pixel in all units that saw it."""
-    return all(
-        reach.is_within(*field.units_seeing(*pixel)) for pixel, reach in zip(pixels, seen, strict=True)
-    )
+    """Whether the field reaches over each pixel that was tried in all units that saw it."""
+    tried = pixels[: len(seen)]
+    return all(reach.is_within(*field.units_seeing(*pixel)) for pixel, reach in zip(tried, seen, strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,7 +249,9 @@ def _result(layer: Layer, field: Field | None, input_px: int) -> ReceptiveField:
     if field is None:
         field = pixels(input_px, input_px)._replace(mixed_by=layer.name)
     field = field.regrid(rows, columns, layer.name, input_px)
-    local = (round(field.y.size), round(field.x.size))
+    # Between two ends there are as many whole pixels at most.
+    local = (floor(field.y.size + 1e-6), floor(field.x.size + 1e-6))
+    margin = (_margin(field.y.size), _margin(field.x.size))
     return ReceptiveField(
         layer=layer.name,
         size=(input_px, input_px) if field.mixed_by else local,
@@ -260,4 +260,10 @@ def _result(layer: Layer, field: Field | None, input_px: int) -> ReceptiveField:
         units=(rows, columns),
         local_size=local,
         mixed_by=field.mixed_by,
+        margin=margin,
     )
+
+
+def _margin(size: float) -> float:
+    beyond = size - floor(size + 1e-6)
+    return beyond if beyond > 1e-6 else 0

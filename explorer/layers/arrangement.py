@@ -6,14 +6,13 @@ channels as rows, be rectangles, grow, and matrices of attention may have the si
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor, fx, nn
+from torch.utils._python_dispatch import _disable_current_modes
 
-from explorer.layers.grids import Places, is_grid, token_grid, without_channels
+from explorer.layers.grids import Layout, read_map
 from explorer.layers.places import FollowPlaces
-
-Layout = Literal["channels_first", "channels_last", "tokens", "class_and_tokens", "vector"]
 
 
 class Arrangement(NamedTuple):
@@ -31,9 +30,6 @@ PLACES: dict[Layout, tuple[int, ...]] = {
     "vector": (),
 }
 """The axes of a step's output that hold rows and columns; of tokens one holds both."""
-
-_MOST_PREFIX_TOKENS = 8
-"""Class, distillation and register tokens in front of those of the picture: timm's models have one to five."""
 
 
 def function_name(node: fx.Node) -> str:
@@ -72,18 +68,8 @@ def arrangement(output: Tensor, places: FollowPlaces) -> Arrangement | None:
     if len(shape) == 4 and shape[1:3] == (1, 1):
         return Arrangement((shape[3], 1, 1), "channels_last")
     found = places.of(output)
-    return None if found is None else _of_map(found, shape)
-
-
-def _of_map(places: Places, shape: tuple[int, ...]) -> Arrangement | None:
-    if len(shape) == 4:
-        if (grid := without_channels(places, 1)) and is_grid(*grid):
-            return Arrangement((shape[1], shape[2], shape[3]), "channels_first")
-        if (grid := without_channels(places, 3)) and is_grid(*grid):
-            return Arrangement((shape[3], shape[1], shape[2]), "channels_last")
-    if len(shape) == 3 and (tokens := without_channels(places, 2)) is not None:
-        rows, columns = tokens
-        for prefix in range(max(0, min(_MOST_PREFIX_TOKENS, len(rows) - 2)) + 1):
-            if (sides := token_grid(rows[prefix:], columns[prefix:])) is not None:
-                return Arrangement((shape[2], *sides), "class_and_tokens" if prefix else "tokens")
-    return None
+    if found is None:
+        return None
+    with _disable_current_modes():  # what is read off them needs no places of its own
+        read = read_map(found, shape)
+    return Arrangement(*read) if read else None

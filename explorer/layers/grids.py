@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from torch import Tensor
+
+Layout = Literal["channels_first", "channels_last", "tokens", "class_and_tokens", "vector"]
 
 Places = tuple[Tensor, Tensor]
 """Rows and columns of the picture, as floats, both of the shape of the tensor that they belong to; NaN: no place."""
 
+_MOST_PREFIX_TOKENS = 8
+"""Class, distillation and register tokens in front of those of the picture: timm's models have one to five."""
+
 _SAME = 1e-9
 """Pixels: places that are nearer to each other are one."""
+
+
+def read_map(places: Places, shape: Sequence[int]) -> tuple[tuple[int, int, int], Layout] | None:
+    """``(C, H, W)`` and the layout of a tensor whose values lie there; ``None`` if it is no map of one image."""
+    if len(shape) == 4 and shape[0] == 1:
+        if (grid := without_channels(places, 1)) and is_grid(*grid):
+            return (shape[1], shape[2], shape[3]), "channels_first"
+        if (grid := without_channels(places, 3)) and is_grid(*grid):
+            return (shape[3], shape[1], shape[2]), "channels_last"
+    if len(shape) == 3 and shape[0] == 1 and (tokens := without_channels(places, 2)) is not None:
+        rows, columns = tokens
+        for prefix in range(max(0, min(_MOST_PREFIX_TOKENS, len(rows) - 2)) + 1):
+            if (sides := token_grid(rows[prefix:], columns[prefix:])) is not None:
+                return (shape[2], *sides), "class_and_tokens" if prefix else "tokens"
+    return None
 
 
 def without_channels(places: Places, channels: int) -> Sequence[Tensor] | None:

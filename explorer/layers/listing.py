@@ -20,7 +20,8 @@ import torch
 from torch import fx, nn
 
 from explorer.errors import ExplorerError, suggest
-from explorer.layers.arrangement import Layout, arrangement, function_name
+from explorer.layers.arrangement import arrangement, function_name
+from explorer.layers.grids import Layout
 from explorer.layers.places import FollowPlaces
 from explorer.layers.trace import ARRANGEMENT, Untraceable, traced_graph
 from explorer.networks.hooks import as_leaf, capture, capture_on_the_way, evaluating, start_gradients_at

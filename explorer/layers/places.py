@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from explorer.layers.grids import Places, is_grid, lies_crosswise, without_channels
+from explorer.layers.grids import Places, is_grid, lies_crosswise, read_map, without_channels
 
 NOWHERE = math.nan
 
@@ -67,6 +67,8 @@ class FollowPlaces(TorchDispatchMode):
         if not any(tensor in self._noted for tensor in inputs):
             return _spread(first, self._picture) if name in _ON_GRIDS and first.dim() == 4 else None
         try:
+            if name == "cat" and (beside := self._beside_each_other(*args, output=first)) is not None:
+                return beside
             if name in _MOVES:
                 return self._moved(func, args, kwargs)
             rule = next((rule for names, rule in _RULES if name in names), _alike)
@@ -77,6 +79,17 @@ class FollowPlaces(TorchDispatchMode):
         if name in _ON_GRIDS and first.dim() == 4 and (found is None or _is_disordered(found)):
             return _spread(first, self._picture)
         return found
+
+    def _beside_each_other(self, parts: Sequence[Tensor], axis: int = 0, *, output: Tensor) -> Places | None:
+        """Of parts that say nothing along the axis, as channels of branches do: their middle, for all of them."""
+        places = [self._noted.get(part) for part in parts]
+        found: Places | None = None
+        for place in places:
+            if place is None or any(one.stride()[axis] != 0 or one.shape[axis] < 2 for one in place):
+                return None
+            first = _both(lambda one: one.narrow(axis, 0, 1), place)
+            found = first if found is None else _middle(found, first, first[0].shape)
+        return None if found is None else _both(lambda one: one.expand(output.shape), found)
 
     def _moved(self, func: Any, args: Any, kwargs: Any) -> Places | list[Places]:
         """The same operation on places, for one that puts out values of its input as they are."""
@@ -191,14 +204,23 @@ def _alike(
 ) -> Places | None:
     """Value by value: the middle of what the inputs say. A scale that is the same everywhere says nothing."""
     known = [
-        _both(lambda axis: axis.expand(output.shape), place)
+        place if given.shape == output.shape else _both(lambda axis: axis.expand(output.shape), place)
         for place, given in zip(places, inputs, strict=True)
         if place is not None and _can_be(given.shape, output.shape)
     ]
     found: Places | None = None
-    for place in [place for place in known if any(_thin(axis).numel() > 1 for axis in place)] or known:
+    if len(known) > 1:
+        known = [place for place in known if _varies([_thin(axis) for axis in place])] or known
+    if len(known) > 1 and not all(_is_same(known[0], place) for place in known):
+        # What was found at other places, by a query that the whole picture shares, is added to this one's.
+        known = [place for place in known if read_map(place, output.shape)] or known
+    for place in known:
         found = place if found is None else _middle(found, place, output.shape)
     return found
+
+
+def _is_same(a: Places, b: Places) -> bool:
+    return a is b or all(torch.equal(one, other) for one, other in zip(a, b, strict=True))
 
 
 def _can_be(shape: Sequence[int], wanted: Sequence[int]) -> bool:

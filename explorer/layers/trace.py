@@ -20,6 +20,7 @@ from explorer.layers.places import FollowPlaces
 from explorer.networks.hooks import call_name
 
 ARRANGEMENT = "arrangement"
+NUMBERS = "numbers"
 
 
 class Untraceable(Exception):
@@ -29,7 +30,8 @@ class Untraceable(Exception):
 def traced_graph(module: nn.Module, batch: torch.Tensor) -> tuple[fx.Graph, dict[fx.Node, str]]:
     """The graph of a network that is in eval mode, and the nodes' names.
 
-    For ``batch``, nodes hold the shape of their output, and under :data:`ARRANGEMENT` how it arranges a map.
+    For ``batch``, nodes hold the shape of their output, under :data:`ARRANGEMENT` how it arranges a map, and under
+    :data:`NUMBERS` what is computed from sizes.
     No step of the graph writes into the output of another: each output is what it was when it was made.
 
     Raises:
@@ -66,6 +68,21 @@ class _OwnThreadTracer(NodePathTracer):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._owner = threading.get_ident()
+        self._last_number: dict[str, int] = {}
+        self._names: dict[int, str] | None = None
+
+    def _get_node_qualname(self, module_qualname: str, node: fx.Node) -> str:
+        """torchvision's names, which it finds by comparing each with all before: minutes for a large network."""
+        name = module_qualname
+        if node.op != "call_module":
+            name = f"{name}.{node}" if name else str(node)
+        base = _without_number(name)
+        if (last := self._last_number.get(base)) is not None:
+            base = f"{base}_{last + 1}"
+        self._last_number[base] = 0
+        if (unnumbered := _without_number(base)) != base:
+            self._last_number[unnumbered] = int(base[len(unnumbered) + 1 :])
+        return base
 
     def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         if threading.get_ident() != self._owner:
@@ -75,7 +92,20 @@ class _OwnThreadTracer(NodePathTracer):
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
         if threading.get_ident() != self._owner:
             return attr_val
-        return super().getattr(attr, attr_val, parameter_proxy_cache)
+        # torch.fx looks through all parameters for each that is used: seconds for a large network.
+        if (name := self._parameter_names().get(id(attr_val))) is None:
+            return super().getattr(attr, attr_val, parameter_proxy_cache)
+        if name not in parameter_proxy_cache:
+            parameter_proxy_cache[name] = self.create_proxy("get_attr", name, (), {})
+        return parameter_proxy_cache[name]
+
+    def _parameter_names(self) -> dict[int, str]:
+        if self._names is None:
+            named = [*self.root.named_parameters()]
+            if self.proxy_buffer_attributes:
+                named += self.root.named_buffers()
+            self._names = {id(tensor): name for name, tensor in reversed(named)}
+        return self._names
 
 
 class _Rehearsal(ShapeProp):
@@ -93,7 +123,14 @@ class _Rehearsal(ShapeProp):
         self.wrote_into_inputs |= versions != [t._version for t in given]
         if isinstance(result, torch.Tensor):
             n.meta[ARRANGEMENT] = arrangement(result, self._places)
+        elif isinstance(result, int | tuple):
+            n.meta[NUMBERS] = result
         return result
+
+
+def _without_number(name: str) -> str:
+    base, _, number = name.rpartition("_")
+    return base if base and number.isdecimal() and number.isascii() else name
 
 
 def _own_leaves(module: nn.Module) -> list[type[nn.Module]]:

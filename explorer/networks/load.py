@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 from torch.overrides import TorchFunctionMode
 from torchvision import models as zoo
 from torchvision.transforms import InterpolationMode
@@ -90,13 +91,30 @@ def from_module(
     weights: str,
     device: torch.device | str = "cpu",
 ) -> LoadedModel:
-    """Make any classifier explorable. Takes the module over: eval mode, frozen, in-place operations off."""
+    """Make any classifier explorable. Takes the module over: eval mode, frozen, in-place operations off.
+
+    Of ``DataParallel``, of an averaged model and of what ``torch.compile`` gives back, it is the network inside.
+    """
+    module = _inside(module)
     module.requires_grad_(False)
     module.eval()
     switch_off_inplace(module)
+    module.to(device=device)
     # Channels last is what the convolution kernels of CPU and GPU prefer, and what PCA over channels reads.
-    module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if not any(p.dim() == 5 for p in module.parameters()):  # of which torch has another format with that name
+        module.to(memory_format=torch.channels_last)
     return LoadedModel(module, replace(preprocess, device=device), tuple(labels), name, weights)
+
+
+def _inside(module: nn.Module) -> nn.Module:
+    """The network in wrappers that compute the same: parallel, averaged, compiled."""
+    while True:
+        if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel | AveragedModel):
+            module = module.module
+        elif isinstance(inside := getattr(module, "_orig_mod", None), nn.Module):  # of torch.compile
+            module = inside
+        else:
+            return module
 
 
 def load_model(

@@ -219,11 +219,13 @@ def test_adaptive_pooling_against_the_gradient(units: int, wanted: int) -> None:
     pooled = F.adaptive_avg_pool1d(x, wanted)[0, 0]
     supports = [torch.autograd.grad(u, x, retain_graph=True)[0][0, 0].nonzero()[:, 0] for u in pooled]
     assert axis.units == wanted
-    assert axis.size == max(len(support) for support in supports)
+    # Each window lies in its field, and on either side one reaches to the end of it.
+    before = [int(support.min()) - (axis.low + axis.stride * i) for i, support in enumerate(supports)]
+    behind = [axis.high + axis.stride * i - int(support.max()) for i, support in enumerate(supports)]
+    assert min(before) == pytest.approx(0, abs=1e-9)
+    assert min(behind) == pytest.approx(0, abs=1e-9)
     if units % wanted == 0:
-        assert [(axis.low + axis.stride * i, axis.high + axis.stride * i) for i in range(wanted)] == [
-            (int(support.min()), int(support.max())) for support in supports
-        ]
+        assert max(*before, *behind) == pytest.approx(0, abs=1e-9)
 
 
 def test_resnet50_with_the_stride_in_the_first_1x1_as_in_the_original() -> None:
