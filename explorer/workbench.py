@@ -13,6 +13,7 @@ import numpy as np
 from explorer.activations.capture import Activation, ActivationCache, Capture
 from explorer.caches import ByteBudgetCache
 from explorer.errors import ExplorerError
+from explorer.fields.theoretical import work_out_fields
 from explorer.images.decode import digest, read_image
 from explorer.layers.listing import find_layer
 from explorer.networks.download import DownloadProgress
@@ -211,11 +212,15 @@ class Workbench:
         def load() -> LoadedModel:
             if ":" in name:
                 raise ExplorerError(f"network {name!r}", "is no longer in memory", "load its file again")
-            return load_model(name, device=self.device, offline=self.offline, on_progress=on_progress)
+            return begun(load_model(name, device=self.device, offline=self.offline, on_progress=on_progress))
+
+        def begun(model: LoadedModel) -> LoadedModel:
+            work_out_fields(model)  # every placed map needs them; who is asked first shouldn't wait
+            return model
 
         source = self.source
         if source is not None and (identity := source.identity(name)) is not None:
-            return self._models.get_or_make((name, identity), lambda: source.load(name, self.device))
+            return self._models.get_or_make((name, identity), lambda: begun(source.load(name, self.device)))
         return self._models.get_or_make(name, load)
 
     def add_model(self, model: LoadedModel, content: str) -> str:
@@ -225,6 +230,7 @@ class Workbench:
         """
         labels = hashlib.sha256("\n".join(model.labels).encode()).hexdigest()[:8]
         name = f"{model.name}:{content}-{labels}"
+        work_out_fields(model)
         self._models.put(name, model)
         return name
 

@@ -130,8 +130,9 @@ _POINTWISE_FUNCTIONS = {
     *("add", "sub", "mul", "truediv", "neg", "pow", "abs", "exp", "clamp", "cat", "concat", "stack"),
     *("relu", "relu6", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "hardtanh", "hardsigmoid"),
     *("hardswish", "dropout", "stochastic_depth", "contiguous", "clone", "to", "float", "type_as", "expand"),
+    "expand_as",
     # These may also mix or drop positions: then the map's grid changes, which is compared after every step.
-    *("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "getattr"),
+    *("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "getattr", "view_as", "reshape_as"),
 }
 
 
@@ -148,8 +149,7 @@ def _through_module(step: Step, module: nn.Module, field: Field) -> Field:
     if type(module).__name__ in ("Conv2dSame", "MaxPool2dSame", "AvgPool2dSame"):
         return _same_padded(field, module)
     if _computes_as(module, nn.Conv2d):
-        wraps_around = module.padding_mode == "circular" and any(module._reversed_padding_repeated_twice)
-        return _mixed(field, step.name) if wraps_around else _convolved(field, module)
+        return _mixed(field, step.name) if _sees_far_border(module) else _convolved(field, module)
     if _computes_as(module, nn.MaxPool2d):
         stride = module.stride or module.kernel_size
         return _windowed(field, module.kernel_size, stride, module.padding, module.dilation, module.ceil_mode)
@@ -158,8 +158,10 @@ def _through_module(step: Step, module: nn.Module, field: Field) -> Field:
         return _windowed(field, module.kernel_size, stride, module.padding, 1, module.ceil_mode)
     if isinstance(module, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d):
         return _adaptive(field, module.output_size, step.name)
-    if isinstance(module, nn.ZeroPad2d | nn.ConstantPad2d | nn.ReflectionPad2d | nn.ReplicationPad2d):
+    if isinstance(module, nn.ZeroPad2d | nn.ConstantPad2d):
         return _padded(field, module.padding)
+    if isinstance(module, nn.ReflectionPad2d | nn.ReplicationPad2d):
+        return _mirrored(step, field, module.padding)
     if _computes_as(module, nn.ConvTranspose2d):
         return _transposed(step, field, module.kernel_size, module.stride, module.padding, module.dilation)
     if isinstance(module, nn.Upsample):  # its derived classes set its mode
@@ -173,6 +175,16 @@ def _through_module(step: Step, module: nn.Module, field: Field) -> Field:
     if isinstance(module, nn.Linear):  # of a flattened map it changes the grid
         return _computed_over(step.last_axes(1), step, field)
     return field if _is_pointwise(module) else _mixed(field, step.name)
+
+
+def _sees_far_border(conv: nn.Conv2d) -> bool:
+    """Whether units at a border see more than lies around them: what wraps around, or is mirrored from far inside."""
+    if conv.padding_mode == "zeros" or not any(conv._reversed_padding_repeated_twice):
+        return False
+    reach = [d * (k - 1) for k, d in zip(conv.kernel_size, conv.dilation, strict=True)]
+    left, right, top, bottom = conv._reversed_padding_repeated_twice
+    too_far = 2 * max(top, bottom) > reach[0] or 2 * max(left, right) > reach[1]
+    return conv.padding_mode == "circular" or too_far
 
 
 def _computes_as(module: nn.Module, known: type[Known]) -> TypeGuard[Known]:
@@ -352,9 +364,25 @@ def _sliced(axis: Axis, part: slice) -> Axis:
 def _pad(step: Step, field: Field) -> Field:
     amounts = _sequence(step.argument(1, "pad"))
     rows_and_columns = step.places == (2, 3) and len(amounts) <= 4 and _are_numbers(amounts)
-    if not rows_and_columns or step.argument(2, "mode", "constant") == "circular":
+    mode = step.argument(2, "mode", "constant")
+    if not rows_and_columns or mode == "circular":
         return _mixed(field, step.name)
-    return _padded(field, (*amounts, *[0] * (4 - len(amounts))))
+    padding = (*amounts, *[0] * (4 - len(amounts)))
+    return _padded(field, padding) if mode == "constant" else _mirrored(step, field, padding)
+
+
+def _mirrored(step: Step, field: Field, padding: Any) -> Field:
+    """Padded with what lies inside: only windows that reach as far inside as outside see no more than their box."""
+    left, right, top, bottom = padding
+    for user in step.node.users:
+        window = step.module.get_submodule(str(user.target)) if user.op == "call_module" else None
+        if not isinstance(window, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
+            return _mixed(field, step.name)
+        kernel, dilation = _pair(window.kernel_size), _pair(getattr(window, "dilation", 1))
+        reach = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+        if 2 * max(top, bottom) > reach[0] or 2 * max(left, right) > reach[1]:
+            return _mixed(field, step.name)
+    return _padded(field, padding)
 
 
 def _transposed(step: Step, field: Field, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Field:

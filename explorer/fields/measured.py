@@ -25,10 +25,13 @@ from explorer.networks.load import LoadedModel
 PROBES = 32
 """Most lines beside each other: enough for every stride up to it."""
 
-Pixels = tuple[int | slice, int | slice]
-"""Rows and columns."""
 
-_ALL = slice(None)
+class Patch(NamedTuple):
+    """A rectangle of pixels."""
+
+    rows: range
+    columns: range
+
 
 _MORE_CALLS = 10
 """A network read by hooks that calls this many times as many modules as it has layers is not waited for."""
@@ -42,7 +45,7 @@ class Reach(NamedTuple):
 
     def has_edges_in(self, rows: int, columns: int) -> bool:
         """Whether it ends before the borders of a map of this size: else nobody can tell how far it goes."""
-        return 0 < len(self.rows) < rows and 0 < len(self.columns) < columns
+        return len(self.rows) < rows and len(self.columns) < columns
 
     def is_within(self, rows: range, columns: range) -> bool:
         """Whether these rows and columns hold all of it."""
@@ -53,10 +56,28 @@ def _holds(outer: range, inner: range) -> bool:
     return bool(outer) and outer[0] <= inner[0] and inner[-1] <= outer[-1]
 
 
+def tried_patches(input_px: int) -> list[Patch]:
+    """What every field is compared with: a pixel in the middle, and two corners.
+
+    The pixel lies off the diagonal: rows that are taken for columns stand out. In the corners it is seen what wraps
+    around and what is mirrored.
+    """
+    middle, last, corner = input_px // 2, input_px - 1, max(1, min(16, input_px // 4))
+    row, column = min(last, middle + 1), max(0, middle - 2)
+    first, end = range(corner), range(input_px - corner, input_px)
+    return [Patch(range(row, row + 1), range(column, column + 1)), Patch(first, first), Patch(end, end)]
+
+
+def units_seeing(axis: Axis, pixels: range) -> range:
+    """From the first unit to the last that sees any of these pixels."""
+    each = [units for pixel in pixels if (units := axis.units_seeing(pixel))]
+    return range(min(units[0] for units in each), max(units[-1] for units in each) + 1) if each else range(0)
+
+
 def reaches(
-    model: LoadedModel, pixels: Sequence[Pixels], names: Collection[str] | None = None
+    model: LoadedModel, patches: Sequence[Patch], names: Collection[str] | None = None
 ) -> dict[str, list[Reach]]:
-    """Per map, which units these pixels of the input, or whole lines of them, reach: one forward pass each.
+    """Per map, which units these patches of the input reach: one forward pass each.
 
     ``names``: of these maps only; a pass ends behind the last of them.
     Nothing where the network can't be tried so: it fails at what is no number, or takes another path.
@@ -67,9 +88,9 @@ def reaches(
         if layer.is_map and (names is None or name in names)
     }
     found: dict[str, list[Reach]] = {name: [] for name in maps}
-    for pixel in pixels:
+    for patch in patches:
         try:
-            lit = _lit_maps(model, maps, pixel)
+            lit = _lit_maps(model, maps, patch)
         except Exception:  # whatever the network's own code raises: it was never promised such a picture
             return {}
         if lit.keys() != maps.keys():
@@ -79,53 +100,62 @@ def reaches(
     return found
 
 
-def measured_fields(
-    model: LoadedModel, names: Collection[str], tried: Sequence[tuple[int, int]]
-) -> dict[str, Field]:
-    """The smallest regular fields that explain what whole rows and columns of the input reach in these maps.
+def measured_fields(model: LoadedModel, names: Collection[str]) -> dict[str, Field]:
+    """The regular fields that explain what whole rows and columns of the input reach in these maps, and a few patches.
 
-    Lines, not pixels, since a field may be a cross; then the pixels ``tried``, elsewhere. A map is missing whose units
-    see different things by turns, as those of a map that grew may, or further than the border of the input.
+    Lines, not pixels, since a field may be a cross. A map is missing whose units see different things by turns, as
+    those of a map that grew may, or further than the border of the input.
     """
     layers, side = trace(model).layers, model.preprocess.crop_px
-    lines = probes(side, max((side / min(layers[name].shape[1:]) for name in names), default=0))
-    rows = reaches(model, [(line, _ALL) for line in lines], names)
-    columns = reaches(model, [(_ALL, line) for line in lines], names) if rows else {}
-    singly = reaches(model, tried, columns) if columns else {}
+    lines = _lines(side, max((side / min(layers[name].shape[1:]) for name in names), default=0))
+    rows = reaches(model, [Patch(line, range(side)) for line in lines], names)
+    columns = reaches(model, [Patch(range(side), line) for line in lines], names) if rows else {}
+    patches = [*tried_patches(side), *_elsewhere(side)]
+    tried = reaches(model, patches, columns) if columns else {}
     found = {}
-    for name, single in singly.items():
+    for name, seen in tried.items():
         high, wide = layers[name].shape[1:]
         down = _pairs(lines, (reach.rows for reach in rows[name]))
         across = _pairs(lines, (reach.columns for reach in columns[name]))
-        y = _axis(down, _pairs([row for row, _ in tried], (reach.rows for reach in single)), high, side)
+        y = _axis(down, _pairs((patch.rows for patch in patches), (reach.rows for reach in seen)), high, side)
         x = _axis(
-            across, _pairs([column for _, column in tried], (reach.columns for reach in single)), wide, side
+            across,
+            _pairs((patch.columns for patch in patches), (reach.columns for reach in seen)),
+            wide,
+            side,
         )
         if y and x:
             found[name] = Field(y, x, "")
     return found
 
 
-def probes(input_px: int, stride: float) -> list[int]:
+def _lines(input_px: int, stride: float) -> list[range]:
     """Neighbouring rows, or columns, in the middle of an input of this side: each edge of a field falls on some."""
     count = min(PROBES, input_px, max(8, 2 * ceil(stride)))
     first = (input_px - count) // 2
-    return list(range(first, first + count))
+    return [range(at, at + 1) for at in range(first, first + count)]
 
 
-def elsewhere(input_px: int) -> list[tuple[int, int]]:
-    """A few pixels far from the middle, to see whether what was measured there holds."""
-    return [
-        (int(input_px * row), int(input_px * column))
-        for row, column in ((0.24, 0.71), (0.37, 0.12), (0.66, 0.87), (0.82, 0.33))
+def _elsewhere(input_px: int) -> list[Patch]:
+    """Where it is seen whether what was measured in the middle holds: pixels far from it, patches at the corners.
+
+    What is mirrored at a border is told by a patch that lies as far from it.
+    """
+    at = [(0.24, 0.71), (0.37, 0.12), (0.66, 0.87), (0.82, 0.33)]
+    pixels = [
+        (range(int(input_px * y), int(input_px * y) + 1), range(int(input_px * x), int(input_px * x) + 1))
+        for y, x in at
     ]
+    first = [range(n // 2, n) for n in (1, 2, 4, 8, 16) if 4 * n <= input_px]
+    last = [range(input_px - part.stop, input_px - part.start) for part in first]
+    return [Patch(*sides) for sides in [*pixels, *((part, part) for part in [*first, *last])]]
 
 
-def _lit_maps(model: LoadedModel, maps: dict[str, Layer], pixel: Pixels) -> dict[str, torch.Tensor]:
+def _lit_maps(model: LoadedModel, maps: dict[str, Layer], patch: Patch) -> dict[str, torch.Tensor]:
     """Which positions (H, W) of each map are no number when these pixels of the input are none."""
     taken, side = trace(model), model.preprocess.crop_px
     batch = torch.full((1, 3, side, side), 0.5)
-    batch[:, :, pixel[0], pixel[1]] = torch.nan
+    batch[:, :, patch.rows.start : patch.rows.stop, patch.columns.start : patch.columns.stop] = torch.nan
     batch = batch.to(model.preprocess.device, memory_format=torch.channels_last)
     with evaluating(model.module), torch.no_grad():
         if isinstance(taken, GraphTrace):
@@ -172,23 +202,24 @@ def _extent(lit: torch.Tensor) -> range:
     return range(int(at[0]), int(at[-1]) + 1) if len(at) else range(0)
 
 
-def _pairs(pixels: Sequence[int], seen: Iterable[range]) -> list[tuple[int, range]]:
-    return [(pixel, units) for pixel, units in zip(pixels, seen, strict=True) if units]
+def _pairs(pixels: Iterable[range], seen: Iterable[range]) -> list[tuple[range, range]]:
+    return [(of, units) for of, units in zip(pixels, seen, strict=True) if units]
 
 
 def _axis(
-    seen: Sequence[tuple[int, range]], also: Sequence[tuple[int, range]], units: int, input_px: int
+    seen: Sequence[tuple[range, range]], also: Sequence[tuple[range, range]], units: int, input_px: int
 ) -> Axis | None:
-    """The axis whose units see just what was ``seen``, (pixel, units) each, and at least what was ``also`` seen."""
+    """The axis whose units see just what was ``seen``, (pixels, units) each, and no less than was ``also`` seen."""
     edges_seen = any(found[0] > 0 for _, found in seen) and any(found[-1] < units - 1 for _, found in seen)
     if not edges_seen:
         return None
     density = Fraction(input_px, units)
     for stride in sorted(_STRIDES, key=lambda stride: abs(stride / density - 1)):
-        low = min(pixel - stride * found[-1] for pixel, found in [*seen, *also])
-        high = max(pixel - stride * found[0] for pixel, found in [*seen, *also])
+        low = min(pixels[0] - stride * found[-1] for pixels, found in seen)
+        high = max(pixels[0] - stride * found[0] for pixels, found in seen)
         axis = Axis(float(low), float(high), float(stride), units)
-        if all(axis.units_seeing(pixel) == found for pixel, found in seen):
+        exact = all(axis.units_seeing(pixels[0]) == found for pixels, found in seen)
+        if exact and all(_holds(units_seeing(axis, pixels), found) for pixels, found in also):
             return axis
     return None
 

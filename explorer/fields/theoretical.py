@@ -9,7 +9,9 @@ Positions are input pixels, the first pixel's centre at 0.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import floor
@@ -19,7 +21,7 @@ from weakref import WeakKeyDictionary
 from explorer.errors import ExplorerError, suggest
 from explorer.fields.axis import Axis, Field, pixels
 from explorer.fields.graph import graph_fields
-from explorer.fields.measured import Reach, elsewhere, measured_fields, reaches
+from explorer.fields.measured import Patch, Reach, measured_fields, reaches, tried_patches, units_seeing
 from explorer.layers.listing import GraphTrace, Layer, find_layer, list_layers, trace
 from explorer.networks.catalogue import model_info
 from explorer.networks.load import LoadedModel, load_model
@@ -89,8 +91,8 @@ class ReceptiveField:
         Either may be empty: strides larger than the kernel leave gaps, and a border that no window reaches
         is seen by nobody.
         """
-        rows, columns = self._axis(0).units_seeing(y), self._axis(1).units_seeing(x)
-        return rows, columns
+        rows, columns = self.axes
+        return rows.units_seeing(y), columns.units_seeing(x)
 
     def check_unit(self, row: int, column: int) -> None:
         """Raises ExplorerError unless the layer's map has such a unit."""
@@ -102,9 +104,16 @@ class ReceptiveField:
                 f"choose a row from 0 to {rows - 1} and a column from 0 to {columns - 1}",
             )
 
-    def _axis(self, i: int) -> Axis:
-        reach = (self.local_size[i] + self.margin[i] - 1) / 2
-        return Axis(self.start[i] - reach, self.start[i] + reach, self.stride[i], self.units[i])
+    @property
+    def axes(self) -> tuple[Axis, Axis]:
+        """What the units see along rows and along columns, by their local field."""
+        y, x = (
+            Axis(start - (size + margin - 1) / 2, start + (size + margin - 1) / 2, stride, units)
+            for start, size, margin, stride, units in zip(
+                self.start, self.local_size, self.margin, self.stride, self.units, strict=True
+            )
+        )
+        return y, x
 
 
 def share_inside(box: Box, height: int, width: int) -> float:
@@ -129,6 +138,8 @@ def receptive_field(model: LoadedModel, layer: str) -> ReceptiveField:
 
 
 _FIELDS: WeakKeyDictionary[LoadedModel, dict[str, ReceptiveField]] = WeakKeyDictionary()
+_LOCKS: WeakKeyDictionary[LoadedModel, threading.Lock] = WeakKeyDictionary()
+_LOCK = threading.Lock()
 
 
 def receptive_fields(model: LoadedModel) -> dict[str, ReceptiveField]:
@@ -142,51 +153,64 @@ def receptive_fields(model: LoadedModel) -> dict[str, ReceptiveField]:
     >>> [fields[name].size for name in ("conv1", "maxpool", "layer1.0.conv1")]
     [(7, 7), (11, 11), (19, 19)]
     """
-    if (known := _FIELDS.get(model)) is not None:
+    with _LOCK:
+        lock = _LOCKS.setdefault(model, threading.Lock())
+    with lock:  # who comes while it is worked out waits for it
+        if (known := _FIELDS.get(model)) is None:
+            known = _FIELDS[model] = _all_fields(model)
         return known
+
+
+def work_out_fields(model: LoadedModel) -> threading.Thread:
+    """Begin with :func:`receptive_fields` beside what goes on: the check takes from three passes to a hundred."""
+
+    def work() -> None:
+        with suppress(Exception):  # whoever asks for them is told
+            receptive_fields(model)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+def _all_fields(model: LoadedModel) -> dict[str, ReceptiveField]:
     traced = trace(model)
     graph = graph_fields(traced) if isinstance(traced, GraphTrace) else {}
     input_px = model.preprocess.crop_px
     worked_out = {name: _result(layer, graph.get(name), input_px) for name, layer in traced.layers.items()}
-    fields = _checked(model, worked_out, traced.layers)
-    _FIELDS[model] = fields
-    return fields
+    return _checked(model, worked_out, traced.layers)
 
 
 def _checked(
     model: LoadedModel, fields: dict[str, ReceptiveField], layers: Mapping[str, Layer]
 ) -> dict[str, ReceptiveField]:
-    """The fields, where they agree with what a pixel in the middle and two in a corner change; else measured ones."""
-    last, middle = model.preprocess.crop_px - 1, model.preprocess.crop_px // 2
-    # In the middle, and off the diagonal: rows that are taken for columns stand out. In the corner: what wraps around.
-    # Beside it: what is mirrored at the border.
-    pixels = [(min(last, middle + 1), max(0, middle - 2)), (0, 0), (min(last, 1), min(last, 1))]
-    seen = reaches(model, pixels)
-    doubtful = [name for name in seen if _is_doubtful(fields[name], pixels, seen[name])]
+    """The fields, where they agree with what a pixel in the middle and two corners change; else measured ones."""
+    side = model.preprocess.crop_px
+    patches = tried_patches(side)
+    seen = reaches(model, patches)
+    doubtful = [name for name in seen if _is_doubtful(fields[name], patches, seen[name])]
     small = [name for name in doubtful if seen[name][0].has_edges_in(*fields[name].units)]
-    closer = measured_fields(model, small, pixels + elsewhere(last + 1)) if small else {}
+    closer = measured_fields(model, small) if small else {}
     checked, mixed_by = dict(fields), ""
     for name in doubtful:
         if name in closer:
-            checked[name] = replace(_result(layers[name], closer[name], last + 1), measured=True)
+            checked[name] = replace(_result(layers[name], closer[name], side), measured=True)
         elif not fields[name].is_global:
             mixed_by = mixed_by or name
-            checked[name] = replace(fields[name], size=(last + 1, last + 1), mixed_by=mixed_by)
+            checked[name] = replace(fields[name], size=(side, side), mixed_by=mixed_by)
     return checked
 
 
-def _is_doubtful(field: ReceptiveField, pixels: Sequence[tuple[int, int]], seen: Sequence[Reach]) -> bool:
+def _is_doubtful(field: ReceptiveField, patches: Sequence[Patch], seen: Sequence[Reach]) -> bool:
     """Whether units saw more than a local field has, or some saw nothing where all should see everything."""
-    if not field.is_global:
-        return not _explains(field, pixels, seen)
     rows, columns = field.units
-    return any(reach.rows and (len(reach.rows), len(reach.columns)) != (rows, columns) for reach in seen)
-
-
-def _explains(field: ReceptiveField, pixels: Sequence[tuple[int, int]], seen: Sequence[Reach]) -> bool:
-    """Whether the field reaches over each pixel that was tried in all units that saw it."""
-    tried = pixels[: len(seen)]
-    return all(reach.is_within(*field.units_seeing(*pixel)) for pixel, reach in zip(tried, seen, strict=True))
+    if field.is_global:
+        return any(reach.rows and (len(reach.rows), len(reach.columns)) != (rows, columns) for reach in seen)
+    y, x = field.axes
+    return not all(
+        reach.is_within(units_seeing(y, patch.rows), units_seeing(x, patch.columns))
+        for patch, reach in zip(patches, seen, strict=True)
+    )
 
 
 @dataclass(frozen=True, eq=False)

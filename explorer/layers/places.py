@@ -83,12 +83,10 @@ class FollowPlaces(TorchDispatchMode):
     def _beside_each_other(self, parts: Sequence[Tensor], axis: int = 0, *, output: Tensor) -> Places | None:
         """Of parts that say nothing along the axis, as channels of branches do: their middle, for all of them."""
         places = [self._noted.get(part) for part in parts]
-        found: Places | None = None
-        for place in places:
-            if place is None or any(one.stride()[axis] != 0 or one.shape[axis] < 2 for one in place):
-                return None
-            first = _both(lambda one: one.narrow(axis, 0, 1), place)
-            found = first if found is None else _middle(found, first, first[0].shape)
+        if any(place is None or _says_something(place, axis) for place in places):
+            return None
+        firsts = [_both(lambda one: one.narrow(axis, 0, 1), place) for place in places if place is not None]
+        found = _together(firsts, firsts[0][0].shape)
         return None if found is None else _both(lambda one: one.expand(output.shape), found)
 
     def _moved(self, func: Any, args: Any, kwargs: Any) -> Places | list[Places]:
@@ -147,6 +145,10 @@ def _precision(tensor: Tensor) -> torch.dtype:
     return torch.float32 if tensor.device.type == "mps" else torch.float64
 
 
+def _says_something(places: Places, axis: int) -> bool:
+    return any(place.stride()[axis] != 0 or place.shape[axis] < 2 for place in places)
+
+
 def _is_disordered(places: Places) -> bool:
     """Whether a map's values lie nowhere in particular, or in rows and columns that are out of order.
 
@@ -163,7 +165,8 @@ def _is_disordered(places: Places) -> bool:
 
 
 def _varies(grid: Sequence[Tensor]) -> bool:
-    return any(bool((place - place.flatten()[0]).abs().nan_to_num(0).gt(0).any()) for place in grid)
+    known = [place[~place.isnan()] for place in grid]
+    return any(bool(place.amax() > place.amin()) for place in known if place.numel())
 
 
 def _tensors(values: Any) -> list[Tensor]:
@@ -208,14 +211,21 @@ def _alike(
         for place, given in zip(places, inputs, strict=True)
         if place is not None and _can_be(given.shape, output.shape)
     ]
-    found: Places | None = None
+    return _together(known, output.shape)
+
+
+def _together(known: Sequence[Places], shape: Sequence[int]) -> Places | None:
+    """Of values that come from several places: a map's, else the middle. What is the same everywhere says nothing."""
     if len(known) > 1:
         known = [place for place in known if _varies([_thin(axis) for axis in place])] or known
     if len(known) > 1 and not all(_is_same(known[0], place) for place in known):
-        # What was found at other places, by a query that the whole picture shares, is added to this one's.
-        known = [place for place in known if read_map(place, output.shape)] or known
+        # Not the middle of two maps: where one is padded it is nowhere, and the middle would jump. Nor that of a map
+        # and of what was found elsewhere, by a query that the whole picture shares.
+        in_order = [place for place in known if read_map(place, shape)]
+        known = sorted(in_order, key=lambda place: int(_thin(place[0]).isnan().sum()))[:1] or known
+    found: Places | None = None
     for place in known:
-        found = place if found is None else _middle(found, place, output.shape)
+        found = place if found is None else _middle(found, place, shape)
     return found
 
 
@@ -261,7 +271,10 @@ def _multiplied(
     places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
 ) -> Places | None:
     """A product of matrices: where rows and columns both come from places, the middle between the two."""
-    (a, b), (left, right) = places[-2:], inputs[-2:]  # behind what is added
+    left, right = inputs[-2:]  # behind what is added
+    a, b = (None if place is None or bool(place[0].isnan().all()) else place for place in places[-2:])
+    if a is None and b is None:
+        return None
     if right.dim() < 2 or left.dim() < 2:
         return None
     if a is not None and b is not None:

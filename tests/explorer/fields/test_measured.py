@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import explorer
+from explorer.fields import theoretical
 from explorer.fields.axis import Axis
 from explorer.fields.graph import graph_fields
 from explorer.fields.measured import measured_fields
 from explorer.layers.listing import HookTrace, trace
 from explorer.networks.preprocessing import Preprocess
+from explorer.workbench import Workbench
 
 PX = 64
 
@@ -21,7 +26,7 @@ def test_measured_fields_are_those_worked_out(resnet18: explorer.LoadedModel) ->
     """Of every map of ResNet-18, to the pixel, where the field fits beside the edges of the picture."""
     worked_out = graph_fields(trace(resnet18))
     maps = [layer.name for layer in explorer.list_layers(resnet18) if layer.is_map]
-    found = measured_fields(resnet18, maps, [])
+    found = measured_fields(resnet18, maps)
     for name, field in found.items():
         assert (field.y, field.x) == (worked_out[name].y, worked_out[name].x), name
     assert len(found) >= 40
@@ -35,7 +40,7 @@ def test_a_single_convolution(kernel: int, stride: int, padding: int) -> None:
     net(torch.zeros(1, 3, PX, PX))
     preprocess = Preprocess(PX, PX, (0.5,) * 3, (0.25,) * 3)
     model = explorer.from_module(net.eval(), preprocess, ["a", "b"], name="one", weights="random")
-    found = measured_fields(model, ["0"], [])["0"]
+    found = measured_fields(model, ["0"])["0"]
     units = explorer.list_layers(model)[0].shape[1]
     assert found.y == found.x == Axis(-padding, kernel - 1 - padding, stride, units)
 
@@ -129,3 +134,28 @@ def test_a_network_that_cant_be_tried_so_claims_the_whole_picture(network: type[
     model = explorer.from_module(network().eval(), preprocess, ["a", "b"], name="other", weights="random")
     field = explorer.receptive_field(model, "second")
     assert (field.source, field.size) == ("whole picture", (PX, PX))
+
+
+def test_fields_are_worked_out_once_for_all_who_ask_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    preprocess = Preprocess(PX, PX, (0.5,) * 3, (0.25,) * 3)
+    model = explorer.from_module(Deciding().eval(), preprocess, ["a", "b"], name="deciding", weights="random")
+    begun, real = [], theoretical._all_fields
+    monkeypatch.setattr(theoretical, "_all_fields", lambda model: begun.append(model) or real(model))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(theoretical.receptive_fields, [model] * 4))
+    assert len(begun) == 1
+    assert all(fields is found[0] for fields in found)
+
+
+def test_the_workbench_begins_with_the_check_before_anybody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = threading.Event()
+    real = theoretical._all_fields
+
+    def told(model: explorer.LoadedModel) -> dict[str, theoretical.ReceptiveField]:
+        fields = real(model)
+        done.set()
+        return fields
+
+    monkeypatch.setattr(theoretical, "_all_fields", told)
+    Workbench(offline=True).model("efficientnet_lite0")
+    assert done.wait(60)

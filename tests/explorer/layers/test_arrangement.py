@@ -244,6 +244,12 @@ MAPS: dict[str, tuple[Step, tuple[int, int, int], str, dict[str, nn.Module]]] = 
         FIRST,
         {"part": nn.Conv2d(C, C, 7, padding=3, groups=C)},
     ),
+    "a gate of a padded map": (
+        lambda net, x: gated(F.pad(x, (1, 2, 3, 4)), 1) + gated(F.pad(x, (0, 3, 7, 0)), 1),
+        (C, 23, 19),
+        FIRST,
+        {},
+    ),
     "fifty gates": (lambda net, x: gated(x, 50), (C, 16, 16), FIRST, {}),
     "sixty attentions": (lambda net, x: attended(x, 60), (C, 16, 16), "tokens", {}),
 }
