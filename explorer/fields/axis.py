@@ -7,7 +7,7 @@ Sim, "Computing receptive fields of convolutional neural networks", Distill 2019
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -76,11 +76,10 @@ class Axis(NamedTuple):
         after = max(-(-(i + 1) * n // m) - 1 - i * stride for i in range(m))
         return self.grown(before, after, stride, m)
 
-    def spread(self, units: int, pixels: int) -> Axis:
-        """The same reach of another number of units that lie evenly over a picture: for steps with no fixed window."""
-        reach, stride = (self.size - 1) / 2, pixels / units
-        first = (stride - 1) / 2
-        return Axis(first - reach, first + reach, stride, units)
+    def spread(self, units: int, start: float, stride: float) -> Axis:
+        """The same reach of another number of units that lie elsewhere: for steps with no fixed window."""
+        reach = (self.size - 1) / 2
+        return Axis(start - reach, start + reach, stride, units)
 
     def units_seeing(self, pixel: int) -> range:
         """The units whose field reaches over a pixel; dilated windows may still step over it."""
@@ -100,12 +99,20 @@ class Field(NamedTuple):
     x: Axis
     mixed_by: str
 
-    def regrid(self, rows: int, columns: int, step: str, input_px: int) -> Field:
-        """Spread over another grid; a grid that changed without a window counts as mixed by that step."""
+    def regrid(self, rows: int, columns: int, step: str, lies: Sequence[tuple[float, float]]) -> Field:
+        """Spread over another grid; a grid that changed without a window counts as mixed by that step.
+
+        ``lies``: (start, stride) of its rows and of its columns.
+        """
         if (rows, columns) == (self.y.units, self.x.units):
             return self
-        y, x = self.y.spread(rows, input_px), self.x.spread(columns, input_px)
+        y, x = self.y.spread(rows, *lies[0]), self.x.spread(columns, *lies[1])
         return self._replace(y=y, x=x, mixed_by=self.mixed_by or step)
+
+
+def evenly(input_px: int, *units: int) -> list[tuple[float, float]]:
+    """Start and stride of so many units, one axis each, that lie evenly over a picture of this side."""
+    return [((input_px / count - 1) / 2, input_px / count) for count in units]
 
 
 def pixels(height: int, width: int) -> Field:
@@ -124,7 +131,9 @@ def union(fields: Iterable[Field], step: str, input_px: int) -> Field:
     full = [f for f in fields if (f.y.units, f.x.units) == (rows, columns)]
     mixed_by = next((f.mixed_by for f in fields if f.mixed_by), "")
     if not full:
-        return fields[0]._replace(mixed_by=mixed_by).regrid(rows, columns, step, input_px)
+        return (
+            fields[0]._replace(mixed_by=mixed_by).regrid(rows, columns, step, evenly(input_px, rows, columns))
+        )
     one_grid = all(
         math.isclose(f.y.stride, full[0].y.stride) and math.isclose(f.x.stride, full[0].x.stride)
         for f in full

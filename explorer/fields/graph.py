@@ -10,7 +10,7 @@ from torch import fx, nn
 from torch.fx.node import map_aggregate
 from torch.fx.passes.shape_prop import TensorMetadata
 
-from explorer.fields.axis import Axis, Field, pixels, union
+from explorer.fields.axis import Axis, Field, evenly, pixels, union
 from explorer.layers.arrangement import PLACES, axis_order, function_name
 from explorer.layers.listing import GraphTrace, image_node
 from explorer.layers.trace import ARRANGEMENT, NUMBERS
@@ -89,7 +89,9 @@ def graph_fields(traced: GraphTrace) -> dict[str, Field]:
         field = _step(step, union(inputs, name, traced.input_px))
         arranged = node.meta.get(ARRANGEMENT)
         if arranged:
-            field = field.regrid(arranged.shape[1], arranged.shape[2], name, traced.input_px)
+            rows, columns = arranged.shape[1:]
+            lies = arranged.lies or evenly(traced.input_px, rows, columns)
+            field = field.regrid(rows, columns, name, lies)
         fields[node] = field
     return {names[node]: field for node, field in fields.items() if node in names}
 

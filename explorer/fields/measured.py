@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from fractions import Fraction
-from math import ceil
+from math import ceil, isclose
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,12 +18,13 @@ import torch
 from torch import fx
 
 from explorer.fields.axis import Axis, Field
+from explorer.layers.grids import Line
 from explorer.layers.listing import GraphTrace, Layer, channels_first, trace
 from explorer.networks.hooks import capture, evaluating
 from explorer.networks.load import LoadedModel
 
 PROBES = 32
-"""Most lines beside each other: enough for every stride up to it."""
+"""Most lines beside each other, and the largest stride that is measured."""
 
 
 class Patch(NamedTuple):
@@ -114,16 +115,13 @@ def measured_fields(model: LoadedModel, names: Collection[str]) -> dict[str, Fie
     tried = reaches(model, patches, columns) if columns else {}
     found = {}
     for name, seen in tried.items():
-        high, wide = layers[name].shape[1:]
+        (high, wide), lies = layers[name].shape[1:], layers[name].lies or (None, None)
         down = _pairs(lines, (reach.rows for reach in rows[name]))
         across = _pairs(lines, (reach.columns for reach in columns[name]))
-        y = _axis(down, _pairs((patch.rows for patch in patches), (reach.rows for reach in seen)), high, side)
-        x = _axis(
-            across,
-            _pairs((patch.columns for patch in patches), (reach.columns for reach in seen)),
-            wide,
-            side,
-        )
+        down_too = _pairs((patch.rows for patch in patches), (reach.rows for reach in seen))
+        across_too = _pairs((patch.columns for patch in patches), (reach.columns for reach in seen))
+        y = _axis(down, down_too, high, _strides(lies[0], side / high, len(lines)))
+        x = _axis(across, across_too, wide, _strides(lies[1], side / wide, len(lines)))
         if y and x:
             found[name] = Field(y, x, "")
     return found
@@ -207,14 +205,16 @@ def _pairs(pixels: Iterable[range], seen: Iterable[range]) -> list[tuple[range, 
 
 
 def _axis(
-    seen: Sequence[tuple[range, range]], also: Sequence[tuple[range, range]], units: int, input_px: int
+    seen: Sequence[tuple[range, range]],
+    also: Sequence[tuple[range, range]],
+    units: int,
+    strides: Sequence[Fraction],
 ) -> Axis | None:
     """The axis whose units see just what was ``seen``, (pixels, units) each, and no less than was ``also`` seen."""
     edges_seen = any(found[0] > 0 for _, found in seen) and any(found[-1] < units - 1 for _, found in seen)
     if not edges_seen:
         return None
-    density = Fraction(input_px, units)
-    for stride in sorted(_STRIDES, key=lambda stride: abs(stride / density - 1)):
+    for stride in strides:
         low = min(pixels[0] - stride * found[-1] for pixels, found in seen)
         high = max(pixels[0] - stride * found[0] for pixels, found in seen)
         axis = Axis(float(low), float(high), float(stride), units)
@@ -224,5 +224,14 @@ def _axis(
     return None
 
 
-_STRIDES = [*map(Fraction, range(1, PROBES + 1)), *(Fraction(1, n) for n in range(2, PROBES + 1))]
-"""With a stride between, neighbours see different things, by turns, which lines in the middle don't show all of."""
+def _strides(lies: Line | None, density: float, lines: int) -> list[Fraction]:
+    """Which strides a map may have: the one with which its units lie on the picture, or all that so many lines tell.
+
+    Only whole ones, and whole parts of a pixel: with another between, neighbours see different things, by turns, which
+    lines in the middle don't show all of.
+    """
+    regular = [*map(Fraction, range(1, PROBES + 1)), *(Fraction(1, n) for n in range(2, PROBES + 1))]
+    if lies is not None:
+        return [stride for stride in regular if isclose(stride, lies.stride, rel_tol=1e-3)]
+    told = [stride for stride in regular if 2 * stride <= lines]
+    return sorted(told, key=lambda stride: abs(float(stride) / density - 1))

@@ -19,7 +19,7 @@ from typing import Literal
 from weakref import WeakKeyDictionary
 
 from explorer.errors import ExplorerError, suggest
-from explorer.fields.axis import Axis, Field, pixels
+from explorer.fields.axis import Axis, Field, evenly, pixels
 from explorer.fields.graph import graph_fields
 from explorer.fields.measured import Patch, Reach, measured_fields, reaches, tried_patches, units_seeing
 from explorer.layers.listing import GraphTrace, Layer, find_layer, list_layers, trace
@@ -272,7 +272,7 @@ def _result(layer: Layer, field: Field | None, input_px: int) -> ReceptiveField:
     rows, columns = layer.shape[1:]
     if field is None:
         field = pixels(input_px, input_px)._replace(mixed_by=layer.name)
-    field = field.regrid(rows, columns, layer.name, input_px)
+    field = field.regrid(rows, columns, layer.name, layer.lies or evenly(input_px, rows, columns))
     # Between two ends there are as many whole pixels at most.
     local = (floor(field.y.size + 1e-6), floor(field.x.size + 1e-6))
     margin = (_margin(field.y.size), _margin(field.x.size))

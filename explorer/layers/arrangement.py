@@ -6,21 +6,13 @@ channels as rows, be rectangles, grow, and matrices of attention may have the si
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import Tensor, fx, nn
 from torch.utils._python_dispatch import _disable_current_modes
 
-from explorer.layers.grids import Layout, read_map
+from explorer.layers.grids import Arrangement, Layout, read_map
 from explorer.layers.places import FollowPlaces
-
-
-class Arrangement(NamedTuple):
-    """``(C, H, W)`` of an output for one image, and how the network itself arranges it."""
-
-    shape: tuple[int, int, int]
-    layout: Layout
-
 
 PLACES: dict[Layout, tuple[int, ...]] = {
     "channels_first": (2, 3),
@@ -71,5 +63,4 @@ def arrangement(output: Tensor, places: FollowPlaces) -> Arrangement | None:
     if found is None:
         return None
     with _disable_current_modes():  # what is read off them needs no places of its own
-        read = read_map(found, shape)
-    return Arrangement(*read) if read else None
+        return read_map(found, shape)

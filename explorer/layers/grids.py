@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
+import torch
 from torch import Tensor
 
 Layout = Literal["channels_first", "channels_last", "tokens", "class_and_tokens", "vector"]
@@ -18,20 +19,89 @@ _MOST_PREFIX_TOKENS = 8
 _SAME = 1e-9
 """Pixels: places that are nearer to each other are one."""
 
+_TO_ORDER = 1e3
+"""Places to the thousandth of a pixel: of tokens in another order, those of one row are the same."""
 
-def read_map(places: Places, shape: Sequence[int]) -> tuple[tuple[int, int, int], Layout] | None:
-    """``(C, H, W)`` and the layout of a tensor whose values lie there; ``None`` if it is no map of one image."""
+
+class Line(NamedTuple):
+    """Where the units of an axis lie on the picture: the first at ``start``, the next ``stride`` pixels further."""
+
+    start: float
+    stride: float
+
+
+class Arrangement(NamedTuple):
+    """How the network itself arranges an output for one image.
+
+    Attributes:
+        shape: ``(C, H, W)``.
+        layout: which axes hold what.
+        order: of tokens that don't come row by row, such as those of windows: which of them is the first, and so on.
+        lies: where rows and columns lie on the picture; ``None`` where that isn't regular.
+    """
+
+    shape: tuple[int, int, int]
+    layout: Layout
+    order: tuple[int, ...] | None = None
+    lies: tuple[Line, Line] | None = None
+
+
+def read_map(places: Places, shape: Sequence[int]) -> Arrangement | None:
+    """The arrangement of a tensor whose values lie at these places; ``None`` if it is no map of one image."""
     if len(shape) == 4 and shape[0] == 1:
         if (grid := without_channels(places, 1)) and is_grid(*grid):
-            return (shape[1], shape[2], shape[3]), "channels_first"
+            return Arrangement((shape[1], shape[2], shape[3]), "channels_first", None, _lies(*grid))
         if (grid := without_channels(places, 3)) and is_grid(*grid):
-            return (shape[3], shape[1], shape[2]), "channels_last"
+            return Arrangement((shape[3], shape[1], shape[2]), "channels_last", None, _lies(*grid))
     if len(shape) == 3 and shape[0] == 1 and (tokens := without_channels(places, 2)) is not None:
         rows, columns = tokens
-        for prefix in range(max(0, min(_MOST_PREFIX_TOKENS, len(rows) - 2)) + 1):
-            if (sides := token_grid(rows[prefix:], columns[prefix:])) is not None:
-                return (shape[2], *sides), "class_and_tokens" if prefix else "tokens"
+        return _read_tokens(rows, columns, shape[2])
     return None
+
+
+def _read_tokens(rows: Tensor, columns: Tensor, channels: int) -> Arrangement | None:
+    for prefix in range(max(0, min(_MOST_PREFIX_TOKENS, len(rows) - 2)) + 1):
+        layout: Layout = "class_and_tokens" if prefix else "tokens"
+        own_rows, own_columns = rows[prefix:], columns[prefix:]
+        if (grid := token_grid(own_rows, own_columns)) is not None:
+            lies = _lies(own_rows.reshape(grid), own_columns.reshape(grid))
+            return Arrangement((channels, *grid), layout, None, lies)
+    if (found := _put_in_order(rows, columns)) is not None:
+        grid, order = found
+        lies = _lies(rows[order].reshape(grid), columns[order].reshape(grid))
+        return Arrangement((channels, *grid), "tokens", tuple(order.tolist()), lies)
+    return None
+
+
+def _put_in_order(rows: Tensor, columns: Tensor) -> tuple[tuple[int, int], Tensor] | None:
+    """The grid whose cells these places are, one each, and which of them is the first, the second, …"""
+    if bool(rows.isnan().any()) or bool(columns.isnan().any()):
+        return None
+    down, across = (place.mul(_TO_ORDER).round().unique(return_inverse=True) for place in (rows, columns))
+    grid = (len(down[0]), len(across[0]))
+    cells = down[1] * grid[1] + across[1]
+    if min(grid) < 2 or len(cells) != grid[0] * grid[1] or len(cells.unique()) != len(cells):
+        return None
+    return grid, cells.argsort()
+
+
+def _lies(rows: Tensor, columns: Tensor) -> tuple[Line, Line] | None:
+    y, x = _line(rows), _line(columns.T)
+    return (y, x) if y and x else None
+
+
+def _line(place: Tensor) -> Line | None:
+    """Most neighbours are equally far from each other; at the border windows draw them together."""
+    along = place.nanmean(1)
+    if len(along) < 2:
+        return None
+    steps = along.diff()
+    stride = float(steps.nanmedian())
+    regular = (steps - stride).abs() <= 1e-3 * stride
+    if not stride > _SAME or 2 * int(regular.sum()) < len(steps):
+        return None
+    starts = along - stride * torch.arange(len(along), dtype=along.dtype, device=along.device)
+    return Line(float(starts.nanmedian()), stride)
 
 
 def without_channels(places: Places, channels: int) -> Sequence[Tensor] | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Protocol
 from weakref import WeakKeyDictionary
@@ -21,7 +21,7 @@ from torch import fx, nn
 
 from explorer.errors import ExplorerError, suggest
 from explorer.layers.arrangement import arrangement, function_name
-from explorer.layers.grids import Layout
+from explorer.layers.grids import Layout, Line
 from explorer.layers.places import FollowPlaces
 from explorer.layers.trace import ARRANGEMENT, Untraceable, traced_graph
 from explorer.networks.hooks import as_leaf, capture, capture_on_the_way, evaluating, start_gradients_at
@@ -37,12 +37,16 @@ class Layer:
         kind: the module's class or the function's name, for example ``Conv2d`` or ``add``.
         shape: ``(C, H, W)`` of its output for one image; a vector of C values is ``(C, 1, 1)``.
         layout: how the network itself arranges that output.
+        order: of tokens that don't come row by row: which of them is the first, the second, …
+        lies: where rows and columns lie on the picture, as (start, stride) each, where that is regular.
     """
 
     name: str
     kind: str
     shape: tuple[int, int, int]
     layout: Layout = "channels_first"
+    order: tuple[int, ...] | None = field(default=None, repr=False)
+    lies: tuple[Line, Line] | None = field(default=None, repr=False, compare=False)
 
     @property
     def size_bytes(self) -> int:
@@ -221,6 +225,8 @@ def channels_first(output: torch.Tensor, layer: Layer) -> torch.Tensor:
         return value.permute(2, 0, 1)
     if layer.layout == "class_and_tokens":
         value = value[len(value) - height * width :]  # class and register tokens have no place on the image
+    if layer.order is not None:
+        value = value[torch.tensor(layer.order, device=value.device)]
     if layer.layout in ("tokens", "class_and_tokens"):
         return value.permute(1, 0).reshape(channels, height, width)
     return value.reshape(channels, height, width)

@@ -2,9 +2,9 @@
 
 Beside each tensor go two of its shape: the row and the column of the input on which each value is centred, NaN for
 values that come from no place, such as those of a class token. Operations that move values (views, permutations,
-windows, shifts) move their places; those that mix values (convolutions, pooling) average them, so that places draw
-together but keep their order; what attention finds lies where its query does. Which axes of an output are rows and
-columns can then be read off it, whatever the network is written like: no size is compared with another.
+windows, shifts) move their places; what a convolution or pooling puts out lies in the middle of its window, what
+attention finds at its query, a sum or mean in the middle of its terms. Which axes of an output are rows and columns can
+then be read off it, whatever the network is written like: no size is compared with another.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
@@ -106,8 +105,6 @@ class FollowPlaces(TorchDispatchMode):
         moved = tree_map(place, args)
         if name in ("view", "_unsafe_view"):
             return moved[0].reshape(moved[1])  # places are seldom as contiguous as what they belong to
-        if name in _PADS:  # what is mirrored into the border comes from elsewhere
-            return F.pad(moved[0], moved[1], value=NOWHERE)
         if name == "clone":
             return moved[0].clone()
         return func(*moved, **tree_map(place, kwargs))
@@ -219,8 +216,8 @@ def _together(known: Sequence[Places], shape: Sequence[int]) -> Places | None:
     if len(known) > 1:
         known = [place for place in known if _varies([_thin(axis) for axis in place])] or known
     if len(known) > 1 and not all(_is_same(known[0], place) for place in known):
-        # Not the middle of two maps: where one is padded it is nowhere, and the middle would jump. Nor that of a map
-        # and of what was found elsewhere, by a query that the whole picture shares.
+        # Not the middle of a map and of what was found elsewhere, by a query that the whole picture shares; nor of two
+        # maps of which one has values from nowhere, since it would jump there.
         in_order = [place for place in known if read_map(place, shape)]
         known = sorted(in_order, key=lambda place: int(_thin(place[0]).isnan().sum()))[:1] or known
     found: Places | None = None
@@ -345,74 +342,41 @@ def _attended(
 def _convolved(
     places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
 ) -> Places | None:
-    """The places of a window, those in its middle counting most: a window wider than its map is somewhere, too."""
+    """A unit lies in the middle of its window; of a transposed convolution, in the middle of those that reach it."""
     place, weight = places[0], inputs[1]
     if place is None:
         return None
     sides = weight.dim() - 2
-    stride, padding, dilation, transposed = (args[i] for i in (3, 4, 5, 6))
-    kernel = _peaked(weight.shape[2:], place[0])
-    convolve = {1: F.conv1d, 2: F.conv2d}[sides]
-    back = {1: F.conv_transpose1d, 2: F.conv_transpose2d}[sides]
-    own = [*(place[0].shape[:1]), 1, *place[0].shape[2:]]
-
-    def windows(axis: Tensor) -> Tensor:
-        lying = _thin(axis)
-        lying = (lying.nanmean(1, keepdim=True) if lying.shape[1] > 1 else lying).expand(own)
-        known = (~lying.isnan()).to(lying.dtype)
-        if transposed:
-            given = {
-                "stride": stride,
-                "padding": padding,
-                "output_padding": args[7],
-                "dilation": dilation,
-            }
-            return back(lying.nan_to_num(0), kernel, **given) / back(known, kernel, **given)
-        given = {"stride": stride, "padding": padding, "dilation": dilation}
-        return convolve(lying.nan_to_num(0), kernel, **given) / convolve(known, kernel, **given)
-
-    return _both(lambda axis: windows(axis).expand(output.shape), place)
-
-
-def _peaked(sides: Sequence[int], like: Tensor) -> Tensor:
-    """Weights of a window: halved with each cell from its middle."""
-    kernel = like.new_ones(1, 1)
-    for n in sides:
-        distance = (torch.arange(n, dtype=like.dtype, device=like.device) - (n - 1) / 2).abs()
-        kernel = kernel.unsqueeze(-1) * 0.5**distance
-    return kernel
+    stride, padding, dilation = (_each(args[i], sides) for i in (3, 4, 5))
+    middles = []
+    for i in range(sides):
+        units = torch.arange(output.shape[2 + i], dtype=place[0].dtype, device=place[0].device)
+        before = padding[i] - dilation[i] * (weight.shape[2 + i] - 1) / 2
+        middles.append((units + before) / stride[i] if args[6] else units * stride[i] - before)
+    own = _both(
+        lambda axis: axis.nanmean(1, keepdim=True) if axis.stride()[1] else axis.narrow(1, 0, 1), place
+    )
+    return _on_grid(own, middles, output)
 
 
 def _pooled(
     places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
 ) -> Places | None:
-    """The mean of each window's places."""
     place = places[0]
     if place is None:
         return None
-    sides = output.dim() - 2 if output.dim() > 3 else 1
+    sides = output.dim() - 2
     kernel = _each(args[1], sides)
     stride = _each(args[2], sides) if len(args) > 2 and args[2] else kernel
     padding = _each(args[3], sides) if len(args) > 3 else [0] * sides
     # Of max pooling the next argument is the dilation, of mean pooling ceil_mode.
     given = args[4] if len(args) > 4 else 1
     dilation = [1] * sides if isinstance(given, bool) else _each(given, sides)
-    weights = _peaked(kernel, place[0])
-    convolve = {1: F.conv1d, 2: F.conv2d}[sides]
-    room: list[int] = []
-    for i in reversed(range(sides)):
-        reach = (output.shape[2 + i] - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1
-        room += [padding[i], reach - padding[i] - inputs[0].shape[2 + i]]
-
-    def windows(axis: Tensor) -> Tensor:
-        lying = axis.narrow(1, 0, 1) if axis.stride()[1] == 0 else axis
-        cells = F.pad(lying.reshape(-1, 1, *lying.shape[2:]), room, value=NOWHERE)
-        given: dict[str, Any] = {"stride": stride, "dilation": dilation}
-        known = (~cells.isnan()).to(cells.dtype)
-        means = convolve(cells.nan_to_num(0), weights, **given) / convolve(known, weights, **given)
-        return means.reshape(*lying.shape[:2], *means.shape[2:]).expand(output.shape)
-
-    return _both(windows, place)
+    middles = []
+    for i in range(sides):
+        units = torch.arange(output.shape[2 + i], dtype=place[0].dtype, device=place[0].device)
+        middles.append(units * stride[i] - padding[i] + dilation[i] * (kernel[i] - 1) / 2)
+    return _on_grid(place, middles, output)
 
 
 def _each(given: Any, sides: int) -> list[int]:
@@ -423,33 +387,71 @@ def _each(given: Any, sides: int) -> list[int]:
 def _adapted(
     places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
 ) -> Places | None:
-    if places[0] is None:
+    """Windows of an adaptive pooling run from ``⌊i·n/m⌋`` to ``⌈(i+1)·n/m⌉``."""
+    place = places[0]
+    if place is None:
         return None
-
-    sides = (output.shape[-2], output.shape[-1])
-
-    def pooled(axis: Tensor) -> Tensor:
-        lying = axis.narrow(1, 0, 1) if axis.stride()[1] == 0 else axis
-        known = F.adaptive_avg_pool2d((~lying.isnan()).to(lying.dtype), sides)
-        return (F.adaptive_avg_pool2d(lying.nan_to_num(0), sides) / known).expand(output.shape)
-
-    return _both(pooled, places[0])
+    middles = []
+    for n, m in zip(inputs[0].shape[-2:], output.shape[-2:], strict=True):
+        ends = [(i * n // m, -(-(i + 1) * n // m) - 1) for i in range(m)]
+        middles.append(place[0].new_tensor([(first + last) / 2 for first, last in ends]))
+    return _on_grid(place, middles, output)
 
 
 def _resized(
     places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
 ) -> Places | None:
-    """Resizing goes by straight lines, whatever the values between are made of."""
-    if places[0] is None:
+    """Each unit lies where it was taken from, whatever it is made of."""
+    place = places[0]
+    if place is None:
+        return None
+    middles = []
+    for n, m in zip(inputs[0].shape[-2:], output.shape[-2:], strict=True):
+        units = torch.arange(m, dtype=place[0].dtype, device=place[0].device)
+        middles.append((units + 0.5) * n / m - 0.5)
+    channels = output.shape[1] != inputs[0].shape[1]  # of a pixel shuffle they become positions
+    own = _both(lambda axis: axis.nanmean(1, keepdim=True), place) if channels else place
+    return _on_grid(own, middles, output)
+
+
+def _on_grid(places: Places, middles: Sequence[Tensor], output: Tensor) -> Places:
+    def sampled(place: Tensor) -> Tensor:
+        place = _thin(place)
+        for i, at in enumerate(middles):
+            axis = place.dim() - len(middles) + i
+            place = place if place.shape[axis] == 1 else _at(place, axis, at)
+        return place.expand(output.shape)
+
+    return _both(sampled, places)
+
+
+def _at(place: Tensor, axis: int, positions: Tensor) -> Tensor:
+    """Places between two neighbours, and beyond the border as if they went on: nothing draws together there."""
+    first = positions.floor().clamp(0, place.shape[axis] - 2).long()
+    share = (positions - first).reshape([-1 if i == axis else 1 for i in range(place.dim())])
+    a, b = place.index_select(axis, first), place.index_select(axis, first + 1)
+    between = torch.where(share == 0, a, a + (b - a) * share)
+    return torch.where(between.isnan(), torch.where(a.isnan(), b, a), between)
+
+
+def _padded(
+    places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
+) -> Places | None:
+    """What is padded lies beyond the border, also where it is mirrored from inside."""
+    place = places[0]
+    if place is None:
         return None
 
-    def lines(axis: Tensor) -> Tensor:
-        lying = axis.narrow(1, 0, 1) if axis.stride()[1] == 0 else axis
-        return F.interpolate(lying, output.shape[2:], mode="bilinear", align_corners=False).expand(
-            output.shape
-        )
+    def wider(one: Tensor) -> Tensor:
+        one = _thin(one)
+        for i in range(len(args[1]) // 2):
+            axis, before = output.dim() - 1 - i, args[1][2 * i]
+            if one.shape[axis] > 1:
+                cells = torch.arange(output.shape[axis], dtype=one.dtype, device=one.device)
+                one = _at(one, axis, cells - before)
+        return one.expand(output.shape)
 
-    return _both(lines, places[0])
+    return _both(wider, place)
 
 
 def _summed_up(
@@ -474,20 +476,9 @@ _PADS = {
 _MOVES = {
     *("view", "_unsafe_view", "reshape", "expand", "permute", "transpose", "t", "unsqueeze", "squeeze"),
     *("slice", "select", "split", "split_with_sizes", "unsafe_split", "unbind", "narrow", "cat", "stack"),
-    *("roll", "flip", "rot90", "index", "index_select", "gather", "constant_pad_nd", "reflection_pad1d"),
-    *(
-        "reflection_pad2d",
-        "replication_pad1d",
-        "replication_pad2d",
-        "repeat",
-        "clone",
-        "alias",
-        "detach",
-        "unfold",
-        "im2col",
-        "diagonal",
-    ),
-    *("pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "native_channel_shuffle", "lift_fresh"),
+    *("roll", "flip", "rot90", "index", "index_select", "gather", "repeat", "clone", "alias", "detach"),
+    *("unfold", "im2col", "diagonal", "pixel_unshuffle", "channel_shuffle", "native_channel_shuffle"),
+    "lift_fresh",
 }
 """Operations that put out values of their inputs as they are, elsewhere."""
 
@@ -505,9 +496,9 @@ _CONVOLUTIONS = {"convolution", "_convolution", "conv2d", "mkldnn_convolution", 
 _POOLS = {"max_pool2d", "max_pool2d_with_indices", "avg_pool2d", "mkldnn_max_pool2d"}
 _RESIZES = {
     *("upsample_nearest2d", "_upsample_nearest_exact2d", "upsample_bilinear2d", "upsample_bicubic2d"),
-    *("_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa"),
+    *("_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa", "pixel_shuffle"),
 }
-_ON_GRIDS = {*_CONVOLUTIONS, *_POOLS, *_RESIZES, "pixel_shuffle", "deform_conv2d"}
+_ON_GRIDS = {*_CONVOLUTIONS, *_POOLS, *_RESIZES, "deform_conv2d"}
 """Operations that are defined on maps ``(N, C, H, W)``: what they put out lies on a grid in any case."""
 
 _RULES: list[tuple[set[str], Rule]] = [
@@ -517,6 +508,7 @@ _RULES: list[tuple[set[str], Rule]] = [
     (_POOLS, _pooled),
     ({"_adaptive_avg_pool2d", "adaptive_max_pool2d", "mkldnn_adaptive_avg_pool2d"}, _adapted),
     (_RESIZES, _resized),
+    (_PADS, _padded),
     ({"col2im"}, _summed_up),
     (
         {

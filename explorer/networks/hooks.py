@@ -89,8 +89,8 @@ def start_gradients_at(module: nn.Module, name: str) -> Iterator[dict[str, torch
     """
     seen: dict[str, torch.Tensor] = {}
 
-    def replace(called: str, output: object) -> torch.Tensor | None:
-        if called != name or not isinstance(output, torch.Tensor):
+    def replace(called: str, output: torch.Tensor) -> torch.Tensor | None:
+        if called != name:
             return None
         seen[name] = as_leaf(output)
         # A copy goes on, since the code after this module may still write into it.
@@ -117,10 +117,10 @@ def capture(
     seen: dict[str, torch.Tensor] = {}
     calls = count(1)
 
-    def remember(called: str, output: object) -> None:
+    def remember(called: str, output: torch.Tensor) -> None:
         if most_calls is not None and next(calls) > most_calls:
             raise RuntimeError(f"more than {most_calls} calls of modules")
-        if isinstance(output, torch.Tensor) and (names is None or called in names):
+        if names is None or called in names:
             # A copy, since the code after this module may still write into its output.
             seen[called] = output.clone()
 
@@ -133,8 +133,8 @@ def capture_on_the_way(module: nn.Module, names: set[str]) -> Iterator[dict[str,
     """As :func:`capture`, but what is captured is what goes on: the network's output is a function of it."""
     seen: dict[str, torch.Tensor] = {}
 
-    def pass_on(called: str, output: object) -> torch.Tensor | None:
-        if not isinstance(output, torch.Tensor) or called not in names:
+    def pass_on(called: str, output: torch.Tensor) -> torch.Tensor | None:
+        if called not in names:
             return None
         seen[called] = output.clone()
         return seen[called]
@@ -144,17 +144,28 @@ def capture_on_the_way(module: nn.Module, names: set[str]) -> Iterator[dict[str,
 
 
 @contextmanager
-def _told_of_calls(module: nn.Module, listed: Callable[[str, object], torch.Tensor | None]) -> Iterator[None]:
-    """Have ``told(name, output)`` called after each call of a submodule by this thread; a tensor it returns goes on."""
+def _told_of_calls(
+    module: nn.Module, listed: Callable[[str, torch.Tensor], torch.Tensor | None]
+) -> Iterator[None]:
+    """Have ``listed(name, output)`` called after each call of a submodule by this thread; a tensor it returns goes on.
+
+    Of a module that returns several things, the first of which is a tensor, that is its output.
+    """
     submodules = {path: m for path, m in module.named_modules() if path}
     calls: Counter[str] = Counter()
     owner = threading.get_ident()
 
-    def after(path: str, output: object) -> torch.Tensor | None:
+    def after(path: str, output: object) -> object:
         if threading.get_ident() != owner:
             return None
         calls[path] += 1
-        return listed(call_name(path, calls[path] - 1, submodules), output)
+        name = call_name(path, calls[path] - 1, submodules)
+        if isinstance(output, torch.Tensor):
+            return listed(name, output)
+        if type(output) not in (tuple, list) or not output or not isinstance(output[0], torch.Tensor):  # type: ignore[index]
+            return None
+        first = listed(name, output[0])  # type: ignore[index]
+        return None if first is None else type(output)([first, *output[1:]])  # type: ignore[call-arg,index]
 
     with _HOOK_LOCK:
         handles = [

@@ -203,6 +203,12 @@ MAPS: dict[str, tuple[Step, tuple[int, int, int], str, dict[str, nn.Module]]] = 
         {},
     ),
     "attention in shifted windows": (lambda net, x: in_shifted_windows(x), (C, 16, 16), LAST, {}),
+    "tokens in the order of windows": (
+        lambda net, x: windows(x.permute(0, 2, 3, 1)).flatten(0, 1).unsqueeze(0),
+        (C, 16, 16),
+        "tokens",
+        {},
+    ),
     "mixed along tokens, added": (
         lambda net, x: tokens(x) + net.part(tokens(x).transpose(1, 2)).transpose(1, 2),
         (C, 16, 16),
@@ -375,3 +381,20 @@ def test_following_places_changes_no_value() -> None:
     torch.testing.assert_close(
         trace(model).run(picture, [layer.name])[layer.name], kept[0], rtol=1e-5, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("untraceable", [False, True], ids=["graph", "hooks"])
+def test_what_sees_everything_lies_where_its_units_do(untraceable: bool) -> None:
+    """Not evenly over the picture: unit i of a convolution with a stride of 2 lies at pixel 2·i."""
+    model, layer = looked_at(lambda net, x: attention(tokens(x), 2)[1], untraceable, {})
+    assert layer is not None
+    field = explorer.receptive_field(model, layer.name)
+    assert field.is_global
+    assert field.start == pytest.approx((0, 0))
+    assert field.stride == pytest.approx((2, 2))
+    smaller = lambda net, x: attention_to(tokens(x[:, :, 1::4, 2::4]), tokens(x))  # noqa: E731
+    model, layer = looked_at(smaller, untraceable, {})
+    assert layer is not None
+    field = explorer.receptive_field(model, layer.name)
+    assert field.start == pytest.approx((2, 4))
+    assert field.stride == pytest.approx((8, 8))

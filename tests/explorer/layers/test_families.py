@@ -120,6 +120,8 @@ FAMILIES = [
 SAMPLE = ["resnet18", "vit_tiny_patch16_224", "coat_lite_tiny", "levit_128s"]
 """In every run; the others are slow: minutes together."""
 
+TIMM_SAYS_OTHERWISE = {"tresnet_m": "it begins by turning patches of 4 × 4 pixels into channels, and says 2"}
+
 
 def network(name: str) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
@@ -128,7 +130,7 @@ def network(name: str) -> nn.Module:
         for (
             parameter
         ) in built.parameters():  # layer scales and last layers that start at zero hide what is behind them
-            if not bool(parameter.any()) or float(parameter.abs().max()) < 1e-2:
+            if float(parameter.detach().abs().max()) < 1e-2:
                 nn.init.normal_(parameter, std=0.1)
     return built.eval()
 
@@ -157,7 +159,7 @@ def test_layers_and_fields_of_a_family(name: str) -> None:
     batch = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(1))
     before = dict(maps_of(model, batch))
     fields = receptive_fields(model)
-    compare_with_timm(model, batch, before, fields)
+    compare_with_timm(name, model, batch, before, fields)
     for row, column in ((side // 2 + 3, side // 2 - 5), (side // 5, 3 * side // 4)):
         changed = batch.clone()
         changed[:, :, row, column] += 3
@@ -167,7 +169,11 @@ def test_layers_and_fields_of_a_family(name: str) -> None:
 
 
 def compare_with_timm(
-    model: explorer.LoadedModel, batch: Tensor, maps: dict[Layer, Tensor], fields: dict[str, ReceptiveField]
+    name: str,
+    model: explorer.LoadedModel,
+    batch: Tensor,
+    maps: dict[Layer, Tensor],
+    fields: dict[str, ReceptiveField],
 ) -> None:
     """timm's features of every stage are among the maps, the right way round, and as far apart as it says."""
     built = model.module
@@ -186,7 +192,7 @@ def compare_with_timm(
             if values.shape == feature.shape[1:] and torch.allclose(values, feature[0], rtol=1e-3, atol=1e-4)
         ]
         assert same, f"no map is {tuple(feature.shape)}"
-        if reduction is not None:
+        if reduction is not None and name not in TIMM_SAYS_OTHERWISE:
             assert fields[same[-1].name].stride == pytest.approx((reduction, reduction), rel=0.07)
 
 

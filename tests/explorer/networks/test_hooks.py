@@ -181,3 +181,38 @@ def test_captures_of_many_threads_never_cross() -> None:
                 assert list(seen) == list(expected)
                 assert all(torch.equal(seen[k], expected[k]) for k in expected)
     assert hooks_on(module) == 0
+
+
+class Sized(nn.Conv2d):
+    """Returns its map's size as well."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Size]:  # type: ignore[override]
+        found = super().forward(x)
+        return found, found.shape[2:]
+
+
+class WithSizes(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = Sized(3, 4, 3), Sized(4, 5, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x, size = self.first(x)
+        assert size == x.shape[2:]
+        return self.second(x)[0].mean((2, 3))
+
+
+def test_of_several_outputs_the_first_is_the_layers() -> None:
+    module, x = WithSizes(), torch.rand(1, 3, 9, 9)
+    with capture(module) as seen:
+        module(x)
+    assert [(name, tuple(found.shape)) for name, found in seen.items()] == [
+        ("first", (1, 4, 7, 7)),
+        ("second", (1, 5, 5, 5)),
+    ]
+    with start_gradients_at(module, "first") as seen:
+        module(x).sum().backward()
+    kept = seen["first"]
+    assert kept.grad is not None
+    expected = torch.autograd.grad(module.second(kept)[0].mean((2, 3)).sum(), kept)[0]
+    torch.testing.assert_close(kept.grad, expected)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 from torchvision import models as zoo
 
 import explorer
@@ -335,3 +337,40 @@ def test_heads_that_only_training_runs_are_left_out(name: str) -> None:
     with torch.no_grad():
         logits = model.module(torch.zeros(1, 3, model.preprocess.crop_px, model.preprocess.crop_px))
     assert logits.shape == (1, 1000)
+
+
+@pytest.mark.parametrize(
+    "wrap", [nn.DataParallel, AveragedModel, torch.compile, lambda net: torch.compile(nn.DataParallel(net))]
+)
+def test_wrappers_are_looked_through(wrap: Callable[[nn.Module], nn.Module]) -> None:
+    """What computes the same has the same layers, under their own names, and the same fields."""
+    layers = [
+        nn.Conv2d(3, 4, 3, stride=2),
+        nn.ReLU(),
+        nn.Conv2d(4, 4, 5),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    ]
+    bare = nn.Sequential(*layers, nn.Linear(4, 4))
+    twin = explorer.from_module(copy.deepcopy(bare), SMALL, list("abcd"), name="bare", weights="random")
+    model = explorer.from_module(wrap(bare), SMALL, list("abcd"), name="wrapped", weights="random")
+    assert_same_network(model, twin.module)
+    assert explorer.list_layers(model) == explorer.list_layers(twin)
+    assert explorer.receptive_field(model, "2") == explorer.receptive_field(twin, "2")
+
+
+def test_a_network_with_convolutions_over_three_axes_is_taken() -> None:
+    class Volume(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.flat, self.deep, self.head = (
+                nn.Conv2d(3, 4, 3),
+                nn.Conv3d(1, 2, 3, padding=1),
+                nn.Linear(8, 4),
+            )
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.deep(self.flat(x).unsqueeze(1)).mean((3, 4)).flatten(1))
+
+    model = explorer.from_module(Volume(), SMALL, list("abcd"), name="volume", weights="random")
+    assert "flat" in [layer.name for layer in explorer.list_layers(model)]

@@ -462,6 +462,55 @@ def test_a_transformer_is_looked_into_before_its_last_attention() -> None:
     assert np.abs(found.raw).max() > 0
 
 
+class ReadsOneToken(nn.Module):
+    """A transformer in plain products of matrices; the class is read from its first token."""
+
+    def __init__(self, untraceable: bool) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 8, 8, stride=8)
+        self.first = nn.Parameter(torch.ones(1, 1, 8))
+        self.blocks = nn.ModuleList([nn.Linear(8, 8), nn.Linear(8, 8)])
+        self.after = nn.Linear(8, 8)
+        self.head = nn.Linear(8, 5)
+        self.untraceable = untraceable
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        if self.untraceable and float(x.detach().sum()) == 0.125:
+            x = -x
+        x = torch.cat([self.first, x], 1)
+        for block in self.blocks:
+            x = block(x)
+            x = x + (x @ x.transpose(1, 2)).softmax(2) @ x
+        return self.head(self.after(x)[:, 0])
+
+
+@pytest.mark.parametrize("untraceable", [False, True])
+def test_the_default_layer_is_the_last_that_the_classes_depend_on(untraceable: bool) -> None:
+    """Behind the last attention only the first token counts; of what it looked at the last map is what it was given."""
+    torch.manual_seed(0)
+    model = from_module(ReadsOneToken(untraceable), SMALL, LABELS, name="tokens", weights="random")
+    names = [layer.name for layer in list_layers(model) if layer.is_map]
+    assert "after" in names
+    assert default_cam_layer(model).name == "blocks.1"
+
+
+def test_a_network_whose_classes_depend_on_no_map_says_what_to_choose(picture: np.ndarray) -> None:
+    class Aside(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.looks, self.head = nn.Conv2d(3, 4, 3), nn.Linear(3, 5)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(x.mean((2, 3))) + 0 * self.looks(x).detach().mean()
+
+    model = from_module(Aside(), SMALL, LABELS, name="aside", weights="random")
+    with pytest.raises(
+        ExplorerError, match="has no map that its classes depend on; choose a layer by its name, such as"
+    ):
+        default_cam_layer(model)
+
+
 def test_a_network_without_a_map_says_so(picture: np.ndarray) -> None:
     module = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 64, 5))
     model = from_module(module, SMALL, LABELS, name="mlp", weights="random")
