@@ -23,6 +23,9 @@ from explorer.layers.grids import Places, is_grid, lies_crosswise, read_map, wit
 
 NOWHERE = math.nan
 
+_STEP = 1e-6
+"""Pixels, or shares: what is less is none."""
+
 
 class FollowPlaces(TorchDispatchMode):
     """While it is active, notes for every tensor that an operation puts out where its values lie on ``image``."""
@@ -297,12 +300,11 @@ def _keeps(places: Places, axis: int, given: Tensor, output: Tensor) -> bool:
 
 def _compared(a: Places, b: Places, shape: Sequence[int]) -> Places:
     """Of attention's two products. That of queries with keys lies between the two; that with values, at the query."""
+    if (queries := _queries(a, b)) is not None:
+        return _both(lambda axis: axis.expand(shape), queries)
+    if (queries := _queries(_turned(b), _turned(a))) is not None:
+        return _both(lambda axis: axis.mT.expand(shape), queries)
     rows, columns = _both(_rows, a), _both(_columns, b)
-    compares = any(_differs_along(axis, -1) for axis in a)
-    if compares and all(_is_half(key, value) for key, value in zip(a, b, strict=True)):
-        # What a query looks at has drawn its place half way there; values lie where keys do.
-        rows = _both(lambda axis: 2 * axis, rows)
-        return (rows[0] - columns[0]).expand(shape), (rows[1] - columns[1]).expand(shape)
     if not any(_differs_along(axis, -1) for axis in columns):
         columns = rows
     elif not any(_differs_along(axis, -2) for axis in rows):
@@ -310,12 +312,31 @@ def _compared(a: Places, b: Places, shape: Sequence[int]) -> Places:
     return _middle(rows, columns, shape)
 
 
-def _is_half(comparison: Tensor, value: Tensor) -> bool:
-    """Whether places of comparisons go along the second axis half as fast as those of values along the first."""
-    if not _differs_along(comparison, -1):
-        return not _differs_along(value, -2)
-    by_key = comparison.select(-2, -1).diff(dim=-1)  # the last row is never a class token's
-    return torch.allclose(2 * by_key, value.select(-1, 0).diff(dim=-1), equal_nan=True)
+def _turned(places: Places) -> Places:
+    return _both(lambda axis: axis.mT, places)
+
+
+def _queries(comparisons: Places, values: Places) -> Places | None:
+    """Where queries lie, ``(…, N, 1)``, whose comparisons with keys, ``(…, N, K)``, weigh ``values``, ``(…, K, d)``.
+
+    A comparison lies between query and key; values lie where their keys do. So it goes along the keys as values do, but
+    by a share of it. ``None`` where it doesn't: these are no comparisons.
+    """
+    by_key = torch.cat([axis.select(-2, -1).diff(dim=-1).flatten() for axis in comparisons])
+    by_value = torch.cat([axis.select(-1, 0).diff(dim=-1).flatten() for axis in values])
+    known = by_key.isfinite() & by_value.isfinite() & (by_value.abs() > _STEP)
+    shares = by_key[known] / by_value[known]
+    if not len(shares):
+        return None
+    share = float(shares.median())
+    if not _STEP < share < 1 - _STEP or float((shares - share).abs().max()) > 1e-3:
+        return None
+
+    def query(comparison: Tensor, value: Tensor) -> Tensor:
+        last = value.select(-2, -1).select(-1, 0).unsqueeze(-1)  # the last key is never a class token
+        return ((comparison.select(-1, -1) - share * last) / (1 - share)).unsqueeze(-1)
+
+    return query(comparisons[0], values[0]), query(comparisons[1], values[1])
 
 
 def _differs_along(place: Tensor, axis: int) -> bool:
