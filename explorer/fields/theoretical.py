@@ -145,7 +145,7 @@ _LOCK = threading.Lock()
 def receptive_fields(model: LoadedModel) -> dict[str, ReceptiveField]:
     """The receptive field of every layer, in execution order; computed once per loaded model.
 
-    What is worked out is compared with what single pixels of the input change in the network itself. Where they
+    What is worked out is compared with what a few pixels of the input change in the network itself. Where they
     change more, or where nothing could be worked out, the field is measured; where no regular field explains what
     was seen, it is the whole picture.
 

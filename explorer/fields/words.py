@@ -37,7 +37,7 @@ def describe_source(field: ReceptiveField) -> str:
     """Where the field comes from, unless it was worked out from kernels and strides."""
     if field.source != "measured":
         return ""
-    return " Measured by changing single pixels: a step on the way isn't known to this program."
+    return " Measured by changing pixels: a step on the way isn't known to this program."
 
 
 def describe_mixing(field: ReceptiveField) -> str:

@@ -141,7 +141,7 @@ def _nowhere(tensor: Tensor) -> Places:
 
 
 def _precision(tensor: Tensor) -> torch.dtype:
-    """Each attention draws places together: only with many digits they can be told apart behind dozens."""
+    """Sums and means draw places together: with many digits they can be told apart behind dozens of them."""
     return torch.float32 if tensor.device.type == "mps" else torch.float64
 
 
@@ -152,8 +152,8 @@ def _says_something(places: Places, axis: int) -> bool:
 def _is_disordered(places: Places) -> bool:
     """Whether a map's values lie nowhere in particular, or in rows and columns that are out of order.
 
-    A vector was made a map, or it was mirrored, transposed, or wraps around. Not so a
-    matrix that compares each place with each.
+    A vector was made a map, or it was mirrored, transposed, or wraps around. Not so a matrix that compares each place
+    with each.
     """
     grid = without_channels(places, 1)
     if grid is None:

@@ -76,7 +76,7 @@ def test_what_no_graph_tells_is_measured() -> None:
     placement = explorer.capture_activations(model, picture, ["second"])["second"].placement
     said = explorer.describe_unit(second, 3, 5, placement, PX)
     assert "sees 9 × 9 px" in said
-    assert said.endswith("Measured by changing single pixels: a step on the way isn't known to this program.")
+    assert said.endswith("Measured by changing pixels: a step on the way isn't known to this program.")
 
 
 def test_a_step_that_swallows_what_is_no_number_leaves_what_was_worked_out() -> None:

@@ -19,7 +19,8 @@ from torchvision import models as zoo
 
 import explorer
 from explorer.errors import ExplorerError
-from explorer.networks.catalogue import MIRROR_VARIABLE, catalogue
+from explorer.networks import load
+from explorer.networks.catalogue import MIRROR_VARIABLE, catalogue, torchvision_weights
 from explorer.networks.checkpoint import read_state_dict
 from explorer.networks.load import LoadedModel
 from tests.conftest import SMALL, FileServer, random_image
@@ -374,3 +375,13 @@ def test_a_network_with_convolutions_over_three_axes_is_taken() -> None:
 
     model = explorer.from_module(Volume(), SMALL, list("abcd"), name="volume", weights="random")
     assert "flat" in [layer.name for layer in explorer.list_layers(model)]
+
+
+@pytest.mark.parametrize("name", [info.name for info in catalogue() if info.name.startswith("vit_")])
+def test_a_transformer_has_a_position_for_each_patch_of_its_input(name: str) -> None:
+    with torch.device("meta"):
+        module = load._build(name)
+    file = torchvision_weights(name)
+    sides = file.transforms().crop_size[0] // module.patch_size
+    assert module.encoder.pos_embedding.shape[1] == sides**2 + 1
+    assert file.transforms().crop_size[0] >= max(file.meta["min_size"])
