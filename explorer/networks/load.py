@@ -248,9 +248,8 @@ def _build(name: str, num_classes: int = 1000) -> nn.Module:
     if name in ("googlenet", "inception_v3"):
         # Their auxiliary heads serve training only, but the files hold them; inputs are scaled as in training.
         options |= {"init_weights": False, "aux_logits": True, "transform_input": True}
-    if name.startswith(
-        "vit_"
-    ):  # it has a position for each patch of the size that its weights were trained for
+    if name.startswith("vit_"):
+        # It has a position for each patch of the size that its weights were trained for.
         options["image_size"] = torchvision_weights(name).transforms().crop_size[0]
     return build_from_zoo(name, **options)
 

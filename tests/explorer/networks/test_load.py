@@ -377,7 +377,7 @@ def test_a_network_with_convolutions_over_three_axes_is_taken() -> None:
     assert "flat" in [layer.name for layer in explorer.list_layers(model)]
 
 
-@pytest.mark.parametrize("name", [info.name for info in catalogue() if info.name.startswith("vit_")])
+@pytest.mark.parametrize("name", [name for name in catalogue() if name.startswith("vit_")])
 def test_a_transformer_has_a_position_for_each_patch_of_its_input(name: str) -> None:
     with torch.device("meta"):
         module = load._build(name)
