@@ -223,11 +223,18 @@ def when_seen(tab: gr.Tab, selection: gr.State, active: gr.Textbox, name: str) -
     return asked.change
 
 
-def when_crossed(active: gr.Textbox, name: str) -> Any:
-    """The event of coming to the tab ``name`` or leaving it; what happens between others asks the server nothing."""
+def when_crossed(active: gr.Textbox, name: str, selection: gr.State | None = None) -> Any:
+    """The event of coming to the tab ``name`` or leaving it; what happens between others asks the server nothing.
+
+    With ``selection`` also that of another picture or network that comes while the tab is open: chosen in another, it
+    may arrive after its user.
+    """
     place = gr.Textbox("elsewhere", visible=False)
     here = f"active => active === {json.dumps(name)} ? 'here' : 'elsewhere'"
     active.change(None, active, place, js=here, **QUIET)
+    if selection is not None:
+        anew = f"active => active === {json.dumps(name)} ? `here ${{performance.now()}}` : 'elsewhere'"
+        selection.change(None, active, place, js=anew, **QUIET)
     return place.change
 
 

@@ -371,6 +371,24 @@ def test_look_inside_follows_the_explorers_picture(new_page):
     expect(shown).not_to_have_attribute("src", before, timeout=60_000)
 
 
+def test_look_inside_follows_a_picture_that_comes_after_its_user(new_page):
+    page = lab(new_page("?tab=training"), "4 · Look inside")
+    expect(page.locator("#tr-inside-film")).to_contain_text("epoch", timeout=60_000)
+    page.get_by_label("The picture of the explorer").check()
+    expect(page.locator("#tr-inside-saliency")).to_contain_text("Gradient", timeout=60_000)
+    shown = page.locator("#tr-inside-picture img")
+    before = shown.get_attribute("src")
+    # Chosen where the sidebar is, then straight back: the choice is answered when its user is here again.
+    open_part(page, "Activations")
+    page.evaluate(
+        """() => {
+          document.querySelectorAll("#samples button")[2].click();
+          [...document.querySelectorAll("[role=tab]")].find(tab => tab.innerText === "Training").click();
+        }"""
+    )
+    expect(shown).not_to_have_attribute("src", before, timeout=60_000)
+
+
 def test_the_shipped_network_is_looked_into_without_its_images(new_page):
     """CIFAR-10 isn't on this computer: the explorer's picture takes its place, and the page says so."""
     page = lab(new_page("?tab=training"))

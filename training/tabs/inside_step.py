@@ -189,7 +189,7 @@ def _connect(lab: Lab, data: DataStep, context: TabContext, parts: _Inside, tab:
         parts.run.input(on_screen(looking.meet), asked, met, **QUIET).then(**drawing).then(**filming),
         gr.on([parts.source.input, parts.label.input], **drawing).then(**filming),
         parts.another.click(**next_one, **QUIET).then(**drawing).then(**filming),
-        when_crossed(context.active, NAME)(**returning).then(**filming_anew),
+        when_crossed(context.active, NAME, context.selection)(**returning).then(**filming_anew),
     ]
     parts.stop.click(lambda: "", None, parts.message, cancels=running, **QUIET)
     turning = [parts.run, parts.epoch, parts.scene]

@@ -204,7 +204,7 @@ def support(output: Tensor, picture: Tensor, row: int, column: int) -> tuple[int
     return int(top), int(bottom), int(left), int(right)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.lists(BLOCKS, min_size=1, max_size=5))
 def test_claims_are_what_units_see(blocks: list[Block]) -> None:
     net = with_positive_weights(Net(blocks))

@@ -117,7 +117,7 @@ FAMILIES = [
     "convit_tiny",
 ]
 
-SAMPLE = ["resnet18", "vit_tiny_patch16_224", "coat_lite_tiny", "levit_128s"]
+SAMPLE = ["resnet18", "vit_tiny_patch16_224", "levit_128s"]
 """In every run; the others are slow: minutes together."""
 
 TIMM_SAYS_OTHERWISE = {"tresnet_m": "it begins by turning patches of 4 × 4 pixels into channels, and says 2"}
