@@ -104,8 +104,11 @@ class Field(NamedTuple):
 
         ``lies``: (start, stride) of its rows and of its columns.
         """
-        if (rows, columns) == (self.y.units, self.x.units):
-            return self
+        same = (rows, columns) == (self.y.units, self.x.units)
+        return self if same else self.mixed(rows, columns, step, lies)
+
+    def mixed(self, rows: int, columns: int, step: str, lies: Sequence[tuple[float, float]]) -> Field:
+        """Behind a step that mixes all positions and puts out a grid that lies there."""
         y, x = self.y.spread(rows, *lies[0]), self.x.spread(columns, *lies[1])
         return self._replace(y=y, x=x, mixed_by=self.mixed_by or step)
 

@@ -270,9 +270,10 @@ def catalogue_fields(name: str) -> NetworkFields:
 
 def _result(layer: Layer, field: Field | None, input_px: int) -> ReceptiveField:
     rows, columns = layer.shape[1:]
+    lies = layer.lies or evenly(input_px, rows, columns)
     if field is None:
-        field = pixels(input_px, input_px)._replace(mixed_by=layer.name)
-    field = field.regrid(rows, columns, layer.name, layer.lies or evenly(input_px, rows, columns))
+        field = pixels(input_px, input_px).mixed(rows, columns, layer.name, lies)
+    field = field.regrid(rows, columns, layer.name, lies)
     # Between two ends there are as many whole pixels at most.
     local = (floor(field.y.size + 1e-6), floor(field.x.size + 1e-6))
     margin = (_margin(field.y.size), _margin(field.x.size))

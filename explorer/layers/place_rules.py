@@ -1,13 +1,12 @@
 """Where values lie that an operation puts out, from where those lie that it was given: a rule for each kind.
 
-A rule takes the places of the inputs that are tensors (``None`` where they aren't known), these inputs, the arguments
-as PyTorch had them, and the output. What moves values without changing them, :data:`MOVES`, needs none.
+What moves values without changing them, :data:`MOVES`, needs no rule: it is carried out on places as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -43,19 +42,36 @@ def both(rule: Callable[[Tensor], Tensor], places: Places) -> Places:
     return rule(places[0]), rule(places[1])
 
 
-Rule = Callable[[list[Places | None], list[Tensor], Any, Any, Tensor], Places | None]
+class Call(NamedTuple):
+    """An operation that was carried out.
+
+    Attributes:
+        places: of each input that is a tensor; ``None`` where they aren't known.
+        inputs: these tensors.
+        args: what PyTorch was given, by position.
+        kwargs: and by name.
+        output: what came out, the first of several.
+    """
+
+    places: list[Places | None]
+    inputs: list[Tensor]
+    args: Any
+    kwargs: Any
+    output: Tensor
 
 
-def _alike(
-    places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
-) -> Places | None:
+Rule = Callable[[Call], Places | None]
+
+
+def _alike(call: Call) -> Places | None:
     """Value by value: the middle of what the inputs say. A scale that is the same everywhere says nothing."""
+    shape = call.output.shape
     known = [
-        place if given.shape == output.shape else both(lambda axis: axis.expand(output.shape), place)
-        for place, given in zip(places, inputs, strict=True)
-        if place is not None and _can_be(given.shape, output.shape)
+        place if given.shape == shape else both(lambda axis: axis.expand(shape), place)
+        for place, given in zip(call.places, call.inputs, strict=True)
+        if place is not None and _can_be(given.shape, shape)
     ]
-    return together(known, output.shape)
+    return together(known, shape)
 
 
 def together(known: Sequence[Places], shape: Sequence[int]) -> Places | None:
@@ -88,46 +104,53 @@ def _middle(a: Places, b: Places, shape: Sequence[int]) -> Places:
     return rows, columns
 
 
-def _first(places: list[Places | None], inputs: Any, args: Any, kwargs: Any, output: Tensor) -> Places | None:
-    """For a normalisation: that of what is normalised."""
-    return places[0]
-
-
-def _none(places: list[Places | None], inputs: Any, args: Any, kwargs: Any, output: Tensor) -> Places | None:
+def _none(call: Call) -> Places | None:
     """For what has another meaning than places: frequencies."""
     return None
 
 
-def _reduced(
-    places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
-) -> Places | None:
+def _of_the_first(rule: Callable[[Places, Call], Places]) -> Rule:
+    """A rule for what comes from the first input alone."""
+    return lambda call: None if call.places[0] is None else rule(call.places[0], call)
+
+
+def _kept(place: Places, call: Call) -> Places:
+    """For a normalisation: that of what is normalised."""
+    return place
+
+
+def _reduced(place: Places, call: Call) -> Places:
     """Over axes: their mean."""
-    if places[0] is None:
-        return None
-    wanted = args[1] if len(args) > 1 else kwargs.get("dim")
-    axes = list(range(inputs[0].dim())) if wanted is None or wanted == [] else wanted
+    before = call.inputs[0].dim()
+    wanted = call.args[1] if len(call.args) > 1 else call.kwargs.get("dim")
+    axes = list(range(before)) if wanted is None or wanted == [] else wanted
     axes = [axes] if isinstance(axes, int) else axes
-    keep = output.dim() == inputs[0].dim()
-    return both(lambda axis: axis.nanmean(axes, keepdim=keep), places[0])
+    return both(lambda axis: axis.nanmean(axes, keepdim=call.output.dim() == before), place)
 
 
-def _multiplied(
-    places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
-) -> Places | None:
+def _multiplied(call: Call) -> Places | None:
     """A product of matrices: where rows and columns both come from places, the middle between the two."""
-    left, right = inputs[-2:]  # behind what is added
-    a, b = (None if place is None or bool(place[0].isnan().all()) else place for place in places[-2:])
-    if a is None and b is None:
-        return None
+    left, right = call.inputs[-2:]  # behind what is added
+    a, b = (None if place is None or bool(place[0].isnan().all()) else place for place in call.places[-2:])
     if right.dim() < 2 or left.dim() < 2:
         return None
+    shape = call.output.shape
     if a is not None and b is not None:
-        return _compared(a, b, output.shape)
+        return _compared(a, b, shape)
     # A weight that mixes places, as many as before: they are taken to be in the same order.
     if a is not None:
-        return a if _keeps(a, -1, left, output) else both(lambda axis: _rows(axis).expand(output.shape), a)
-    assert b is not None
-    return b if _keeps(b, -2, right, output) else both(lambda axis: _columns(axis).expand(output.shape), b)
+        return (
+            a
+            if left.shape == shape and _goes_along(a, -1)
+            else both(lambda axis: _rows(axis).expand(shape), a)
+        )
+    if b is not None:
+        return (
+            b
+            if right.shape == shape and _goes_along(b, -2)
+            else both(lambda axis: _columns(axis).expand(shape), b)
+        )
+    return None
 
 
 def _rows(place: Tensor) -> Tensor:
@@ -138,8 +161,8 @@ def _columns(place: Tensor) -> Tensor:
     return _thin(place).nanmean(-2, keepdim=True)
 
 
-def _keeps(places: Places, axis: int, given: Tensor, output: Tensor) -> bool:
-    return given.shape == output.shape and any(_differs_along(place, axis) for place in places)
+def _goes_along(places: Places, axis: int) -> bool:
+    return any(_differs_along(place, axis) for place in places)
 
 
 def _compared(a: Places, b: Places, shape: Sequence[int]) -> Places:
@@ -149,9 +172,9 @@ def _compared(a: Places, b: Places, shape: Sequence[int]) -> Places:
     if (queries := _queries(_turned(b), _turned(a))) is not None:
         return both(lambda axis: axis.mT.expand(shape), queries)
     rows, columns = both(_rows, a), both(_columns, b)
-    if not any(_differs_along(axis, -1) for axis in columns):
+    if not _goes_along(columns, -1):
         columns = rows
-    elif not any(_differs_along(axis, -2) for axis in rows):
+    elif not _goes_along(rows, -2):
         rows = columns
     return _middle(rows, columns, shape)
 
@@ -196,52 +219,64 @@ def _thin_but(place: Tensor, kept: int) -> Tensor:
     return place
 
 
-def _attended(
-    places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
-) -> Places | None:
+def _attended(place: Places, call: Call) -> Places:
     """Attention in one: what a query finds lies at the query."""
-    query = places[0]
-    return None if query is None else both(lambda axis: _rows(axis).expand(output.shape), query)
+    return both(lambda axis: _rows(axis).expand(call.output.shape), place)
 
 
-def _convolved(
-    places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
-) -> Places | None:
-    """A unit lies in the middle of its window; of a transposed convolution, in the middle of those that reach it."""
-    place, weight = places[0], inputs[1]
-    if place is None:
-        return None
-    sides = weight.dim() - 2
-    stride, padding, dilation = (_each(args[i], sides) for i in (3, 4, 5))
-    middles = []
+Middles = dict[int, list[float]]
+"""For axes of an output, between which units of the input each of its units lies."""
+
+
+def _sampled(middles: Callable[[Call], Middles], *, mixes_channels: bool = False) -> Rule:
+    """A rule for what has windows: a unit lies in the middle of its window."""
+
+    def sampled(places: Places, call: Call) -> Places:
+        at = middles(call)
+
+        def in_the_middle(place: Tensor) -> Tensor:
+            place = _thin(place)
+            if mixes_channels:
+                place = place.nanmean(1, keepdim=True)
+            for axis, positions in at.items():
+                place = place if place.shape[axis] == 1 else _at(place, axis, place.new_tensor(positions))
+            return place.expand(call.output.shape)
+
+        return both(in_the_middle, places)
+
+    return _of_the_first(sampled)
+
+
+def _of_convolution(call: Call) -> Middles:
+    """Of a transposed one, the middle of those that reach a unit."""
+    sides = call.inputs[1].dim() - 2
+    kernel, transposed = call.inputs[1].shape[2:], call.args[6]
+    stride, padding, dilation = (_each(call.args[i], sides) for i in (3, 4, 5))
+    middles = {}
     for i in range(sides):
-        units = torch.arange(output.shape[2 + i], dtype=place[0].dtype, device=place[0].device)
-        before = padding[i] - dilation[i] * (weight.shape[2 + i] - 1) / 2
-        middles.append((units + before) / stride[i] if args[6] else units * stride[i] - before)
-    own = both(
-        lambda axis: axis.nanmean(1, keepdim=True) if axis.stride()[1] else axis.narrow(1, 0, 1), place
-    )
-    return _on_grid(own, middles, output)
+        before = padding[i] - dilation[i] * (kernel[i] - 1) / 2
+        middles[2 + i] = [
+            (unit + before) / stride[i] if transposed else unit * stride[i] - before
+            for unit in range(call.output.shape[2 + i])
+        ]
+    return middles
 
 
-def _pooled(
-    places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
-) -> Places | None:
-    place = places[0]
-    if place is None:
-        return None
-    sides = output.dim() - 2
+def _of_pooling(call: Call) -> Middles:
+    args, sides = call.args, call.output.dim() - 2
     kernel = _each(args[1], sides)
     stride = _each(args[2], sides) if len(args) > 2 and args[2] else kernel
     padding = _each(args[3], sides) if len(args) > 3 else [0] * sides
     # Of max pooling the next argument is the dilation, of mean pooling ceil_mode.
     given = args[4] if len(args) > 4 else 1
     dilation = [1] * sides if isinstance(given, bool) else _each(given, sides)
-    middles = []
-    for i in range(sides):
-        units = torch.arange(output.shape[2 + i], dtype=place[0].dtype, device=place[0].device)
-        middles.append(units * stride[i] - padding[i] + dilation[i] * (kernel[i] - 1) / 2)
-    return _on_grid(place, middles, output)
+    return {
+        2 + i: [
+            unit * stride[i] - padding[i] + dilation[i] * (kernel[i] - 1) / 2
+            for unit in range(call.output.shape[2 + i])
+        ]
+        for i in range(sides)
+    }
 
 
 def _each(given: Any, sides: int) -> list[int]:
@@ -249,45 +284,31 @@ def _each(given: Any, sides: int) -> list[int]:
     return listed * sides if len(listed) == 1 else listed
 
 
-def _adapted(
-    places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
-) -> Places | None:
-    """Windows of an adaptive pooling run from ``⌊i·n/m⌋`` to ``⌈(i+1)·n/m⌉``."""
-    place = places[0]
-    if place is None:
-        return None
-    middles = []
-    for n, m in zip(inputs[0].shape[-2:], output.shape[-2:], strict=True):
-        ends = [(i * n // m, -(-(i + 1) * n // m) - 1) for i in range(m)]
-        middles.append(place[0].new_tensor([(first + last) / 2 for first, last in ends]))
-    return _on_grid(place, middles, output)
+def _of_adaptive_pooling(call: Call) -> Middles:
+    """Its windows run from ``⌊i·n/m⌋`` to ``⌈(i+1)·n/m⌉``."""
+    return {
+        axis: [(i * n // m + -(-(i + 1) * n // m) - 1) / 2 for i in range(m)] for axis, n, m in _sides(call)
+    }
 
 
-def _resized(
-    places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
-) -> Places | None:
+def _of_resizing(call: Call) -> Middles:
     """Each unit lies where it was taken from, whatever it is made of."""
-    place = places[0]
-    if place is None:
-        return None
-    middles = []
-    for n, m in zip(inputs[0].shape[-2:], output.shape[-2:], strict=True):
-        units = torch.arange(m, dtype=place[0].dtype, device=place[0].device)
-        middles.append((units + 0.5) * n / m - 0.5)
-    channels = output.shape[1] != inputs[0].shape[1]  # of a pixel shuffle they become positions
-    own = both(lambda axis: axis.nanmean(1, keepdim=True), place) if channels else place
-    return _on_grid(own, middles, output)
+    return {axis: [(i + 0.5) * n / m - 0.5 for i in range(m)] for axis, n, m in _sides(call)}
 
 
-def _on_grid(places: Places, middles: Sequence[Tensor], output: Tensor) -> Places:
-    def sampled(place: Tensor) -> Tensor:
-        place = _thin(place)
-        for i, at in enumerate(middles):
-            axis = place.dim() - len(middles) + i
-            place = place if place.shape[axis] == 1 else _at(place, axis, at)
-        return place.expand(output.shape)
+def _sides(call: Call) -> list[tuple[int, int, int]]:
+    """(axis, units before, units now) of rows and of columns."""
+    before, now = call.inputs[0].shape, call.output.shape
+    return [(axis, before[axis], now[axis]) for axis in (len(now) - 2, len(now) - 1)]
 
-    return both(sampled, places)
+
+def _of_padding(call: Call) -> Middles:
+    """What is padded lies beyond the border, also where it is mirrored from inside."""
+    last, amounts = call.output.dim() - 1, call.args[1]
+    return {
+        last - i: [float(unit - amounts[2 * i]) for unit in range(call.output.shape[last - i])]
+        for i in range(len(amounts) // 2)
+    }
 
 
 def _at(place: Tensor, axis: int, positions: Tensor) -> Tensor:
@@ -299,39 +320,15 @@ def _at(place: Tensor, axis: int, positions: Tensor) -> Tensor:
     return torch.where(between.isnan(), torch.where(a.isnan(), b, a), between)
 
 
-def _padded(
-    places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
-) -> Places | None:
-    """What is padded lies beyond the border, also where it is mirrored from inside."""
-    place = places[0]
-    if place is None:
-        return None
-
-    def wider(one: Tensor) -> Tensor:
-        one = _thin(one)
-        for i in range(len(args[1]) // 2):
-            axis, before = output.dim() - 1 - i, args[1][2 * i]
-            if one.shape[axis] > 1:
-                cells = torch.arange(output.shape[axis], dtype=one.dtype, device=one.device)
-                one = _at(one, axis, cells - before)
-        return one.expand(output.shape)
-
-    return both(wider, place)
-
-
-def _summed_up(
-    places: list[Places | None], inputs: list[Tensor], args: Any, kwargs: Any, output: Tensor
-) -> Places | None:
+def _summed_up(place: Places, call: Call) -> Places:
     """Windows put back where they were cut out, where they overlap the mean of them."""
-    if places[0] is None:
-        return None
 
     def put_back(axis: Tensor) -> Tensor:
         fold = torch.ops.aten.col2im
         known = (~axis.isnan()).to(axis.dtype)
-        return fold(axis.nan_to_num(0).contiguous(), *args[1:]) / fold(known, *args[1:])
+        return fold(axis.nan_to_num(0).contiguous(), *call.args[1:]) / fold(known, *call.args[1:])
 
-    return both(put_back, places[0])
+    return both(put_back, place)
 
 
 _PADS = {
@@ -361,31 +358,37 @@ _CONVOLUTIONS = {"convolution", "_convolution", "conv2d", "mkldnn_convolution", 
 _POOLS = {"max_pool2d", "max_pool2d_with_indices", "avg_pool2d", "mkldnn_max_pool2d"}
 _RESIZES = {
     *("upsample_nearest2d", "_upsample_nearest_exact2d", "upsample_bilinear2d", "upsample_bicubic2d"),
-    *("_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa", "pixel_shuffle"),
+    *("_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa"),
 }
-ON_GRIDS = {*_CONVOLUTIONS, *_POOLS, *_RESIZES, "deform_conv2d"}
+_ATTENTIONS = {
+    *("_scaled_dot_product_flash_attention_for_cpu", "_scaled_dot_product_flash_attention"),
+    *("_scaled_dot_product_efficient_attention", "_scaled_dot_product_cudnn_attention"),
+    "_scaled_dot_product_attention_math",
+}
+_NORMALISATIONS = {
+    *("native_layer_norm", "native_group_norm", "native_batch_norm", "_native_batch_norm_legit_no_training"),
+    *("_native_batch_norm_legit", "cudnn_batch_norm"),
+    # Whole blocks of a transformer, of which each token stays where it is.
+    *("_native_multi_head_attention", "_transformer_encoder_layer_fwd"),
+}
+ON_GRIDS = {*_CONVOLUTIONS, *_POOLS, *_RESIZES, "pixel_shuffle", "deform_conv2d"}
 """Operations that are defined on maps ``(N, C, H, W)``: what they put out lies on a grid in any case."""
 
 _RULES: list[tuple[set[str], Rule]] = [
-    (_REDUCTIONS, _reduced),
+    (_REDUCTIONS, _of_the_first(_reduced)),
     ({"mm", "bmm", "addmm", "baddbmm", "matmul"}, _multiplied),
-    (_CONVOLUTIONS, _convolved),
-    (_POOLS, _pooled),
-    ({"_adaptive_avg_pool2d", "adaptive_max_pool2d", "mkldnn_adaptive_avg_pool2d"}, _adapted),
-    (_RESIZES, _resized),
-    (_PADS, _padded),
-    ({"col2im"}, _summed_up),
+    (_CONVOLUTIONS, _sampled(_of_convolution, mixes_channels=True)),
+    (_POOLS, _sampled(_of_pooling)),
     (
-        {
-            *("_scaled_dot_product_flash_attention_for_cpu", "_scaled_dot_product_flash_attention"),
-            *("_scaled_dot_product_efficient_attention", "_scaled_dot_product_cudnn_attention"),
-            "_scaled_dot_product_attention_math",
-        },
-        _attended,
+        {"_adaptive_avg_pool2d", "adaptive_max_pool2d", "mkldnn_adaptive_avg_pool2d"},
+        _sampled(_of_adaptive_pooling),
     ),
-    ({"native_layer_norm", "native_group_norm", "native_batch_norm"}, _first),
-    ({"_native_multi_head_attention", "_transformer_encoder_layer_fwd"}, _first),
-    ({"_native_batch_norm_legit_no_training", "_native_batch_norm_legit", "cudnn_batch_norm"}, _first),
+    (_RESIZES, _sampled(_of_resizing)),
+    ({"pixel_shuffle"}, _sampled(_of_resizing, mixes_channels=True)),
+    (_PADS, _sampled(_of_padding)),
+    ({"col2im"}, _of_the_first(_summed_up)),
+    (_ATTENTIONS, _of_the_first(_attended)),
+    (_NORMALISATIONS, _of_the_first(_kept)),
     ({"_fft_r2c", "_fft_c2c", "_fft_c2r"}, _none),
 ]
 

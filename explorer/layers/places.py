@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_map
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from explorer.layers.grids import Places, is_grid, lies_crosswise, without_channels
-from explorer.layers.place_rules import MOVES, NEW, ON_GRIDS, both, rule_of, together, varies
+from explorer.layers.place_rules import MOVES, NEW, ON_GRIDS, Call, both, rule_of, together, varies
 
 NOWHERE = math.nan
 
@@ -72,7 +72,7 @@ class FollowPlaces(TorchDispatchMode):
             if name in MOVES:
                 return self._moved(func, args, kwargs)
             places = [self._noted.get(tensor) for tensor in inputs]
-            found = rule_of(name)(places, inputs, args, kwargs, first)
+            found = rule_of(name)(Call(places, inputs, args, kwargs, first))
         except (RuntimeError, IndexError, TypeError, ValueError):
             return None  # an operation called in a way that isn't known here: nothing is claimed behind it
         if name in ON_GRIDS and first.dim() == 4 and (found is None or _is_disordered(found)):

@@ -72,7 +72,7 @@ class _OwnThreadTracer(NodePathTracer):
         self._names: dict[int, str] | None = None
 
     def _get_node_qualname(self, module_qualname: str, node: fx.Node) -> str:
-        """torchvision's names, which it finds by comparing each with all before: minutes for a large network."""
+        """torchvision's names, which it finds by comparing each with all before: seconds for a large network."""
         name = module_qualname
         if node.op != "call_module":
             name = f"{name}.{node}" if name else str(node)
@@ -123,9 +123,15 @@ class _Rehearsal(ShapeProp):
         self.wrote_into_inputs |= versions != [t._version for t in given]
         if isinstance(result, torch.Tensor):
             n.meta[ARRANGEMENT] = arrangement(result, self._places)
-        elif isinstance(result, int | tuple):
+        elif _are_numbers(result):
             n.meta[NUMBERS] = result
         return result
+
+
+def _are_numbers(result: object) -> bool:
+    """A size, or something computed from one; never tensors, which a note would keep in memory."""
+    listed = result if isinstance(result, tuple) else (result,)
+    return all(isinstance(number, int) for number in listed)
 
 
 def _without_number(name: str) -> str:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from itertools import count
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -143,6 +144,13 @@ def capture_on_the_way(module: nn.Module, names: set[str]) -> Iterator[dict[str,
         yield seen
 
 
+def _with_first(output: Any, first: torch.Tensor) -> Any:
+    """The same tuple, named tuple or list with another first entry."""
+    if hasattr(output, "_replace"):
+        return output._replace(**{output._fields[0]: first})
+    return type(output)([first, *output[1:]])
+
+
 @contextmanager
 def _told_of_calls(
     module: nn.Module, listed: Callable[[str, torch.Tensor], torch.Tensor | None]
@@ -162,10 +170,10 @@ def _told_of_calls(
         name = call_name(path, calls[path] - 1, submodules)
         if isinstance(output, torch.Tensor):
             return listed(name, output)
-        if type(output) not in (tuple, list) or not output or not isinstance(output[0], torch.Tensor):  # type: ignore[index]
-            return None
-        first = listed(name, output[0])  # type: ignore[index]
-        return None if first is None else type(output)([first, *output[1:]])  # type: ignore[call-arg,index]
+        if isinstance(output, tuple | list) and output and isinstance(output[0], torch.Tensor):
+            first = listed(name, output[0])
+            return None if first is None else _with_first(output, first)
+        return None
 
     with _HOOK_LOCK:
         handles = [

@@ -357,13 +357,18 @@ def test_phone_width_and_names(new_page, trained):
         assert nameless == []
 
 
-def test_look_inside_follows_the_explorers_picture(new_page):
+def looking_inside_with_the_explorers_picture(new_page):
+    """The page, what shows the picture there, and which it is."""
     page = lab(new_page("?tab=training"), "4 · Look inside")
     expect(page.locator("#tr-inside-film")).to_contain_text("epoch", timeout=60_000)
     page.get_by_label("The picture of the explorer").check()
     expect(page.locator("#tr-inside-saliency")).to_contain_text("Gradient", timeout=60_000)
     shown = page.locator("#tr-inside-picture img")
-    before = shown.get_attribute("src")
+    return page, shown, shown.get_attribute("src")
+
+
+def test_look_inside_follows_the_explorers_picture(new_page):
+    page, shown, before = looking_inside_with_the_explorers_picture(new_page)
     open_part(page, "Activations")
     page.locator("#samples button").nth(2).click()
     expect(page.locator("#status")).to_contain_text("px")
@@ -372,12 +377,7 @@ def test_look_inside_follows_the_explorers_picture(new_page):
 
 
 def test_look_inside_follows_a_picture_that_comes_after_its_user(new_page):
-    page = lab(new_page("?tab=training"), "4 · Look inside")
-    expect(page.locator("#tr-inside-film")).to_contain_text("epoch", timeout=60_000)
-    page.get_by_label("The picture of the explorer").check()
-    expect(page.locator("#tr-inside-saliency")).to_contain_text("Gradient", timeout=60_000)
-    shown = page.locator("#tr-inside-picture img")
-    before = shown.get_attribute("src")
+    page, shown, before = looking_inside_with_the_explorers_picture(new_page)
     # Chosen where the sidebar is, then straight back: the choice is answered when its user is here again.
     open_part(page, "Activations")
     page.evaluate(

@@ -398,3 +398,12 @@ def test_what_sees_everything_lies_where_its_units_do(untraceable: bool) -> None
     field = explorer.receptive_field(model, layer.name)
     assert field.start == pytest.approx((2, 4))
     assert field.stride == pytest.approx((8, 8))
+
+
+def test_a_map_of_the_pictures_own_size_lies_where_its_units_do() -> None:
+    """Unit i of a convolution with a stride of 2 lies at 2·i; made twice as large, unit i at i − ½."""
+    model, layer = looked_at(lambda net, x: F.interpolate(x, scale_factor=2.0), True, {})
+    assert layer is not None
+    field = explorer.receptive_field(model, layer.name)
+    assert field.units == (PX, PX)
+    assert (field.start, field.stride) == ((-0.5, -0.5), (1, 1))

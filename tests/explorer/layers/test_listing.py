@@ -543,3 +543,28 @@ def test_maps_that_are_not_square_and_maps_that_grow():
         expected = module[1](module[0](model.preprocess(image)))[0]
     np.testing.assert_allclose(seen.values, expected, atol=1e-6)
     assert explorer.receptive_field(model, "1").stride == (2, 1)
+
+
+def test_a_graph_keeps_no_tensor_in_memory() -> None:
+    """Its notes are of shapes and sizes: the rehearsal's activations go with it, those of steps with several, too."""
+
+    class Halves(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head = nn.Conv2d(3, 8, 3), nn.Linear(4, 5)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            first, second = self.conv(x).chunk(2, 1)
+            return self.head((first * second).mean((2, 3)))
+
+    model = from_module(Halves(), SMALL, LABELS, name="halves", weights="random")
+    taken = trace(model)
+    assert isinstance(taken, GraphTrace)
+    kept = [node.name for node in taken.graph.nodes for note in node.meta.values() if holds_a_tensor(note)]
+    assert kept == []
+
+
+def holds_a_tensor(note: object) -> bool:
+    if isinstance(note, tuple | list):
+        return any(holds_a_tensor(part) for part in note)
+    return isinstance(note, torch.Tensor)

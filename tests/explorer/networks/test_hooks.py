@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -183,12 +184,17 @@ def test_captures_of_many_threads_never_cross() -> None:
     assert hooks_on(module) == 0
 
 
-class Sized(nn.Conv2d):
-    """Returns its map's size as well."""
+class MapAndSize(NamedTuple):
+    found: torch.Tensor
+    size: torch.Size
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Size]:  # type: ignore[override]
+
+class Sized(nn.Conv2d):
+    """Returns its map's size as well, as a named tuple."""
+
+    def forward(self, x: torch.Tensor) -> MapAndSize:  # type: ignore[override]
         found = super().forward(x)
-        return found, found.shape[2:]
+        return MapAndSize(found, found.shape[2:])
 
 
 class WithSizes(nn.Module):
@@ -197,9 +203,9 @@ class WithSizes(nn.Module):
         self.first, self.second = Sized(3, 4, 3), Sized(4, 5, 3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x, size = self.first(x)
-        assert size == x.shape[2:]
-        return self.second(x)[0].mean((2, 3))
+        first = self.first(x)
+        assert first.size == first.found.shape[2:]
+        return self.second(first.found)[0].mean((2, 3))
 
 
 def test_of_several_outputs_the_first_is_the_layers() -> None:
