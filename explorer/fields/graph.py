@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, NamedTuple, TypeGuard, TypeVar
 
 from torch import fx, nn
 from torch.fx.passes.shape_prop import TensorMetadata
 
+from explorer.fields.alone import tried_alone
 from explorer.fields.axis import Axis, Field, evenly, pixels, union
 from explorer.fields.step import Step, are_numbers, computed_over, mixed, sequence
 from explorer.fields.windows import (
@@ -16,8 +17,8 @@ from explorer.fields.windows import (
     mirrored,
     padded,
     pooled,
+    reaches_back,
     resized,
-    same_padded,
     sees_far_border,
     shuffled,
     transposed,
@@ -39,14 +40,25 @@ def graph_fields(traced: GraphTrace) -> dict[str, Field]:
     names = {node: name for name, node in traced.nodes.items()}
     image = image_node(traced.graph)
     fields: dict[fx.Node, Field] = {image: pixels(traced.input_px, traced.input_px)}
+    mirrors: dict[fx.Node, _Mirror] = {}
     for node in traced.graph.nodes:
-        inputs = [fields[n] for n in node.all_input_nodes if n in fields]
-        if not inputs or "tensor_meta" not in node.meta:
+        known = [n for n in node.all_input_nodes if n in fields]
+        if not known or "tensor_meta" not in node.meta:
             continue  # a parameter or a size
         name = names.get(node, node.name)
         shape, places = _given(traced, node, image)
         step = Step(traced.module, node, name, shape, _shape_of(node), places)
-        field = _step(step, union(inputs, name, traced.input_px))
+        window = _window(step)
+        inputs = [
+            mirrors[n].plain if n in mirrors and _reaches_back(window, mirrors[n]) else fields[n]
+            for n in known
+        ]
+        before = union(inputs, name, traced.input_px)
+        field = _step(step, before)
+        if (mirroring := _mirroring(step)) is not None:
+            padding, mode = mirroring
+            field = mirrored(before, padding, mode)
+            mirrors[node] = _Mirror(padded(before, padding), padding)
         arranged = node.meta.get(ARRANGEMENT)
         if arranged:
             rows, columns = arranged.shape[1:]
@@ -54,6 +66,60 @@ def graph_fields(traced: GraphTrace) -> dict[str, Field]:
             field = field.regrid(rows, columns, name, lies)
         fields[node] = field
     return {names[node]: field for node, field in fields.items() if node in names}
+
+
+class _Mirror(NamedTuple):
+    """Padding that repeats what lies inside: the field as if it were zeros, and how much there is on each side."""
+
+    plain: Field
+    padding: tuple[int, ...]
+
+
+def _mirroring(step: Step) -> tuple[tuple[int, ...], str] | None:
+    """How much a step pads with what lies inside, and whether it mirrors it or repeats the outermost."""
+    if step.places != (2, 3):
+        return None
+    if step.node.op == "call_module":
+        module = step.module.get_submodule(str(step.node.target))
+        kinds = {nn.ReflectionPad2d: "reflect", nn.ReplicationPad2d: "replicate"}
+        mode = next((kinds[kind] for kind in kinds if _computes_as(module, kind)), "")
+        amounts = sequence(getattr(module, "padding", ()))
+    elif function_name(step.node) == "pad":
+        mode, amounts = step.argument(2, "mode", "constant"), sequence(step.argument(1, "pad"))
+    else:
+        return None
+    is_known = mode in ("reflect", "replicate") and len(amounts) <= 4 and are_numbers(amounts)
+    return ((*amounts, *[0] * (4 - len(amounts))), mode) if is_known else None
+
+
+def _window(step: Step) -> tuple[Any, Any] | None:
+    """Kernel and dilation of a convolution or pooling."""
+    if step.node.op == "call_module":
+        module = step.module.get_submodule(str(step.node.target))
+        if any(_computes_as(module, kind) for kind in (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)):
+            return module.kernel_size, getattr(module, "dilation", 1)
+        return None
+    match function_name(step.node):
+        case "conv2d":
+            return _kernel_of(step), step.argument(5, "dilation", 1)
+        case "max_pool2d":
+            return step.argument(1, "kernel_size"), step.argument(4, "dilation", 1)
+        case "avg_pool2d":
+            return step.argument(1, "kernel_size"), 1
+    return None
+
+
+def _kernel_of(step: Step) -> tuple[int, ...] | None:
+    """Rows and columns of the weights that a function was given."""
+    weight = step.argument(1, "weight")
+    meta = weight.meta.get("tensor_meta") if isinstance(weight, fx.Node) else None
+    return tuple(meta.shape[2:]) if isinstance(meta, TensorMetadata) else None
+
+
+def _reaches_back(window: tuple[Any, Any] | None, mirror: _Mirror) -> bool:
+    if window is None or window[0] is None or not are_numbers(*window):
+        return False
+    return reaches_back(*window, mirror.padding)
 
 
 def _shape_of(node: fx.Node) -> tuple[int, ...]:
@@ -99,8 +165,6 @@ _POINTWISE_FUNCTIONS = {
 
 
 def _through_module(step: Step, module: nn.Module, field: Field) -> Field:
-    if type(module).__name__ in ("Conv2dSame", "MaxPool2dSame", "AvgPool2dSame"):
-        return same_padded(field, module)
     if _computes_as(module, nn.Conv2d):
         return mixed(field, step.name) if sees_far_border(module) else convolved(field, module)
     if _computes_as(module, nn.MaxPool2d):
@@ -109,25 +173,26 @@ def _through_module(step: Step, module: nn.Module, field: Field) -> Field:
     if _computes_as(module, nn.AvgPool2d):
         stride = module.stride or module.kernel_size
         return windowed(field, module.kernel_size, stride, module.padding, 1, module.ceil_mode)
-    if isinstance(module, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d):
+    if _computes_as(module, nn.AdaptiveAvgPool2d) or _computes_as(module, nn.AdaptiveMaxPool2d):
         return adaptive(field, module.output_size, step.name)
-    if isinstance(module, nn.ZeroPad2d | nn.ConstantPad2d):
+    if _computes_as(module, nn.ConstantPad2d) or _computes_as(module, nn.ZeroPad2d):
         return padded(field, module.padding)
-    if isinstance(module, nn.ReflectionPad2d | nn.ReplicationPad2d):
-        return mirrored(step, field, module.padding)
     if _computes_as(module, nn.ConvTranspose2d):
         return transposed(step, field, module.kernel_size, module.stride, module.padding, module.dilation)
-    if isinstance(module, nn.Upsample):  # its derived classes set its mode
+    if _computes_as(module, nn.Upsample):  # its derived classes set its mode
         return resized(step, field, module.mode, module.align_corners)
-    if isinstance(module, nn.PixelShuffle):
+    if _computes_as(module, nn.PixelShuffle):
         return shuffled(step, field, module.upscale_factor)
-    if isinstance(module, nn.PixelUnshuffle):
+    if _computes_as(module, nn.PixelUnshuffle):
         return unshuffled(step, field, module.downscale_factor)
-    if isinstance(module, nn.LayerNorm):
+    if _computes_as(module, nn.LayerNorm):
         return computed_over(step.last_axes(len(module.normalized_shape)), step, field)
-    if isinstance(module, nn.Linear):  # of a flattened map it changes the grid
+    if _computes_as(module, nn.Linear):  # of a flattened map it changes the grid
         return computed_over(step.last_axes(1), step, field)
-    return field if _is_pointwise(module) else mixed(field, step.name)
+    if _is_pointwise(module):
+        return field
+    rule = tried_alone(step, module)
+    return rule(field) if rule else mixed(field, step.name)
 
 
 def _computes_as(module: nn.Module, known: type[Known]) -> TypeGuard[Known]:
@@ -148,10 +213,7 @@ def _is_pointwise(module: nn.Module) -> bool:
         return True
     if isinstance(module, nn.MultiheadAttention | nn.Softmax | nn.LogSoftmax | nn.Softmin):
         return False
-    if type(module).__module__ == "torch.nn.modules.activation":
-        return True
-    others = ("StochasticDepth", "FrozenBatchNorm2d", "LocalResponseNorm", "ChannelShuffle")
-    return type(module).__name__ in others
+    return type(module).__module__ == "torch.nn.modules.activation"
 
 
 def _max_pool2d(step: Step, field: Field) -> Field:
@@ -163,13 +225,11 @@ def _avg_pool2d(step: Step, field: Field) -> Field:
 
 
 def _conv2d(step: Step, field: Field) -> Field:
-    weight = step.argument(1, "weight")
-    stride, padding = step.argument(3, "stride", 1), step.argument(4, "padding", 0)
+    kernel, stride, padding = _kernel_of(step), step.argument(3, "stride", 1), step.argument(4, "padding", 0)
     dilation = step.argument(5, "dilation", 1)
-    meta = weight.meta.get("tensor_meta") if isinstance(weight, fx.Node) else None
-    if not isinstance(meta, TensorMetadata) or not are_numbers(stride, padding, dilation):
+    if kernel is None or not are_numbers(stride, padding, dilation):
         return mixed(field, step.name)
-    return windowed(field, tuple(meta.shape[2:]), stride, padding, dilation)
+    return windowed(field, kernel, stride, padding, dilation)
 
 
 def _batch_norm(step: Step, field: Field) -> Field:
@@ -248,19 +308,17 @@ def _pad(step: Step, field: Field) -> Field:
     amounts = sequence(step.argument(1, "pad"))
     rows_and_columns = step.places == (2, 3) and len(amounts) <= 4 and are_numbers(amounts)
     mode = step.argument(2, "mode", "constant")
-    if not rows_and_columns or mode == "circular":
+    if not rows_and_columns or mode != "constant":
         return mixed(field, step.name)
-    padding = (*amounts, *[0] * (4 - len(amounts)))
-    return padded(field, padding) if mode == "constant" else mirrored(step, field, padding)
+    return padded(field, (*amounts, *[0] * (4 - len(amounts))))
 
 
 def _conv_transpose2d(step: Step, field: Field) -> Field:
-    weight, stride = step.argument(1, "weight"), step.argument(3, "stride", 1)
+    kernel, stride = _kernel_of(step), step.argument(3, "stride", 1)
     padding, dilation = step.argument(4, "padding", 0), step.argument(7, "dilation", 1)
-    meta = weight.meta.get("tensor_meta") if isinstance(weight, fx.Node) else None
-    if not isinstance(meta, TensorMetadata) or not are_numbers(stride, padding, dilation):
+    if kernel is None or not are_numbers(stride, padding, dilation):
         return mixed(field, step.name)
-    return transposed(step, field, tuple(meta.shape[2:]), stride, padding, dilation)
+    return transposed(step, field, kernel, stride, padding, dilation)
 
 
 def _interpolate(step: Step, field: Field) -> Field:

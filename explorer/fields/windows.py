@@ -74,18 +74,26 @@ def padded(field: Field, padding: Any) -> Field:
     )
 
 
-def mirrored(step: Step, field: Field, padding: Any) -> Field:
-    """Padded with what lies inside: only windows that reach as far inside as outside see no more than their box."""
+def mirrored(field: Field, padding: Any, mode: str) -> Field:
+    """Padded with what lies inside, or with the outermost units: those in the padding see what is seen there."""
+    left, right, top, bottom = (max(0, amount) for amount in padding)
+    further = (
+        2 if mode == "reflect" else 1
+    )  # the unit k cells outside is the one k cells inside, or the outermost
+
+    def axis(a: Axis, before: int, after: int) -> Axis:
+        low, high = a.low - further * after * a.stride, a.high + further * before * a.stride
+        return a._replace(low=low, high=high)
+
+    plain = padded(field, padding)
+    return plain._replace(y=axis(plain.y, top, bottom), x=axis(plain.x, left, right))
+
+
+def reaches_back(kernel: Any, dilation: Any, padding: Any) -> bool:
+    """Whether windows over mirrored padding reach as far inside as outside: then they see no more than their box."""
     left, right, top, bottom = padding
-    for user in step.node.users:
-        window = step.module.get_submodule(str(user.target)) if user.op == "call_module" else None
-        if not isinstance(window, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
-            return mixed(field, step.name)
-        kernel, dilation = pair(window.kernel_size), pair(getattr(window, "dilation", 1))
-        reach = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
-        if 2 * max(top, bottom) > reach[0] or 2 * max(left, right) > reach[1]:
-            return mixed(field, step.name)
-    return padded(field, padding)
+    down, across = (d * (k - 1) for k, d in zip(pair(kernel), pair(dilation), strict=True))
+    return 2 * max(top, bottom) <= down and 2 * max(left, right) <= across
 
 
 def pooled(step: Step, field: Field, dilation: Any, ceil_mode: Any) -> Field:

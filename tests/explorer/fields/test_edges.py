@@ -55,6 +55,46 @@ class Whitened(nn.BatchNorm2d):
         return F.instance_norm(x)
 
 
+class NormOverChannels(nn.LayerNorm):
+    """As timm has it: of a map with its channels first, what its class would take over the width."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class NormOverRows(nn.LayerNorm):
+    """What its class takes over the last axis, over the rows."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.transpose(2, 3)).transpose(2, 3)
+
+
+class Standardised(nn.Conv2d):
+    """Another weight than the one it holds, and padded as TensorFlow would."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        return F.conv2d(F.pad(x, (0, 1, 0, 1)), weight, self.bias, self.stride)
+
+
+class Scaled(nn.Module):
+    """Holds weights and no modules: one step of the graph."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((6, 1, 1), 0.3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.scale
+
+
+class WeightedByAll(Scaled):
+    """As local as the other by its looks."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.scale * x.mean((2, 3), keepdim=True)
+
+
 def seen_by_gradient(model: explorer.LoadedModel, row: int, column: int) -> np.ndarray:
     """Which pixels change unit (row, column) of ``looked_at``: (H, W), boolean."""
     module, kept = model.module, []
@@ -109,6 +149,8 @@ SEES_MORE = {
     "the same by a function": Net(lambda net, x: F.batch_norm(x, None, None, training=True)),
     "derived from Conv2d": Net(lambda net, x: net.part(x), part=Doubled(6, 6, 3, padding=1)),
     "derived from BatchNorm2d": Net(lambda net, x: net.part(x), part=Whitened(6)),
+    "derived from LayerNorm, over the rows": Net(lambda net, x: net.part(x), part=NormOverRows(PX)),
+    "weights of its own and the mean of all": Net(lambda net, x: net.part(x), part=WeightedByAll()),
     "halves of the rows added": Net(
         lambda net, x: net.part(torch.cat([x.chunk(2, 2)[0] + x.chunk(2, 2)[1], x.chunk(2, 2)[1]], 2)),
         part=nn.Conv2d(6, 6, 1),
@@ -156,6 +198,16 @@ LOCAL = {
     ),
     "channels shuffled": Net(lambda net, x: x.view(1, 2, 3, PX, PX).transpose(1, 2).reshape(1, 6, PX, PX)),
     "derived, and the same": Net(lambda net, x: net.part(x), part=Renamed(6, 6, 3, padding=1)),
+    "derived from LayerNorm, over the channels": Net(lambda net, x: net.part(x), part=NormOverChannels(6)),
+    "derived from Conv2d, its weight made anew": Net(
+        lambda net, x: net.part(x), part=Standardised(6, 6, 3, stride=2)
+    ),
+    "weights of its own": Net(lambda net, x: net.part(x), part=Scaled()),
+    "mirrored, then blurred by a function": Net(
+        lambda net, x: F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), net.part.weight, stride=2),
+        part=nn.Conv2d(6, 6, 3),
+    ),
+    "a norm by the neighbouring channels": Net(lambda net, x: net.part(x), part=nn.LocalResponseNorm(3)),
     "gate by the mean of the channels": Net(lambda net, x: x * x.mean(1, keepdim=True)),
 }
 
@@ -164,13 +216,27 @@ LOCAL = {
 def test_what_is_local_is_claimed_to_the_pixel(net: Net) -> None:
     model = loaded(net)
     field = receptive_field(model, "looked_at")
-    assert not field.is_global
+    assert field.source == "worked out"
     rows, columns = field.units
     for row, column in ((rows // 2, columns // 2), (rows // 2 - 1, columns // 2 + 1)):
         lit = np.argwhere(seen_by_gradient(model, row, column))
         top, left, bottom, right = field.box(row, column)
         assert tuple(lit.min(0) - 0.5) == (top, left)
         assert tuple(lit.max(0) + 0.5) == (bottom, right)
+
+
+@pytest.mark.parametrize(("mode", "wider"), [("reflect", 6), ("replicate", 3)])
+def test_padding_that_repeats_what_lies_inside(mode: str, wider: int) -> None:
+    """Its units in the padding see what lies inside: the regular field holds that, and is wider for all by as much."""
+    model = loaded(Net(lambda net, x: F.pad(x, (3, 3, 3, 3), mode=mode)))
+    field = receptive_field(model, "looked_at")
+    assert field.source == "worked out"
+    assert field.size == (3 + 2 * wider,) * 2
+    for row, column in ((0, 0), (2, 28), (PX // 2, PX // 2), (PX + 5, PX + 5)):
+        lit = np.argwhere(seen_by_gradient(model, row, column))
+        top, left, bottom, right = field.box(row, column)
+        assert (lit.min(0) - 0.5 >= (top, left)).all()
+        assert (lit.max(0) + 0.5 <= (bottom, right)).all()
 
 
 @pytest.mark.parametrize("prefix", [1, 2, 5])

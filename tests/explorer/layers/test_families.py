@@ -122,6 +122,28 @@ SAMPLE = ["resnet18", "vit_tiny_patch16_224", "levit_128s"]
 
 TIMM_SAYS_OTHERWISE = {"tresnet_m": "it begins by turning patches of 4 × 4 pixels into channels, and says 2"}
 
+_IN_WINDOWS = "attention in windows moves with the window, not with the unit"
+
+WHOLE_PICTURE_THOUGH_LOCAL = {
+    **dict.fromkeys(
+        (
+            "swin_tiny_patch4_window7_224",
+            "swinv2_tiny_window8_256",
+            "davit_tiny",
+            "twins_svt_small",
+            "hiera_tiny_224",
+            "nest_tiny",
+            "halonet26t",
+            "tiny_vit_5m_224",
+            "efficientvit_m0",
+        ),
+        _IN_WINDOWS,
+    ),
+    "volo_d1_224": "its outlook attention is in windows, too, two units apart",
+    "crossvit_tiny_240": "its second branch makes 224 pixels of 240, and its units lie between them, by turns",
+}
+"""Where no regular field explains what units see; every other family's local layers have a local field."""
+
 
 def network(name: str) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
@@ -166,6 +188,26 @@ def test_layers_and_fields_of_a_family(name: str) -> None:
         for layer, values in maps_of(model, changed):
             differs = (values != before[layer]).any(0)
             compare_with_change(fields[layer.name], differs, row, column)
+    needless = said_to_see_all(model, batch, fields)
+    assert bool(needless) == (name in WHOLE_PICTURE_THOUGH_LOCAL), needless
+
+
+def said_to_see_all(
+    model: explorer.LoadedModel, batch: Tensor, fields: dict[str, ReceptiveField]
+) -> list[str]:
+    """Layers that are answered "the whole picture", though what a pixel changes ends before the borders of the map.
+
+    The pixel is no number: small changes can't be lost in rounding.
+    """
+    side = batch.shape[-1]
+    changed = batch.clone()
+    changed[:, :, side // 2 + 1, side // 2 - 2] = torch.nan
+    needless = []
+    for layer, values in maps_of(model, changed):
+        lit = values.isnan().any(0)
+        if fields[layer.name].is_global and bool(lit.any()) and not (lit.any(0).all() and lit.any(1).all()):
+            needless.append(layer.name)
+    return needless
 
 
 def compare_with_timm(
