@@ -197,17 +197,19 @@ def said_to_see_all(
 ) -> list[str]:
     """Layers that are answered "the whole picture", though what a pixel changes ends before the borders of the map.
 
-    The pixel is no number: small changes can't be lost in rounding.
+    The pixels are no number: small changes can't be lost in rounding.
     """
     side = batch.shape[-1]
-    changed = batch.clone()
-    changed[:, :, side // 2 + 1, side // 2 - 2] = torch.nan
-    needless = []
-    for layer, values in maps_of(model, changed):
-        lit = values.isnan().any(0)
-        if fields[layer.name].is_global and bool(lit.any()) and not (lit.any(0).all() and lit.any(1).all()):
-            needless.append(layer.name)
-    return needless
+    needless = set()
+    for row, column in ((side // 2 + 1, side // 2 - 2), (3, side - 9)):
+        changed = batch.clone()
+        changed[:, :, row, column] = torch.nan
+        for layer, values in maps_of(model, changed):
+            lit = values.isnan().any(0)
+            ends = bool(lit.any()) and not (lit.any(0).all() and lit.any(1).all())
+            if fields[layer.name].is_global and ends:
+                needless.add(layer.name)
+    return sorted(needless)
 
 
 def compare_with_timm(
