@@ -7,7 +7,7 @@ of 0 connects counts as seen, too.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from math import ceil, isclose
@@ -18,13 +18,12 @@ import torch
 from torch import fx
 
 from explorer.fields.axis import Axis, Field
-from explorer.layers.grids import Line
 from explorer.layers.listing import GraphTrace, Layer, channels_first, trace
 from explorer.networks.hooks import capture, evaluating
 from explorer.networks.load import LoadedModel
 
 PROBES = 32
-"""Most lines beside each other, and the largest stride that is measured."""
+"""Most pixels beside each other, and the largest stride that is measured."""
 
 
 class Patch(NamedTuple):
@@ -102,36 +101,78 @@ def reaches(
 
 
 def measured_fields(model: LoadedModel, names: Collection[str]) -> dict[str, Field]:
-    """The regular fields that explain what whole rows and columns of the input reach in these maps, and a few patches.
+    """The regular fields that explain which units of these maps pixels in the middle reach, and some patches.
 
-    Lines, not pixels, since a field may be a cross. A map is missing whose units see different things by turns, as
-    those of a map that grew may, or further than the border of the input.
+    A map is missing whose units see different things by turns, as those of a map that grew may, or further than the
+    border of the input. It is given up as soon as no regular field explains what was seen.
     """
     layers, side = trace(model).layers, model.preprocess.crop_px
-    lines = _lines(side, max((side / min(layers[name].shape[1:]) for name in names), default=0))
-    rows = reaches(model, [Patch(line, range(side)) for line in lines], names)
-    columns = reaches(model, [Patch(range(side), line) for line in lines], names) if rows else {}
+    pixels = _neighbours(side, max((side / min(layers[name].shape[1:]) for name in names), default=0))
+    found: dict[str, list[tuple[Patch, Reach]]] = {name: [] for name in names}
+    left = list(names)
+    for first in range(0, len(pixels), _AT_ONCE):
+        some = pixels[first : first + _AT_ONCE]
+        seen = reaches(model, some, left) if left else {}
+        for name, each in seen.items():
+            found[name] += zip(some, each, strict=True)
+        left = [name for name in seen if _may_be_regular(layers[name], side, found[name], len(pixels))]
     patches = [*tried_patches(side), *_elsewhere(side)]
-    tried = reaches(model, patches, columns) if columns else {}
-    found = {}
-    for name, seen in tried.items():
-        (high, wide), lies = layers[name].shape[1:], layers[name].lies or (None, None)
-        down = _pairs(lines, (reach.rows for reach in rows[name]))
-        across = _pairs(lines, (reach.columns for reach in columns[name]))
-        down_too = _pairs((patch.rows for patch in patches), (reach.rows for reach in seen))
-        across_too = _pairs((patch.columns for patch in patches), (reach.columns for reach in seen))
-        y = _axis(down, down_too, high, _strides(lies[0], side / high, len(lines)))
-        x = _axis(across, across_too, wide, _strides(lies[1], side / wide, len(lines)))
-        if y and x:
-            found[name] = Field(y, x, "")
-    return found
+    tried = reaches(model, patches, left) if left else {}
+    regular = {
+        name: _regular(layers[name], side, found[name], list(zip(patches, each, strict=True)))
+        for name, each in tried.items()
+    }
+    return {name: field for name, field in regular.items() if field is not None}
 
 
-def _lines(input_px: int, stride: float) -> list[range]:
-    """Neighbouring rows, or columns, in the middle of an input of this side: each edge of a field falls on some."""
-    count = min(PROBES, input_px, max(8, 2 * ceil(stride)))
+_AT_ONCE = 8
+"""Pixels tried before the maps that no regular field explains are given up."""
+
+
+def _neighbours(input_px: int, stride: float) -> list[Patch]:
+    """Pixels in the middle, each a row lower and a column further: each edge of a field falls between some."""
+    count = min(PROBES, input_px, max(_AT_ONCE, 2 * ceil(stride)))
     first = (input_px - count) // 2
-    return [range(at, at + 1) for at in range(first, first + count)]
+    row, column = first + min(2, first), first - min(2, first)
+    return [Patch(range(row + i, row + i + 1), range(column + i, column + i + 1)) for i in range(count)]
+
+
+def _regular(
+    layer: Layer, side: int, seen: Sequence[tuple[Patch, Reach]], also: Sequence[tuple[Patch, Reach]]
+) -> Field | None:
+    """The field that explains just what was ``seen`` of these pixels, and no less than was ``also`` seen of patches."""
+    y, x = (
+        _axis(down, down_too, units, strides) if _shows_edges(down, units) else None
+        for down, down_too, units, strides in zip(
+            _by_axis(seen), _by_axis(also), layer.shape[1:], _strides(layer, side, len(seen)), strict=True
+        )
+    )
+    return Field(y, x, "") if y and x else None
+
+
+def _may_be_regular(layer: Layer, side: int, seen: Sequence[tuple[Patch, Reach]], pixels: int) -> bool:
+    """Whether a field explains what was seen up to now, of so many ``pixels`` in all."""
+    return all(
+        not pairs or _axis(pairs, [], units, strides) is not None
+        for pairs, units, strides in zip(
+            _by_axis(seen), layer.shape[1:], _strides(layer, side, pixels), strict=True
+        )
+    )
+
+
+Pairs = list[tuple[range, range]]
+"""Rows, or columns, of pixels, and of the units that they reach."""
+
+
+def _by_axis(seen: Sequence[tuple[Patch, Reach]]) -> tuple[Pairs, Pairs]:
+    rows = [(patch.rows, reach.rows) for patch, reach in seen if reach.rows]
+    columns = [(patch.columns, reach.columns) for patch, reach in seen if reach.columns]
+    return rows, columns
+
+
+def _shows_edges(seen: Pairs, units: int) -> bool:
+    """Whether some reach ends before either border: else nobody can tell how far it goes."""
+    return any(found[0] > 0 for _, found in seen) and any(found[-1] < units - 1 for _, found in seen)
 
 
 def _elsewhere(input_px: int) -> list[Patch]:
@@ -200,20 +241,8 @@ def _extent(lit: torch.Tensor) -> range:
     return range(int(at[0]), int(at[-1]) + 1) if len(at) else range(0)
 
 
-def _pairs(pixels: Iterable[range], seen: Iterable[range]) -> list[tuple[range, range]]:
-    return [(of, units) for of, units in zip(pixels, seen, strict=True) if units]
-
-
-def _axis(
-    seen: Sequence[tuple[range, range]],
-    also: Sequence[tuple[range, range]],
-    units: int,
-    strides: Sequence[Fraction],
-) -> Axis | None:
-    """The axis whose units see just what was ``seen``, (pixels, units) each, and no less than was ``also`` seen."""
-    edges_seen = any(found[0] > 0 for _, found in seen) and any(found[-1] < units - 1 for _, found in seen)
-    if not edges_seen:
-        return None
+def _axis(seen: Pairs, also: Pairs, units: int, strides: Sequence[Fraction]) -> Axis | None:
+    """The axis whose units see just what was ``seen``, and no less than was ``also`` seen."""
     for stride in strides:
         low = min(pixels[0] - stride * found[-1] for pixels, found in seen)
         high = max(pixels[0] - stride * found[0] for pixels, found in seen)
@@ -224,14 +253,19 @@ def _axis(
     return None
 
 
-def _strides(lies: Line | None, density: float, lines: int) -> list[Fraction]:
-    """Which strides a map may have: the one with which its units lie on the picture, or all that so many lines tell.
+def _strides(layer: Layer, side: int, pixels: int) -> list[list[Fraction]]:
+    """Which strides the axes of a map may have: those by which its units lie on the picture, else what pixels tell.
 
     Only whole ones, and whole parts of a pixel: with another between, neighbours see different things, by turns, which
-    lines in the middle don't show all of.
+    pixels in the middle don't show all of.
     """
     regular = [*map(Fraction, range(1, PROBES + 1)), *(Fraction(1, n) for n in range(2, PROBES + 1))]
-    if lies is not None:
-        return [stride for stride in regular if isclose(stride, lies.stride, rel_tol=1e-3)]
-    told = [stride for stride in regular if 2 * stride <= lines]
-    return sorted(told, key=lambda stride: abs(float(stride) / density - 1))
+    if layer.lies is not None:
+        return [
+            [stride for stride in regular if isclose(stride, line.stride, rel_tol=1e-3)]
+            for line in layer.lies
+        ]
+    told = [stride for stride in regular if 2 * stride <= pixels]
+    return [
+        sorted(told, key=lambda stride: abs(float(stride) / (side / units) - 1)) for units in layer.shape[1:]
+    ]
