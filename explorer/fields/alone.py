@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import nn
 
-from explorer.fields.axis import Field, pixels
+from explorer.fields.axis import Axis, Field, pixels
 from explorer.fields.step import Step
+from explorer.fields.watched import trial_copy
 from explorer.fields.windows import convolved, same_padded, windowed
 from explorer.networks.hooks import evaluating
 
@@ -31,47 +32,62 @@ def tried_alone(step: Step, module: nn.Module) -> Rule | None:
     rows, columns = (step.shape[step.places[0]], 1) if tokens else (step.shape[axis] for axis in step.places)
     if rows * columns < 2:
         return None
-    positions = _positions(rows, columns)
+    tried = _tried(rows, columns)
     try:
-        seen = _lit_by(module, step, positions)
+        seen = _lit_by(module, step, tried)
     except Exception:  # whatever another's module raises: it was never promised such an input
         return None
     if seen is None:
         return None
     rules = [_unchanged] if tokens else [_unchanged, *_windows(module)]
-    return next((rule for rule in rules if _explains(rule, rows, columns, positions, seen)), None)
+    return next((rule for rule in rules if _explains(rule, tried, seen)), None)
 
 
 def _has_one_input(step: Step) -> bool:
     return len(step.node.args) == 1 and not step.node.kwargs and len(step.node.all_input_nodes) == 1
 
 
-def _positions(rows: int, columns: int) -> list[tuple[int, int]]:
-    """Two corners, and neighbours in the middle, off the diagonal: strides and offsets tell them apart."""
-    middle = [((rows // 2 + i) % rows, (columns // 2 - 2 - i) % columns) for i in range(4)]
-    return [(0, columns - 1), (rows - 1, 0), *middle]
+def _tried(rows: int, columns: int) -> torch.Tensor:
+    """Which positions (N, H, W) are no number, in each of N copies.
+
+    Two corners, and neighbours in the middle, off the diagonal: strides and offsets tell them apart. A half of all
+    positions, and a few, drawn at random: a module that looks at one particular position lights up.
+    """
+    neighbours = [((rows // 2 + i) % rows, (columns // 2 - 2 - i) % columns) for i in range(_NEIGHBOURS)]
+    single = [(0, columns - 1), (rows - 1, 0), *neighbours]
+    masks = torch.zeros(len(single) + 2 * _DRAWN, rows, columns, dtype=torch.bool)
+    for mask, (row, column) in zip(masks, single, strict=False):
+        mask[row, column] = True
+    drawn = torch.rand(2 * _DRAWN, rows, columns, generator=torch.Generator().manual_seed(0))
+    shares = torch.tensor([0.5, 0.03]).repeat(_DRAWN)[:, None, None]
+    masks[len(single) :] = drawn < shares
+    return masks
 
 
-def _lit_by(module: nn.Module, step: Step, positions: list[tuple[int, int]]) -> torch.Tensor | None:
-    """Which positions (N, H, W) come out as no number when each of these goes in as none."""
+_NEIGHBOURS, _DRAWN = 8, 5
+
+
+def _lit_by(module: nn.Module, step: Step, tried: torch.Tensor) -> torch.Tensor | None:
+    """Which positions (N, H, W) come out as no number when those of each copy go in as none."""
     assert step.places is not None
     weight = next((p for p in module.parameters() if p.is_floating_point()), None)
     device, dtype = (weight.device, weight.dtype) if weight is not None else (None, None)
-    batch = torch.full((len(positions), *step.shape[1:]), 0.5, device=device, dtype=dtype)
-    for copy, position in zip(batch, positions, strict=True):
-        index: list[slice | int] = [slice(None)] * copy.dim()
-        for axis, at in zip(step.places, position, strict=False):  # of tokens there are rows only
-            index[axis - 1] = at
-        copy[tuple(index)] = torch.nan
+    batch = torch.full((len(tried), *step.shape[1:]), 0.5, device=device, dtype=dtype)
+    shape = [len(tried)] + [1] * (batch.dim() - 1)
+    sides = tried.shape[1:] if len(step.places) == 2 else [tried[0].numel()]
+    for axis, side in zip(step.places, sides, strict=True):
+        shape[axis] = side
+    batch = batch.masked_fill(tried.reshape(shape).to(batch.device), torch.nan)
+    module = trial_copy(module)
     with evaluating(module), torch.no_grad():
         output = module(batch)
     if not isinstance(output, torch.Tensor) or output.shape[1:] != step.output[1:]:
         return None
     others = [axis for axis in range(1, output.dim()) if axis not in step.places]
-    if output.dim() != batch.dim() or not others:
+    if output.dim() != batch.dim() or len(others) != 1:
         return None
-    lit = output.isnan().any(others[0]) if len(others) == 1 else None
-    return lit.unsqueeze(2) if lit is not None and lit.dim() == 2 else lit
+    lit = output.isnan().any(others[0])
+    return lit.unsqueeze(2) if lit.dim() == 2 else lit
 
 
 def _unchanged(field: Field) -> Field:
@@ -93,20 +109,24 @@ def _windows(module: nn.Module) -> Iterator[Rule]:
     yield lambda field: same_padded(field, module)
 
 
-def _explains(
-    rule: Rule, rows: int, columns: int, positions: list[tuple[int, int]], seen: torch.Tensor
-) -> bool:
-    """Whether by this rule each position is seen from the first lit row and column to the last."""
+def _explains(rule: Rule, tried: torch.Tensor, seen: torch.Tensor) -> bool:
+    """Whether by this rule just those positions light up that see one that is no number."""
+    rows, columns = tried.shape[1:]
     try:
         field = rule(pixels(rows, columns))
     except (TypeError, ValueError, IndexError):  # numbers that mean something else there
         return False
     if tuple(seen.shape[1:]) != (field.y.units, field.x.units):
         return False
-    for (row, column), lit in zip(positions, seen.cpu(), strict=True):
-        claimed = torch.zeros_like(lit)
-        down, across = field.y.units_seeing(row), field.x.units_seeing(column)
-        claimed[down.start : down.stop, across.start : across.stop] = True
-        if not bool((lit == claimed).all()):
-            return False
-    return True
+    down, across = _sees(field.y, rows), _sees(field.x, columns)
+    claimed = torch.einsum("ur,nrc,vc->nuv", down, tried.float(), across) > 0
+    return bool((seen.cpu() == claimed).all())
+
+
+def _sees(axis: Axis, count: int) -> torch.Tensor:
+    """1 where a unit (first) sees a position (second), else 0."""
+    sees = torch.zeros(axis.units, count)
+    for position in range(count):
+        units = axis.units_seeing(position)
+        sees[units.start : units.stop, position] = 1
+    return sees

@@ -92,20 +92,21 @@ def _mirroring(step: Step) -> tuple[tuple[int, ...], str] | None:
     return ((*amounts, *[0] * (4 - len(amounts))), mode) if is_known else None
 
 
-def _window(step: Step) -> tuple[Any, Any] | None:
-    """Kernel and dilation of a convolution or pooling."""
+def _window(step: Step) -> tuple[Any, Any, Any] | None:
+    """Kernel, dilation and padding of a convolution or pooling."""
     if step.node.op == "call_module":
         module = step.module.get_submodule(str(step.node.target))
         if any(_computes_as(module, kind) for kind in (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)):
-            return module.kernel_size, getattr(module, "dilation", 1)
+            return module.kernel_size, getattr(module, "dilation", 1), module.padding
         return None
     match function_name(step.node):
         case "conv2d":
-            return _kernel_of(step), step.argument(5, "dilation", 1)
+            return _kernel_of(step), step.argument(5, "dilation", 1), step.argument(4, "padding", 0)
         case "max_pool2d":
-            return step.argument(1, "kernel_size"), step.argument(4, "dilation", 1)
+            dilation = step.argument(4, "dilation", 1)
+            return step.argument(1, "kernel_size"), dilation, step.argument(3, "padding", 0)
         case "avg_pool2d":
-            return step.argument(1, "kernel_size"), 1
+            return step.argument(1, "kernel_size"), 1, step.argument(3, "padding", 0)
     return None
 
 
@@ -116,8 +117,8 @@ def _kernel_of(step: Step) -> tuple[int, ...] | None:
     return tuple(meta.shape[2:]) if isinstance(meta, TensorMetadata) else None
 
 
-def _reaches_back(window: tuple[Any, Any] | None, mirror: _Mirror) -> bool:
-    if window is None or window[0] is None or not are_numbers(*window):
+def _reaches_back(window: tuple[Any, Any, Any] | None, mirror: _Mirror) -> bool:
+    if window is None or window[0] is None or not are_numbers(*window[:2]):
         return False
     return reaches_back(*window, mirror.padding)
 
@@ -180,7 +181,8 @@ def _through_module(step: Step, module: nn.Module, field: Field) -> Field:
     if _computes_as(module, nn.ConvTranspose2d):
         return transposed(step, field, module.kernel_size, module.stride, module.padding, module.dilation)
     if _computes_as(module, nn.Upsample):  # its derived classes set its mode
-        return resized(step, field, module.mode, module.align_corners)
+        scale = None if module.recompute_scale_factor else module.scale_factor
+        return resized(step, field, module.mode, module.align_corners, scale)
     if _computes_as(module, nn.PixelShuffle):
         return shuffled(step, field, module.upscale_factor)
     if _computes_as(module, nn.PixelUnshuffle):
@@ -325,7 +327,8 @@ def _interpolate(step: Step, field: Field) -> Field:
     mode, corners = step.argument(3, "mode", "nearest"), step.argument(4, "align_corners")
     if step.argument(6, "antialias", False):
         return mixed(field, step.name)
-    return resized(step, field, mode, corners)
+    scale = None if step.argument(5, "recompute_scale_factor") else step.argument(2, "scale_factor")
+    return resized(step, field, mode, corners, scale)
 
 
 def _adaptive_pool2d(step: Step, field: Field) -> Field:

@@ -8,18 +8,16 @@ of 0 connects counts as seen, too.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from fractions import Fraction
 from math import ceil, isclose
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import fx
 
 from explorer.fields.axis import Axis, Field
-from explorer.layers.listing import GraphTrace, Layer, channels_first, trace
-from explorer.networks.hooks import capture, evaluating
+from explorer.fields.watched import maps_of, watch
+from explorer.layers.listing import Layer, trace
 from explorer.networks.load import LoadedModel
 
 PROBES = 32
@@ -31,10 +29,6 @@ class Patch(NamedTuple):
 
     rows: range
     columns: range
-
-
-_MORE_CALLS = 10
-"""A network read by hooks that calls this many times as many modules as it has layers is not waited for."""
 
 
 class Reach(NamedTuple):
@@ -82,11 +76,7 @@ def reaches(
     ``names``: of these maps only; a pass ends behind the last of them.
     Nothing where the network can't be tried so: it fails at what is no number, or takes another path.
     """
-    maps = {
-        name: layer
-        for name, layer in trace(model).layers.items()
-        if layer.is_map and (names is None or name in names)
-    }
+    maps = maps_of(model, names)
     found: dict[str, list[Reach]] = {name: [] for name in maps}
     for patch in patches:
         try:
@@ -192,48 +182,10 @@ def _elsewhere(input_px: int) -> list[Patch]:
 
 def _lit_maps(model: LoadedModel, maps: dict[str, Layer], patch: Patch) -> dict[str, torch.Tensor]:
     """Which positions (H, W) of each map are no number when these pixels of the input are none."""
-    taken, side = trace(model), model.preprocess.crop_px
+    side = model.preprocess.crop_px
     batch = torch.full((1, 3, side, side), 0.5)
     batch[:, :, patch.rows.start : patch.rows.stop, patch.columns.start : patch.columns.stop] = torch.nan
-    batch = batch.to(model.preprocess.device, memory_format=torch.channels_last)
-    with evaluating(model.module), torch.no_grad():
-        if isinstance(taken, GraphTrace):
-            watched = _Watched(taken, maps)
-            with suppress(_Enough):
-                watched.run(batch)
-            return watched.lit
-        # A loop that ends when a number is small enough doesn't end at what is none.
-        with capture(model.module, set(maps), most_calls=_MORE_CALLS * len(taken.layers)) as outputs:
-            last = model.module(batch)
-        outputs |= {taken.output: last} if taken.output in maps else {}
-        return {name: _lit(maps[name], output) for name, output in outputs.items()}
-
-
-class _Enough(Exception):
-    """The steps that follow are of no interest."""
-
-
-class _Watched(fx.Interpreter):
-    """Runs a graph step by step and keeps of each map only which positions are no number."""
-
-    def __init__(self, taken: GraphTrace, maps: dict[str, Layer]) -> None:
-        super().__init__(fx.GraphModule(taken.module, taken.graph))
-        self.extra_traceback = False  # stopping early is no failure to tell of
-        self.lit: dict[str, torch.Tensor] = {}
-        self._maps = {taken.nodes[name]: layer for name, layer in maps.items()}
-
-    def run_node(self, n: fx.Node) -> Any:
-        """What the step puts out."""
-        output = super().run_node(n)
-        if (layer := self._maps.get(n)) is not None:
-            self.lit[layer.name] = _lit(layer, output)
-            if len(self.lit) == len(self._maps):
-                raise _Enough
-        return output
-
-
-def _lit(layer: Layer, output: torch.Tensor) -> torch.Tensor:
-    return channels_first(output, layer).isnan().any(0)
+    return watch(model, maps, batch, lambda values: values.isnan().any(0))
 
 
 def _extent(lit: torch.Tensor) -> range:

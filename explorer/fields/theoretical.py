@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 
 from explorer.errors import ExplorerError, suggest
 from explorer.fields.axis import Axis, Field, evenly, pixels
+from explorer.fields.changed import changed_beyond
 from explorer.fields.graph import graph_fields
 from explorer.fields.measured import Patch, Reach, measured_fields, reaches, tried_patches, units_seeing
 from explorer.layers.listing import GraphTrace, Layer, find_layer, list_layers, trace
@@ -198,6 +199,15 @@ def _checked(
         elif not fields[name].is_global:
             mixed_by = mixed_by or name
             checked[name] = replace(fields[name], size=(side, side), mixed_by=mixed_by)
+    # A step may stop what is no number and still look at every pixel.
+    local = {
+        name: field.axes for name, field in checked.items() if not field.is_global and layers[name].is_map
+    }
+    beyond = changed_beyond(model, local) if local else set()
+    for name in local:
+        if name in beyond:
+            mixed_by = mixed_by or name
+            checked[name] = replace(checked[name], size=(side, side), mixed_by=mixed_by, measured=False)
     return checked
 
 

@@ -89,8 +89,13 @@ def mirrored(field: Field, padding: Any, mode: str) -> Field:
     return plain._replace(y=axis(plain.y, top, bottom), x=axis(plain.x, left, right))
 
 
-def reaches_back(kernel: Any, dilation: Any, padding: Any) -> bool:
-    """Whether windows over mirrored padding reach as far inside as outside: then they see no more than their box."""
+def reaches_back(kernel: Any, dilation: Any, own_padding: Any, padding: Any) -> bool:
+    """Whether windows over mirrored padding reach as far inside as outside: then they see no more than their box.
+
+    Padding of their own moves them outwards.
+    """
+    if own_padding not in (0, (0, 0), [0, 0], "valid"):
+        return False
     left, right, top, bottom = padding
     down, across = (d * (k - 1) for k, d in zip(pair(kernel), pair(dilation), strict=True))
     return 2 * max(top, bottom) <= down and 2 * max(left, right) <= across
@@ -123,14 +128,19 @@ def transposed(step: Step, field: Field, kernel: Any, stride: Any, padding: Any,
     return _grown(step, field, ends)
 
 
-def resized(step: Step, field: Field, mode: str, align_corners: Any) -> Field:
-    """Enlarged or made smaller by its nearest units, or by weights of two or four of them."""
+def resized(step: Step, field: Field, mode: str, align_corners: Any, scale: Any = None) -> Field:
+    """Enlarged or made smaller by its nearest units, or by weights of two or four of them.
+
+    ``scale``: the factor that was given, which torch goes by even where it doesn't give whole sizes.
+    """
     if mode not in ("nearest", "nearest-exact", "bilinear", "bicubic") or step.places != (2, 3):
         return mixed(field, step.name)
 
     def ends(i: int) -> Ends:
         before, after = step.shape[2 + i], step.output[2 + i]
         ratio = Fraction(before, after)
+        if scale is not None and not align_corners and before * pair(scale)[i] != after:
+            return _ends_by_factor(1 / pair(scale)[i], mode)
         if mode == "nearest":  # unit ⌊u·r⌋
             return Ends(-1 + Fraction(1, ratio.denominator), Fraction(0), ratio)
         if mode == "nearest-exact":  # unit ⌊(u + ½)·r⌋
@@ -146,6 +156,18 @@ def resized(step: Step, field: Field, mode: str, align_corners: Any) -> Field:
         return Ends(lower, first + 1 + wider + moved, ratio)
 
     return _grown(step, field, ends)
+
+
+def _ends_by_factor(ratio: float, mode: str) -> Ends:
+    """The same for a distance of units that divides no size: between which ends they lie at the most."""
+    stride = Fraction(ratio)
+    match mode:
+        case "nearest":
+            return Ends(Fraction(-1), Fraction(0), stride)
+        case "nearest-exact":
+            return Ends(stride / 2 - 1, stride / 2, stride)
+    first, wider = stride / 2 - Fraction(1, 2), Fraction(1 if mode == "bicubic" else 0)
+    return Ends(first - 1 - wider, first + 1 + wider + max(Fraction(0), -first), stride)
 
 
 def shuffled(step: Step, field: Field, factor: Any) -> Field:

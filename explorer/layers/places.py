@@ -24,6 +24,13 @@ from explorer.layers.place_rules import MOVES, NEW, ON_GRIDS, Call, both, rule_o
 
 NOWHERE = math.nan
 
+_FROM_ANYWHERE = {
+    *("grid_sampler_2d", "grid_sampler_3d", "cudnn_grid_sampler", "index_put", "_index_put_impl", "scatter"),
+    *("scatter_add", "scatter_reduce", "index_copy", "index_add", "index_reduce", "masked_scatter", "put"),
+    *("sort", "topk", "kthvalue", "_cdist_forward", "resize", "resize_as", "set"),
+}
+"""Operations whose values come from where other values say, or from nowhere that is followed."""
+
 
 class FollowPlaces(TorchDispatchMode):
     """While it is active, notes for every tensor that an operation puts out where its values lie on ``image``."""
@@ -63,6 +70,8 @@ class FollowPlaces(TorchDispatchMode):
             return None
         if name in NEW:
             return _nowhere(first)
+        if name.removesuffix("_") in _FROM_ANYWHERE:
+            return None
         inputs = _tensors(args)
         if not any(tensor in self._noted for tensor in inputs):
             return _spread(first, self._picture) if name in ON_GRIDS and first.dim() == 4 else None
@@ -112,9 +121,10 @@ class FollowPlaces(TorchDispatchMode):
     def _overwrite(self, target: Tensor, found: Any) -> None:
         """What is written into a part of a tensor has its places there, too."""
         if not isinstance(found, tuple):
+            self._noted.pop(target, None)
             return
         known = self._noted.get(target)
-        if known is None or any(0 in place.stride() for place in known):
+        if known is None or known[0].shape != target.shape or any(0 in place.stride() for place in known):
             self._noted[target] = found
             return
         for old, new in zip(known, found, strict=True):

@@ -95,6 +95,33 @@ class WeightedByAll(Scaled):
         return x * self.scale * x.mean((2, 3), keepdim=True)
 
 
+class Forgiving(Scaled):
+    """What is no number doesn't spread, though every position matters."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.scale * torch.nan_to_num(x).mean((2, 3), keepdim=True)
+
+
+class WeightedByTheMiddle(Scaled):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        middle = x[:, :, PX // 2 : PX // 2 + 1, PX // 2 : PX // 2 + 1]
+        return x * self.scale * (1 + middle)
+
+
+class Averaging(Scaled):
+    """Goes on with its statistics in eval mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(6, 1, 1))
+        self.calls, self.last = 0, torch.zeros(1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.mean.mul_(0.9).add_(0.1 * x.mean((0, 2, 3)).view(6, 1, 1))
+        self.calls, self.last = self.calls + 1, x
+        return x * self.scale - self.mean
+
+
 def seen_by_gradient(model: explorer.LoadedModel, row: int, column: int) -> np.ndarray:
     """Which pixels change unit (row, column) of ``looked_at``: (H, W), boolean."""
     module, kept = model.module, []
@@ -151,6 +178,10 @@ SEES_MORE = {
     "derived from BatchNorm2d": Net(lambda net, x: net.part(x), part=Whitened(6)),
     "derived from LayerNorm, over the rows": Net(lambda net, x: net.part(x), part=NormOverRows(PX)),
     "weights of its own and the mean of all": Net(lambda net, x: net.part(x), part=WeightedByAll()),
+    "a mean that leaves out what is no number": Net(lambda net, x: x * x.nanmean((2, 3), keepdim=True)),
+    "the same in a module with weights": Net(lambda net, x: net.part(x), part=Forgiving()),
+    "larger than the mean": Net(lambda net, x: torch.fmax(x, x.mean((2, 3), keepdim=True))),
+    "weighted by the position in the middle": Net(lambda net, x: net.part(x), part=WeightedByTheMiddle()),
     "halves of the rows added": Net(
         lambda net, x: net.part(torch.cat([x.chunk(2, 2)[0] + x.chunk(2, 2)[1], x.chunk(2, 2)[1]], 2)),
         part=nn.Conv2d(6, 6, 1),
@@ -237,6 +268,55 @@ def test_padding_that_repeats_what_lies_inside(mode: str, wider: int) -> None:
         top, left, bottom, right = field.box(row, column)
         assert (lit.min(0) - 0.5 >= (top, left)).all()
         assert (lit.max(0) + 0.5 <= (bottom, right)).all()
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        Net(
+            lambda net, x: net.part(net.pad(x)), part=nn.Conv2d(6, 6, 3, padding=1), pad=nn.ReflectionPad2d(1)
+        ),
+        Net(
+            lambda net, x: net.part(net.pad(x)),
+            part=nn.Conv2d(6, 6, 5, padding="same"),
+            pad=nn.ReplicationPad2d(2),
+        ),
+        Net(lambda net, x: F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), 3, 1, 1)),
+    ],
+)
+def test_mirrored_padding_before_a_window_that_pads_as_well(net: Net) -> None:
+    """Its padding moves the windows outwards: there they see further inside than their box."""
+    every_unit_is_inside(loaded(net))
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.7, 1.3, 1.7])
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "bilinear", "bicubic"])
+def test_resizing_by_a_factor_that_gives_no_whole_size(mode: str, factor: float) -> None:
+    """torch goes by the factor, not by the sizes that come of it."""
+    every_unit_is_inside(
+        loaded(Net(lambda net, x: F.interpolate(x[:, :, 1:, 1:], scale_factor=factor, mode=mode)))
+    )
+
+
+def every_unit_is_inside(model: explorer.LoadedModel) -> None:
+    field = receptive_field(model, "looked_at")
+    assert field.source == "worked out"
+    rows, columns = field.units
+    for row in (0, 1, rows // 2, rows - 2, rows - 1):
+        lit = np.argwhere(seen_by_gradient(model, row, columns - 1 - row % columns))
+        top, left, bottom, right = field.box(row, columns - 1 - row % columns)
+        assert (lit.min(0) - 0.5 >= (top - 1e-6, left - 1e-6)).all(), (row, lit.min(0), field)
+        assert (lit.max(0) + 0.5 <= (bottom + 1e-6, right + 1e-6)).all(), (row, lit.max(0), field)
+
+
+def test_looking_leaves_no_trace() -> None:
+    net = Net(lambda net, x: net.part(x), part=Averaging())
+    model = loaded(net)
+    explorer.list_layers(model)
+    before, calls, last = net.part.mean.clone(), net.part.calls, net.part.last
+    receptive_field(model, "looked_at")
+    assert torch.equal(net.part.mean, before)
+    assert (net.part.calls, net.part.last) == (calls, last)
 
 
 @pytest.mark.parametrize("prefix", [1, 2, 5])

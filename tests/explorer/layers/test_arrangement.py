@@ -261,6 +261,19 @@ MAPS: dict[str, tuple[Step, tuple[int, int, int], str, dict[str, nn.Module]]] = 
 }
 
 NO_MAPS: dict[str, tuple[Step, dict[str, nn.Module]]] = {
+    "fetched through a mirrored grid": (
+        lambda net, x: F.grid_sample(
+            x,
+            F.affine_grid(torch.tensor([[[-1.0, 0, 0], [0, 1, 0]]]), [1, C, 16, 16], False),
+            align_corners=False,
+        ),
+        {},
+    ),
+    "rows sorted": (lambda net, x: torch.sort(x, 3)[0], {}),
+    "rows scattered": (
+        lambda net, x: torch.zeros(1, C, 16, 16).index_copy(2, torch.arange(15, -1, -1), x),
+        {},
+    ),
     "weights of an attention": (lambda net, x: attention(tokens(x), 2)[0], {}),
     "weights of an attention with one head, as tokens": (lambda net, x: attention(tokens(x))[0][0], {}),
     "weights of one with as many heads as channels": (
