@@ -40,6 +40,7 @@ from .layers.architecture import architecture
 from .layers.architecture_words import architecture_table, describe_network
 from .layers.listing import Layer, list_layers
 from .networks.catalogue import ModelInfo, catalogue
+from .networks.inspect import CheckpointInfo, inspect_checkpoint
 from .networks.load import LoadedModel, from_module, load_model
 from .networks.predictions import Prediction, predict
 from .networks.preprocessing import Preprocess
@@ -57,6 +58,7 @@ __all__ = [
     "ActivationCache",
     "Attribution",
     "Capture",
+    "CheckpointInfo",
     "ClassComparison",
     "Convolution",
     "EffectiveField",
@@ -122,6 +124,7 @@ __all__ = [
     "exercise_figure",
     "field_picture",
     "from_module",
+    "inspect_checkpoint",
     "largest_values",
     "largest_values_picture",
     "layer_comparison_picture",

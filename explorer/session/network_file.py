@@ -14,14 +14,15 @@ from safetensors import SafetensorError, deserialize
 from safetensors.torch import save
 
 from explorer.errors import ExplorerError
+from explorer.networks.architectures import build_from_zoo, usual_preprocess
 from explorer.networks.catalogue import BUNDLED, model_info
-from explorer.networks.load import LoadedModel, build_from_zoo, load_model
+from explorer.networks.checkpoint_facts import LABELS, PREPROCESS, preprocess_text
+from explorer.networks.load import LoadedModel, load_model
 
 MAX_NETWORKS_BYTES = 100_000_000
 """All networks of one session together."""
-MAX_CLASSES = 10_000
+MAX_CLASSES = 50_000
 _MAX_LABEL, _MAX_HEADER_BYTES = 200, 4 * 2**20
-_LABELS = "labels"
 # Of an architecture's parameters, at most so much is the last layer, which shrinks with the number of classes.
 _MOST_OF_IT = 8
 _REMEDY = "load the network from its own file again, and keep the result anew"
@@ -42,7 +43,21 @@ def network_file(model: LoadedModel) -> bytes:
         # On loading, its normalisations are taken apart from the ReLU behind them; files have them in one.
         state = {name.replace(".norm.", "."): value for name, value in state.items()}
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
-    return save(tensors, {_LABELS: json.dumps(model.labels, ensure_ascii=False)})
+    header = {LABELS: json.dumps(model.labels, ensure_ascii=False)}
+    if is_own_preprocess(model):
+        header[PREPROCESS] = preprocess_text(model.preprocess)
+    if len(header[LABELS]) > _MAX_HEADER_BYTES // 2:
+        raise ExplorerError(
+            f"{len(model.labels):,} class names", "are too long to be kept", "give the classes shorter names"
+        )
+    return save(tensors, header)
+
+
+def is_own_preprocess(model: LoadedModel) -> bool:
+    """Whether pictures are made ready otherwise than for the architecture's ImageNet weights."""
+    usual = usual_preprocess(model.name)
+    scaled_in_the_network = getattr(model.module, "transform_input", True)
+    return not scaled_in_the_network or preprocess_text(model.preprocess) != preprocess_text(usual)
 
 
 def _training_heads(model: LoadedModel) -> dict[str, torch.Tensor]:
@@ -76,7 +91,7 @@ def read_labels(content: bytes, what: str) -> tuple[str, ...]:
     try:
         tensors = deserialize(content)
         header = json.loads(content[8 : 8 + length])["__metadata__"]
-        labels = json.loads(header[_LABELS])
+        labels = json.loads(header[LABELS])
     except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ExplorerError(what, f"is not a network as sessions hold it ({reason})", _REMEDY) from error

@@ -16,8 +16,8 @@ import torchvision
 from torch import Tensor, nn
 
 from explorer.errors import ExplorerError, Suggestion, suggest
+from explorer.networks.architectures import build_from_zoo
 from explorer.networks.hooks import evaluating
-from explorer.networks.load import build_from_zoo
 from training.networks.layer_line import build_layers, is_layer_line
 
 LENET = (

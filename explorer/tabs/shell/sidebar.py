@@ -222,8 +222,9 @@ def status_line(visit: Visit) -> Markup:
     height, width = visit.pixels.shape[:2]
     return Markup(
         '<p class="note subdued">{name}: {parameters:,} parameters, weights {weights}. It sees {seen} of the '
-        "{width}×{height} px picture at {px}×{px} px.</p>"
+        "{width}×{height} px picture at {px}×{px} px.{notes}</p>"
     ).format(
+        notes="".join(f" {note}" for note in visit.model.notes),
         name=visit.model.name,
         parameters=visit.model.parameters,
         weights=visit.model.weights,
@@ -307,8 +308,9 @@ def _own_weights(bench: Workbench, sidebar: Sidebar) -> None:
     """Form for a checkpoint of the user's own."""
     architecture = gr.Dropdown(list(catalogue()), value="resnet18", label="Architecture of your weights")
     file = gr.File(
-        label="State dict (.safetensors or .pth)",
-        file_types=[".safetensors", ".pth", ".pt"],
+        label="State dict or checkpoint (.safetensors, .pth, .ckpt, …)",
+        # Its content decides, whatever it is called: "file" is any; the others are offered first.
+        file_types=["file", ".safetensors", ".pth", ".pt", ".ckpt", ".bin"],
         height=90,
         elem_id="own-weights",
     )

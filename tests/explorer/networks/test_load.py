@@ -19,7 +19,7 @@ from torchvision import models as zoo
 
 import explorer
 from explorer.errors import ExplorerError
-from explorer.networks import load
+from explorer.networks.architectures import build
 from explorer.networks.catalogue import MIRROR_VARIABLE, catalogue, torchvision_weights
 from explorer.networks.checkpoint import read_state_dict
 from explorer.networks.load import LoadedModel
@@ -380,7 +380,7 @@ def test_a_network_with_convolutions_over_three_axes_is_taken() -> None:
 @pytest.mark.parametrize("name", [name for name in catalogue() if name.startswith("vit_")])
 def test_a_transformer_has_a_position_for_each_patch_of_its_input(name: str) -> None:
     with torch.device("meta"):
-        module = load._build(name)
+        module = build(name)
     file = torchvision_weights(name)
     sides = file.transforms().crop_size[0] // module.patch_size
     assert module.encoder.pos_embedding.shape[1] == sides**2 + 1

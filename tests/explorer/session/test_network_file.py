@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -17,6 +18,7 @@ from safetensors.torch import load, save
 import explorer
 from explorer.errors import ExplorerError
 from explorer.networks.load import LoadedModel
+from explorer.networks.preprocessing import Preprocess
 from explorer.session.network_file import (
     MAX_CLASSES,
     MAX_NETWORKS_BYTES,
@@ -177,6 +179,20 @@ def test_a_damaged_file_is_a_message_or_names(small: bytes, where: int, value: i
     assert all(label.isprintable() for label in labels)
 
 
+def test_how_pictures_were_made_ready_comes_back(tmp_path: Path) -> None:
+    """A network with a normalisation of its own would say something else with another."""
+    model = explorer.load_model("googlenet", weights=None, labels=LABELS)
+    torch.save(model.module.state_dict(), tmp_path / "mine.pth")
+    own = Preprocess(200, 160, (0.5, 0.4, 0.3), (0.2, 0.2, 0.1))
+    mine = explorer.load_model("googlenet", tmp_path / "mine.pth", labels=LABELS, preprocess=own)
+    again = open_network("googlenet", network_file(mine), "the network")
+    assert again.preprocess == own
+    picture = np.random.default_rng(0).integers(0, 256, (90, 140, 3), np.uint8)
+    assert [p.logit for p in explorer.predict(again, picture)] == [
+        p.logit for p in explorer.predict(mine, picture)
+    ]
+
+
 def test_a_small_file_can_not_make_a_large_network(small: bytes) -> None:
     """Neither by the architecture that it is said to have, nor by a vector that stands for a million classes."""
     with pytest.raises(ExplorerError, match="too small for vit_h_14, which has 63"):
@@ -184,7 +200,7 @@ def test_a_small_file_can_not_make_a_large_network(small: bytes) -> None:
     many = {name: value.contiguous() for name, value in own_network().module.state_dict().items()}
     many["classifier.1.bias"] = torch.zeros(10**6)
     content = save(many, {"labels": json.dumps(LABELS)})
-    with pytest.raises(ExplorerError, match="3 labels don't fit the 1000000 classes"):
+    with pytest.raises(ExplorerError, match="has 1,000,000 classes"):
         open_network("squeezenet1_1", content, "it")
     with pytest.raises(ExplorerError, match="is not a checkpoint of mnasnet0_5"):
         open_network("mnasnet0_5", network_file(own_network()), "it")
