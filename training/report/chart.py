@@ -134,8 +134,9 @@ class Chart:
 def value_ticks(low: float, high: float, parts: int = 5) -> list[float]:
     """Round numbers (steps of 1, 2 or 5 times a power of ten) that begin at or below ``low`` and end at or above
     ``high``."""
-    # Values that hardly differ get room around them: equal ones have no span, and huge ones no digits left for it.
-    if not high - low > 1e-9 * max(abs(low), abs(high)):
+    # Values that hardly differ get room around them: equal ones have no span, and huge ones no digits left for it. Of
+    # the smallest numbers that there are no part can be taken.
+    if not high - low > max(1e-300, 1e-9 * max(abs(low), abs(high))):
         room = max(0.5, 0.1 * abs(low))
         low, high = low - room, high + room
     rough = (high - low) / parts

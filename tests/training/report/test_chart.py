@@ -8,7 +8,7 @@ from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from training.report.chart import Axes, Chart, Curve, epoch_ticks, value_ticks
@@ -26,6 +26,8 @@ def spots(line: ElementTree.Element) -> list[tuple[float, float]]:
 
 
 @given(VALUES, VALUES)
+@example(0.0, 5e-324)
+@example(-1e-305, 1e-305)
 def test_value_ticks_are_round_and_enclose_the_values(one: float, other: float) -> None:
     low, high = min(one, other), max(one, other)
     ticks = value_ticks(low, high)
